@@ -1,0 +1,61 @@
+package mprog
+
+// Environment is a kernel to test on, with the means to set the stage: devices
+// and programs. Its Kernel methods are the calls of a process with all
+// capabilities. Nothing of one environment is seen in another.
+type Environment interface {
+	Kernel
+
+	// Supports returns nil when the environment has the feature, and otherwise
+	// an error that wraps ErrUnsupported and says what is missing.
+	Supports(Feature) error
+	// AddDevice creates a device, or a pair of them, and returns their
+	// ifindexes; peer is 0 for a device without peer.
+	AddDevice(DeviceSpec) (ifindex, peer uint32, err error)
+	// DeleteDevice deletes a device, and its peer if it has one.
+	DeleteDevice(ifindex uint32) error
+	// LoadProg loads a program that does nothing but return a number, and
+	// returns its fd.
+	LoadProg(ProgSpec) (fd uint32, err error)
+	// Shutdown undoes whatever was done in the environment. It must be called,
+	// and nothing may be called afterwards.
+	Shutdown() error
+}
+
+// Feature is something a kernel may lack. A version is never asked for: whoever
+// implements an environment probes.
+type Feature string
+
+// The features that scenarios can need.
+const (
+	FeatureTCX    Feature = "tcx"    // tcx hooks, Linux 6.6
+	FeatureNetkit Feature = "netkit" // netkit devices, Linux 6.7 with CONFIG_NETKIT
+)
+
+// Features lists every feature known here.
+var Features = []Feature{FeatureTCX, FeatureNetkit}
+
+// DeviceKind is a device's IFLA_INFO_KIND.
+type DeviceKind string
+
+// The kinds of devices that environments create.
+const (
+	Netkit DeviceKind = "netkit"
+	Veth   DeviceKind = "veth"
+	Dummy  DeviceKind = "dummy"
+)
+
+// DeviceSpec describes a device to create. Devices are created in the first
+// process's network namespace, and left down.
+type DeviceSpec struct {
+	Kind DeviceKind
+	Name string
+	Peer string // the peer device's name, for Netkit and Veth
+}
+
+// ProgSpec describes a program to load.
+type ProgSpec struct {
+	Type   ProgType // 0: SchedCLS
+	Name   string   // at most 15 bytes of [A-Za-z0-9_.]
+	Return int32    // what the program returns
+}

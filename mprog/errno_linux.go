@@ -1,0 +1,8 @@
+package mprog
+
+import "syscall"
+
+func isSystem(e Errno, target error) bool {
+	s := syscall.Errno(e)
+	return s == target || s.Is(target)
+}

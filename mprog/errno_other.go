@@ -1,0 +1,24 @@
+//go:build !linux
+
+package mprog
+
+import "syscall"
+
+// systemErrno holds this system's numbers for Linux's names.
+var systemErrno = map[Errno]syscall.Errno{
+	EPERM: syscall.EPERM, ENOENT: syscall.ENOENT, EINTR: syscall.EINTR,
+	EIO: syscall.EIO, ENXIO: syscall.ENXIO, E2BIG: syscall.E2BIG,
+	EBADF: syscall.EBADF, EAGAIN: syscall.EAGAIN, ENOMEM: syscall.ENOMEM,
+	EACCES: syscall.EACCES, EFAULT: syscall.EFAULT, EBUSY: syscall.EBUSY,
+	EEXIST: syscall.EEXIST, ENODEV: syscall.ENODEV, ENOTDIR: syscall.ENOTDIR,
+	EISDIR: syscall.EISDIR, EINVAL: syscall.EINVAL, EMFILE: syscall.EMFILE,
+	ENOSPC: syscall.ENOSPC, ERANGE: syscall.ERANGE,
+	ENAMETOOLONG: syscall.ENAMETOOLONG, ENOSYS: syscall.ENOSYS,
+	ENOLINK: syscall.ENOLINK, EOPNOTSUPP: syscall.EOPNOTSUPP,
+	ESTALE: syscall.ESTALE,
+}
+
+func isSystem(e Errno, target error) bool {
+	s, ok := systemErrno[e]
+	return ok && (s == target || s.Is(target))
+}

@@ -1,0 +1,62 @@
+package mprog
+
+import "errors"
+
+// Op names a bpf(2) command, or the system call, in an error.
+type Op string
+
+// The operations of [Kernel].
+const (
+	OpProgAttach Op = "prog attach" // BPF_PROG_ATTACH
+	OpProgDetach Op = "prog detach" // BPF_PROG_DETACH
+	OpProgQuery  Op = "prog query"  // BPF_PROG_QUERY
+	OpLinkCreate Op = "link create" // BPF_LINK_CREATE
+	OpLinkUpdate Op = "link update" // BPF_LINK_UPDATE
+	OpLinkDetach Op = "link detach" // BPF_LINK_DETACH
+	OpObjectInfo Op = "object info" // BPF_OBJ_GET_INFO_BY_FD
+	OpClose      Op = "close"       // close(2)
+)
+
+// Error is a refusal: what was asked, the errno, and, when a model answered,
+// the rule that refused.
+//
+// errors.Is matches the errno in every form that [Errno.Is] knows.
+type Error struct {
+	Op     Op
+	Errno  Errno
+	Rule   Rule   // the rule's id; empty from a real kernel, which gives no reason
+	Detail string // the reason in English with the numbers involved, or empty
+}
+
+// Error returns for example
+// "prog attach: expected revision 3, hook is at 5: ESTALE".
+func (e *Error) Error() string {
+	if e.Detail == "" {
+		return string(e.Op) + ": " + e.Errno.String()
+	}
+	return string(e.Op) + ": " + e.Detail + ": " + e.Errno.String()
+}
+
+// Unwrap returns the errno.
+func (e *Error) Unwrap() error { return e.Errno }
+
+// Rule is the id of a rule of the kernel, such as "revision/stale". The rules
+// are listed, with their sources, in docs/semantics.md.
+type Rule string
+
+// ErrnoOf returns the errno that err carries, 0 when err is nil, and false
+// when err is an error without an errno.
+func ErrnoOf(err error) (Errno, bool) {
+	if err == nil {
+		return 0, true
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Errno, true
+	}
+	return errors.AsType[Errno](err)
+}
+
+// ErrUnsupported is wrapped by an [Environment] that cannot do what it is
+// asked: a missing kernel feature, or a request that a library's API cannot
+// express. Unsupported is not failed.
+var ErrUnsupported = errors.New("unsupported")
