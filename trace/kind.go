@@ -1,0 +1,16 @@
+package trace
+
+var kindNames = map[kind]string{
+	newDevice: "the name of a new device", newProg: "the name of a new program",
+	newLink: "the name of a new link", device: "a device", hook: "a hook",
+	fd: "a program or link", fds: "a program or link", id: "a program or link", feature: "a feature",
+	flags: "flags", u32: "a number", u64: "a number", s32: "a number",
+	progType: "a program type", null: "null",
+}
+
+func (k kind) String() string { return kindNames[k] }
+
+// declared names what a declaring kind makes.
+func (k kind) declared() string {
+	return map[kind]string{newDevice: "device", newProg: "program", newLink: "link"}[k]
+}

@@ -1,0 +1,151 @@
+package trace
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sample is in the form that the printer gives.
+const sample = `# The revision of an emptied netkit hook goes on, although a query shows 1.
+need netkit tcx
+netkit nk0 nk1
+
+prog a b # two of them
+prog x type=xdp return=-1
+prog p1..p63                           = ok
+attach nk0:primary a                   = revision 2 [a]
+detach nk0:primary                     = revision 1 []
+attach nk0:primary b expected_revision=1 ! ESTALE  # the true one is 3
+link l nk0:primary b flags=before+0x80000000 = revision 4 [b@l]
+query nk0:primary count=1 prog_ids=null ! ENOSPC revision 4 count 2 [b@l]
+attach nk0:99 a                        ! EINVAL | ! EOPNOTSUPP
+attach 99999:primary -1                ! ENODEV | = ok
+attach nk0:primary p1..p62             = revision 66 [b@l p1..p62]
+link-update l a flags=replace old_prog_fd=b = [a@l 17@4]
+link-detach l size=3
+info l                                 = type netkit id l prog_id a ifindex 0 attach_type peer
+close l                                ?
+delete nk0
+`
+
+func TestPrintIsTheInverseOfParse(t *testing.T) {
+	f, err := Parse("sample", sample)
+	require.NoError(t, err)
+	want := strings.Replace(sample, "prog a b #", "prog a b  #", 1)
+	require.Equal(t, want, f.String())
+}
+
+func TestParseErrors(t *testing.T) {
+	const stage = "netkit nk0 nk1\nprog a\nlink l nk0:peer a\n"
+	for _, tc := range []struct{ text, want string }{
+		{"atach nk0:primary a", `t:4:1: unknown statement "atach": expected one of attach, close`},
+		{"attach nk0:primary", `t:4:19: attach: expected a program or link, found the end of the line`},
+		{"attach nk0:primary b", `t:4:20: no program or link is called "b": expected one of a, l`},
+		{"attach nk9:primary a", `t:4:8: no device is called "nk9": expected one of nk0, nk1`},
+		{"attach a:primary a", `t:4:8: no device is called "a": expected one of nk0, nk1`},
+		{"attach nk0:primry a", `t:4:8: expected an attach type (primary, peer, ingress, egress or a number), found "primry"`},
+		{"attach nk0 a", `t:4:8: expected a hook such as nk0:primary, found "nk0"`},
+		{"attach nk0:primary a flag=before", `t:4:22: attach: unknown key "flag": expected one of expected_revision, flags`},
+		{"attach nk0:primary a flags=befor", `t:4:28: unknown flag "befor"`},
+		{"attach nk0:primary a flags=id flags=id", `t:4:31: attach: flags is given twice`},
+		{"attach nk0:primary a relative_fd=a relative_id=a", `t:4:36: attach: relative_fd and relative_id are the same field`},
+		{"attach nk0:primary a expected_revision=x", `t:4:40: expected a number of 64 bits, found "x"`},
+		{"attach nk0:primary a a", `t:4:22: attach: expected key=value or an answer (=, ! or ?), found "a"`},
+		{"attach nk0:primary a ! ESTALLE", `t:4:24: attach: expected an errno such as ESTALE, found "ESTALLE"`},
+		{"attach nk0:primary a =", `t:4:23: attach: expected ok, revision, a list in brackets, found the end of the line`},
+		{"attach nk0:primary a = count 4", `found "count"`},
+		{"attach nk0:primary a = revision", `t:4:32: attach: expected the value of revision, found the end of the line`},
+		{"attach nk0:primary a = revision 1 revision 1", `t:4:35: attach: revision is given twice`},
+		{"attach nk0:primary a = [a", `t:4:26: expected ] at the end of the list, found the end of the line`},
+		{"attach nk0:primary a = [b]", `t:4:25: no program is called "b": expected one of a`},
+		{"attach nk0:primary a = [a@k]", `t:4:27: no link is called "k": expected one of l`},
+		{"attach nk0:primary a = ok | ESTALE", `t:4:29: attach: expected = or !, found "ESTALE"`},
+		{"attach nk0:primary a ? ok", `t:4:24: attach: expected the end of the line, found "ok"`},
+		{"query nk0:primary count=99999999999", `t:4:25: expected a number of 32 bits, found "99999999999"`},
+		{"query nk0:primary prog_ids=0", `t:4:28: expected null, found "0"`},
+		{"need netkitt", `t:4:6: unknown feature "netkitt": expected one of`},
+		{"need netkit = ok", `t:4:13: need: takes no answer, found "="`},
+		{"netkit nk2", `t:4:11: netkit: expected the name of a new device, found the end of the line`},
+		{"netkit nk2 nk2", `t:4:12: "nk2" is declared twice`},
+		{"netkit nk2 a", `t:4:12: "a" is declared already, as the name of a new program`},
+		{"prog 1a", `t:4:6: expected the name of a new program (a letter`},
+		{"prog p1..q9", `t:4:6: expected a range such as p1..p63, found "p1..q9"`},
+		{"link k nk0:peer a..b", `expected program or a number, found "a..b"`},
+		{"prog z type=tc", `t:4:13: expected a program type`},
+		{"link k nk0:peer a ! EEXIST\nlink-detach k", `t:5:13: no program or link is called "k"`},
+	} {
+		t.Run(tc.text, func(t *testing.T) {
+			_, err := Parse("t", stage+tc.text)
+			require.ErrorContains(t, err, tc.want)
+			var e *Error
+			require.True(t, errors.As(err, &e))
+		})
+	}
+}
+
+func TestParseReportsEveryLine(t *testing.T) {
+	_, err := Parse("t", "bad\nprog a\nworse\n")
+	require.ErrorContains(t, err, "t:1:1")
+	require.ErrorContains(t, err, "t:3:1")
+}
+
+func TestMatches(t *testing.T) {
+	for _, tc := range []struct {
+		expected, came string
+		want           bool
+	}{
+		{"", "= revision 2 [a]", true},
+		{"", "! EINVAL", false},
+		{"= ok", "= revision 2 [a]", true},
+		{"= revision 2", "= revision 2 [a]", true},
+		{"= revision 3", "= revision 2 [a]", false},
+		{"= [a]", "= revision 2 [a]", true},
+		{"= [a]", "= revision 2 [a@l]", false},
+		{"= [a b]", "= revision 2 [b a]", false},
+		{"= []", "= revision 1 []", true},
+		{"= []", "= ok", false},
+		{"! EINVAL", "! EINVAL revision 2 [a]", true},
+		{"! EINVAL", "= ok", false},
+		{"! EINVAL | = [a]", "= [a]", true},
+		{"= [p1..p4]", "= [p1 p2 p3 p4]", true},
+		{"?", "! EIO", true},
+	} {
+		t.Run(tc.expected+" and "+tc.came, func(t *testing.T) {
+			expected, came := answerOf(t, tc.expected), answerOf(t, tc.came)
+			require.Equal(t, tc.want, expected.Matches(came.Outcomes[0]))
+		})
+	}
+}
+
+func answerOf(t *testing.T, text string) Answer {
+	f, err := Parse("t", "netkit n m\nprog a b p1..p4\nlink l n:peer a\nattach n:peer a "+text)
+	require.NoError(t, err)
+	return f.Statements()[3].Answer
+}
+
+func TestCompressListIsTheInverseOfExpandList(t *testing.T) {
+	list := ExpandList([]Entry{{"a", ""}, {"p1..p9", ""}, {"p11", ""}, {"p12", "l"}, {"q5..q8", ""}, {"q9", "l"}})
+	require.Len(t, list, 17)
+	short := CompressList(list)
+	require.Equal(t, []Entry{{"a", ""}, {"p1..p9", ""}, {"p11", ""}, {"p12", "l"}, {"q5..q8", ""}, {"q9", "l"}}, short)
+	require.Equal(t, list, ExpandList(short))
+}
+
+func FuzzParsePrint(f *testing.F) {
+	f.Add(sample)
+	f.Add("prog a..b\n[ ] = ! | ?\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		first, err := Parse("f", text)
+		if err != nil {
+			return
+		}
+		printed := first.String()
+		second, err := Parse("f", printed)
+		require.NoError(t, err, printed)
+		require.Equal(t, first, second)
+		require.Equal(t, printed, second.String())
+	})
+}

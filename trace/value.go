@@ -1,0 +1,108 @@
+package trace
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// IsName reports whether s can be the name of a device, program or link: a
+// letter, then letters, digits, - and _, at most 15 bytes.
+func IsName(s string) bool {
+	if s == "" || len(s) > 15 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'
+		if !letter && (i == 0 || c != '-' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return true
+}
+
+// ParseNumber reads a number of 32 bits, decimal or hexadecimal; a negative
+// one stands for the same bits, so that -1 is 0xffffffff.
+func ParseNumber(s string) (uint32, error) {
+	if strings.HasPrefix(s, "-") {
+		n, err := strconv.ParseInt(s, 0, 32)
+		if err != nil {
+			return 0, fmt.Errorf("expected a number of 32 bits, found %q", s)
+		}
+		return uint32(n), nil
+	}
+	n, err := strconv.ParseUint(s, 0, 32)
+	if err != nil {
+		return 0, fmt.Errorf("expected a number of 32 bits, found %q", s)
+	}
+	return uint32(n), nil
+}
+
+// SplitHook splits DEVICE:TYPE into the device, a name or an ifindex, and the
+// attach type.
+func SplitHook(s string) (device string, typ mprog.AttachType, err error) {
+	device, t, ok := strings.Cut(s, ":")
+	if !ok {
+		return "", 0, fmt.Errorf("expected a hook such as nk0:primary, found %q", s)
+	}
+	typ, ok = mprog.ParseAttachType(t)
+	if !ok {
+		return "", 0, fmt.Errorf("expected an attach type (primary, peer, ingress, egress or a number), found %q", t)
+	}
+	return device, typ, nil
+}
+
+// Expand returns the names that a word stands for: p1..p63 for 63 of them, any
+// other word for itself.
+func Expand(s string) ([]string, error) {
+	from, to, ok := strings.Cut(s, "..")
+	if !ok {
+		return []string{s}, nil
+	}
+	prefix, first, ok1 := splitNumber(from)
+	prefix2, last, ok2 := splitNumber(to)
+	if !ok1 || !ok2 || prefix != prefix2 || last < first || last-first >= 1000 {
+		return nil, fmt.Errorf("expected a range such as p1..p63, found %q", s)
+	}
+	var names []string
+	for n := first; n <= last; n++ {
+		names = append(names, prefix+strconv.Itoa(n))
+	}
+	return names, nil
+}
+
+// splitNumber splits p12 into p and 12.
+func splitNumber(s string) (prefix string, n int, ok bool) {
+	prefix = strings.TrimRight(s, "0123456789")
+	digits := s[len(prefix):]
+	n, err := strconv.Atoi(digits)
+	return prefix, n, err == nil && IsName(s) && (digits == "0" || digits[0] != '0')
+}
+
+var progTypes = map[string]mprog.ProgType{
+	"sched_cls": mprog.SchedCLS, "xdp": mprog.XDP, "socket_filter": mprog.SocketFilter,
+}
+
+// ParseProgType reads a program type: sched_cls, xdp, socket_filter or a number.
+func ParseProgType(s string) (mprog.ProgType, error) {
+	if t, ok := progTypes[s]; ok {
+		return t, nil
+	}
+	n, err := ParseNumber(s)
+	if err != nil {
+		return 0, fmt.Errorf("expected a program type (sched_cls, xdp, socket_filter or a number), found %q", s)
+	}
+	return mprog.ProgType(n), nil
+}
+
+// FormatProgType is the inverse of [ParseProgType].
+func FormatProgType(t mprog.ProgType) string {
+	for name, v := range progTypes {
+		if v == t {
+			return name
+		}
+	}
+	return strconv.FormatUint(uint64(t), 10)
+}

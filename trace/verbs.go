@@ -1,0 +1,81 @@
+package trace
+
+// kind is what a word of a statement stands for.
+type kind int
+
+const (
+	newDevice kind = iota + 1 // declares a device
+	newProg                   // declares a program, and an fd of it
+	newLink                   // declares a link, and an fd of it
+	device                    // a device's name, or an ifindex
+	hook                      // DEVICE:TYPE
+	fd                        // name of a program or link, or a number
+	id                        // name of a program or link, or a number
+	feature                   // a feature's name
+	flags                     // names and numbers joined by +
+	u32                       // a number
+	u64                       // a number
+	s32                       // a number
+	progType                  // sched_cls, xdp, socket_filter or a number
+	null                      // the word null
+)
+
+// verb is the form of a statement.
+type verb struct {
+	operands []kind
+	optional int  // how many operands may be left out at the end
+	repeated bool // the last operand may come more than once
+	params   map[string]kind
+	answer   bool     // may be followed by an answer
+	fields   []string // the named values its answer may have
+	list     bool     // its answer may have a list
+}
+
+// shape and relative are shared by several verbs.
+var shape = map[string]kind{"size": u32, "junk": u32}
+
+var relative = map[string]kind{
+	"flags": flags, "relative_fd": fd, "relative_id": id, "expected_revision": u64,
+}
+
+// state is what the answer of a statement that touches a hook may tell of it.
+var state = []string{"revision"}
+
+// verbs is the language: docs/trace-language.md has an example of each.
+var verbs = map[string]verb{
+	"need": {operands: []kind{feature}, repeated: true},
+
+	"netkit": {operands: []kind{newDevice, newDevice}, answer: true},
+	"veth":   {operands: []kind{newDevice, newDevice}, answer: true},
+	"dummy":  {operands: []kind{newDevice}, answer: true},
+	"delete": {operands: []kind{device}, answer: true},
+	"prog": {operands: []kind{newProg}, repeated: true, answer: true,
+		params: map[string]kind{"type": progType, "return": s32}},
+
+	"attach": {operands: []kind{hook, fds}, answer: true, fields: state, list: true,
+		params: merge(shape, relative, map[string]kind{"replace_bpf_fd": fd})},
+	"detach": {operands: []kind{hook, fds}, optional: 1, answer: true, fields: state, list: true,
+		params: merge(shape, relative, map[string]kind{"replace_bpf_fd": fd})},
+	"query": {operands: []kind{hook}, answer: true,
+		fields: []string{"revision", "count", "attach_flags"}, list: true,
+		params: merge(shape, map[string]kind{"count": u32, "query_flags": u32,
+			"attach_flags": u32, "prog_ids": null, "link_ids": null})},
+	"link": {operands: []kind{newLink, hook, fd}, answer: true, fields: state, list: true,
+		params: merge(shape, relative)},
+	"link-update": {operands: []kind{fd, fd}, answer: true, fields: state, list: true,
+		params: merge(shape, map[string]kind{"flags": flags, "old_prog_fd": fd})},
+	"link-detach": {operands: []kind{fd}, answer: true, fields: state, list: true, params: shape},
+	"info": {operands: []kind{fd}, answer: true,
+		fields: []string{"type", "id", "prog_id", "ifindex", "attach_type"}},
+	"close": {operands: []kind{fds}, answer: true, fields: state, list: true},
+}
+
+func merge(tables ...map[string]kind) map[string]kind {
+	all := map[string]kind{}
+	for _, t := range tables {
+		for k, v := range t {
+			all[k] = v
+		}
+	}
+	return all
+}
