@@ -10,6 +10,7 @@ const (
 	device                    // a device's name, or an ifindex
 	hook                      // DEVICE:TYPE
 	fd                        // name of a program or link, or a number
+	fds                       // as fd, or a range of names: the statement is repeated
 	id                        // name of a program or link, or a number
 	feature                   // a feature's name
 	flags                     // names and numbers joined by +
