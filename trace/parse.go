@@ -28,12 +28,11 @@ func (e *Error) Error() string {
 // *Error.
 func Parse(name, text string) (*File, error) {
 	p := &parser{file: &File{Name: name}, declared: map[string]kind{}}
-	text = strings.TrimSuffix(text, "\n")
 	if text == "" {
 		return p.file, nil
 	}
 	var errs []error
-	for i, line := range strings.Split(text, "\n") {
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		p.line = i + 1
 		words, comment := scanLine(strings.TrimSuffix(line, "\r"))
 		l := Line{Comment: comment}
