@@ -1,0 +1,209 @@
+package conformance
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/trace"
+)
+
+func (p *player) attachRequest(s *trace.Statement, prog string) mprog.AttachRequest {
+	hook := p.names.hookOf(s.Operands[0])
+	return mprog.AttachRequest{
+		Shape:            shapeOf(s),
+		TargetIfindex:    hook.Ifindex,
+		AttachFD:         resolve(prog, p.names.fd),
+		AttachType:       hook.Type,
+		Flags:            flagsOf(s),
+		ReplaceFD:        p.fdParam(s, "replace_bpf_fd"),
+		Relative:         p.relative(s),
+		ExpectedRevision: number64(s, "expected_revision"),
+	}
+}
+
+func (p *player) attach(s *trace.Statement) (trace.Outcome, error) {
+	return p.each(s, func(prog string) error {
+		return p.env.ProgAttach(p.attachRequest(s, prog))
+	})
+}
+
+func (p *player) detach(s *trace.Statement) (trace.Outcome, error) {
+	if len(s.Operands) == 1 {
+		return p.outcome(p.env.ProgDetach(mprog.DetachRequest(p.attachRequest(s, "0"))))
+	}
+	return p.each(s, func(prog string) error {
+		return p.env.ProgDetach(mprog.DetachRequest(p.attachRequest(s, prog)))
+	})
+}
+
+func (p *player) link(s *trace.Statement) (trace.Outcome, error) {
+	name, hook := s.Operands[0], p.names.hookOf(s.Operands[1])
+	fd, err := p.env.LinkCreate(mprog.LinkCreateRequest{
+		Shape:            shapeOf(s),
+		ProgFD:           resolve(s.Operands[2], p.names.fd),
+		TargetIfindex:    hook.Ifindex,
+		AttachType:       hook.Type,
+		Flags:            flagsOf(s),
+		Relative:         p.relative(s),
+		ExpectedRevision: number64(s, "expected_revision"),
+	})
+	if err != nil {
+		return p.outcome(err)
+	}
+	info, err := p.env.ObjectInfo(fd)
+	p.names.fd[name], p.names.id[name], p.names.link[info.ID] = fd, info.ID, name
+	p.names.hook[name] = hook
+	return p.outcome(err)
+}
+
+func (p *player) linkUpdate(s *trace.Statement) (trace.Outcome, error) {
+	return p.outcome(p.env.LinkUpdate(mprog.LinkUpdateRequest{
+		Shape:     shapeOf(s),
+		LinkFD:    resolve(s.Operands[0], p.names.fd),
+		NewProgFD: resolve(s.Operands[1], p.names.fd),
+		Flags:     flagsOf(s),
+		OldProgFD: p.fdParam(s, "old_prog_fd"),
+	}))
+}
+
+func (p *player) linkDetach(s *trace.Statement) (trace.Outcome, error) {
+	return p.outcome(p.env.LinkDetach(mprog.LinkDetachRequest{
+		Shape: shapeOf(s), LinkFD: resolve(s.Operands[0], p.names.fd),
+	}))
+}
+
+func (p *player) close(s *trace.Statement) (trace.Outcome, error) {
+	return p.each(s, func(word string) error {
+		return p.env.Close(resolve(word, p.names.fd))
+	})
+}
+
+// queryCount is how many entries a query asks for unless told: room for one
+// more than a hook can have.
+const queryCount = mprog.MaxPrograms + 1
+
+func (p *player) query(s *trace.Statement) (trace.Outcome, error) {
+	hook := p.names.hookOf(s.Operands[0])
+	req := mprog.QueryRequest{
+		Shape:         shapeOf(s),
+		TargetIfindex: hook.Ifindex,
+		AttachType:    hook.Type,
+		QueryFlags:    number(s, "query_flags"),
+		AttachFlags:   number(s, "attach_flags"),
+		Count:         queryCount,
+	}
+	if _, ok := s.Param("count"); ok {
+		req.Count = number(s, "count")
+	}
+	if _, null := s.Param("prog_ids"); !null {
+		req.ProgIDs = make([]uint32, req.Count)
+	}
+	if _, null := s.Param("link_ids"); !null {
+		req.LinkIDs = make([]uint32, req.Count)
+	}
+	result, err := p.env.ProgQuery(req)
+	o, err := p.outcome(err)
+	if err != nil || o.Errno != 0 && o.Errno != mprog.ENOSPC {
+		return o, err
+	}
+	return p.answered(req, result, o.Errno), nil
+}
+
+// answered names the parts of a query's answer.
+func (p *player) answered(req mprog.QueryRequest, r mprog.QueryResult, errno mprog.Errno) trace.Outcome {
+	o := trace.Outcome{Errno: errno, Fields: []trace.Field{
+		{Name: "revision", Value: strconv.FormatUint(r.Revision, 10)},
+		{Name: "count", Value: strconv.FormatUint(uint64(r.Count), 10)},
+		{Name: "attach_flags", Value: strconv.FormatUint(uint64(r.AttachFlags), 10)},
+	}}
+	if req.ProgIDs == nil {
+		return o
+	}
+	n := min(r.Count, req.Count)
+	links := req.LinkIDs
+	if links != nil {
+		links = links[:n]
+	}
+	o.List, o.Listed = p.names.entries(req.ProgIDs[:n], links), true
+	return o
+}
+
+// state queries the whole of a hook: its revision and list, or the errno that
+// the query is refused with.
+func (p *player) state(h mprog.Hook) (trace.Outcome, error) {
+	req := mprog.QueryRequest{
+		TargetIfindex: h.Ifindex, AttachType: h.Type, Count: queryCount,
+		ProgIDs: make([]uint32, queryCount), LinkIDs: make([]uint32, queryCount),
+	}
+	r, err := p.env.ProgQuery(req)
+	errno, ok := mprog.ErrnoOf(err)
+	switch {
+	case !ok:
+		return trace.Outcome{}, fmt.Errorf("query %s: %w", p.names.hookName(h), err)
+	case errno != 0:
+		return trace.Outcome{Errno: errno}, nil
+	}
+	o := p.answered(req, r, 0)
+	o.Fields = o.Fields[:1] // the count is the list's length, attach_flags nothing
+	return o, nil
+}
+
+func (p *player) info(s *trace.Statement) (trace.Outcome, error) {
+	info, err := p.env.ObjectInfo(resolve(s.Operands[0], p.names.fd))
+	if err != nil {
+		return p.outcome(err)
+	}
+	if info.Kind == mprog.ProgObject {
+		return trace.Outcome{Fields: []trace.Field{
+			{Name: "type", Value: trace.FormatProgType(info.ProgType)},
+			{Name: "id", Value: name(p.names.prog, info.ID)},
+		}}, nil
+	}
+	return trace.Outcome{Fields: []trace.Field{
+		{Name: "type", Value: linkTypeName(info.LinkType)},
+		{Name: "id", Value: name(p.names.link, info.ID)},
+		{Name: "prog_id", Value: name(p.names.prog, info.ProgID)},
+		{Name: "ifindex", Value: name(p.names.device, info.Ifindex)},
+		{Name: "attach_type", Value: info.AttachType.String()},
+	}}, nil
+}
+
+func linkTypeName(t mprog.LinkType) string {
+	switch t {
+	case mprog.NetkitLink:
+		return "netkit"
+	case mprog.TCXLink:
+		return "tcx"
+	}
+	return strconv.FormatUint(uint64(t), 10)
+}
+
+// hooksOf returns the hooks that a statement may change.
+func (p *player) hooksOf(s *trace.Statement) []mprog.Hook {
+	switch s.Verb {
+	case "attach", "detach", "query":
+		return []mprog.Hook{p.names.hookOf(s.Operands[0])}
+	case "link":
+		return []mprog.Hook{p.names.hookOf(s.Operands[1])}
+	case "link-update", "link-detach", "close":
+		var hooks []mprog.Hook
+		for _, word := range s.Operands {
+			if h, ok := p.names.hook[word]; ok && !slices.Contains(hooks, h) {
+				hooks = append(hooks, h)
+			}
+		}
+		return hooks
+	}
+	return nil
+}
+
+// deletes reports whether a statement deletes the device of a hook.
+func (p *player) deletes(s *trace.Statement, h mprog.Hook) bool {
+	if s.Verb != "delete" {
+		return false
+	}
+	ifindex := resolve(s.Operands[0], p.names.ifindex)
+	return h.Ifindex == ifindex || h.Ifindex == p.names.pair[ifindex]
+}

@@ -1,0 +1,76 @@
+package conformance
+
+import (
+	"strconv"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/trace"
+)
+
+// unboundFD is passed where a trace names an object that was never made. No
+// process here has as many fds.
+const unboundFD = 1<<31 - 1
+
+// scope knows which numbers the names of a trace stand for, and back.
+type scope struct {
+	ifindex map[string]uint32
+	fd      map[string]uint32
+	id      map[string]uint32
+	hook    map[string]mprog.Hook // of a link, as it was created
+
+	device map[uint32]string // by ifindex
+	prog   map[uint32]string // by id
+	link   map[uint32]string // by id
+	pair   map[uint32]uint32 // ifindex of the other end
+}
+
+func newScope() *scope {
+	return &scope{
+		ifindex: map[string]uint32{}, fd: map[string]uint32{}, id: map[string]uint32{},
+		hook: map[string]mprog.Hook{}, device: map[uint32]string{},
+		prog: map[uint32]string{}, link: map[uint32]string{}, pair: map[uint32]uint32{},
+	}
+}
+
+// resolve returns the number that a word stands for. The parser has made sure
+// that it is a number or a declared name.
+func resolve(word string, names map[string]uint32) uint32 {
+	if n, ok := names[word]; ok {
+		return n
+	}
+	n, err := trace.ParseNumber(word)
+	if err != nil {
+		return unboundFD
+	}
+	return n
+}
+
+func (s *scope) hookOf(word string) mprog.Hook {
+	device, typ, _ := trace.SplitHook(word)
+	return mprog.Hook{Ifindex: resolve(device, s.ifindex), Type: typ}
+}
+
+// name returns what a number is called in the trace, or the number.
+func name(names map[uint32]string, n uint32) string {
+	if s, ok := names[n]; ok {
+		return s
+	}
+	return strconv.FormatUint(uint64(n), 10)
+}
+
+// hookName writes a hook as the trace does.
+func (s *scope) hookName(h mprog.Hook) string {
+	return name(s.device, h.Ifindex) + ":" + h.Type.String()
+}
+
+// entries names the programs and links of a query's answer.
+func (s *scope) entries(progs, links []uint32) []trace.Entry {
+	list := make([]trace.Entry, len(progs))
+	for i, p := range progs {
+		list[i].Prog = name(s.prog, p)
+		if links != nil && links[i] != 0 {
+			list[i].Link = name(s.link, links[i])
+		}
+	}
+	return list
+}
