@@ -1,0 +1,82 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// kvmBootTimeout is enough for a guest under KVM to say its first word.
+const kvmBootTimeout = 15 * time.Second
+
+// kvmBroken is set once KVM has failed to boot what emulation boots.
+var kvmBroken atomic.Bool
+
+// tryKVM boots with KVM if it is there, and without it if it is not or does
+// not work: /dev/kvm can be opened on hosts where no kernel boots with it,
+// and only booting one tells. Nothing has run in a guest that never spoke, so
+// doing it again is safe.
+func tryKVM(ctx context.Context, c Command, boot func(c Command, accel string) (Result, error)) (Result, error) {
+	if kvmBroken.Load() || !canOpenKVM() {
+		return boot(c, "tcg")
+	}
+	first := c
+	first.BootTimeout = min(kvmBootTimeout, cmp.Or(c.BootTimeout, kvmBootTimeout))
+	res, err := boot(first, "kvm")
+	var noBoot *BootError
+	if !errors.As(err, &noBoot) || ctx.Err() != nil {
+		return res, err
+	}
+	if noBoot.File != "" {
+		os.Remove(noBoot.File)
+	}
+	if res, err = boot(c, "tcg"); !errors.As(err, &noBoot) {
+		kvmBroken.Store(true)
+	}
+	return res, err
+}
+
+func canOpenKVM() bool {
+	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return true
+}
+
+var (
+	cpuinfoMHz  = regexp.MustCompile(`(?m)^cpu MHz\s*: (\d+\.\d+)$`)
+	cpuinfoName = regexp.MustCompile(`(?m)^model name\s*:.* @ (\d+\.\d+)GHz$`)
+)
+
+// tscKHz returns the frequency of the host's time stamp counter, which an
+// emulated processor shows its guest, in kHz; "" if it cannot be told.
+func tscKHz() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	return parseTSC(string(b))
+}
+
+// parseTSC prefers the nominal frequency, at which the counter runs, to the
+// current one.
+func parseTSC(cpuinfo string) string {
+	for _, try := range []struct {
+		re    *regexp.Regexp
+		toKHz float64
+	}{{cpuinfoName, 1e6}, {cpuinfoMHz, 1e3}} {
+		if m := try.re.FindStringSubmatch(cpuinfo); m != nil {
+			if f, err := strconv.ParseFloat(m[1], 64); err == nil {
+				return strconv.Itoa(int(f*try.toKHz + 0.5))
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,152 @@
+// Package harness runs a command as root in a Linux kernel of choice, booted
+// for it in a machine that needs neither root nor KVM. A run either returns
+// the command's exit status or an error that says how the kernel failed it;
+// nothing of a run stays behind but the console log of a failure.
+//
+// The guest's first process is the calling program itself: its main function
+// (or TestMain) must begin with guest.Main.
+package harness
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nkconform/nkconform/harness/image"
+)
+
+// Machine is one way to boot a kernel.
+type Machine interface {
+	// Name is the name by which Pick knows the machine.
+	Name() string
+	// Available returns nil if the machine can run here, and otherwise an
+	// *UnavailableError that says what is missing and how to get it.
+	Available() error
+	// Run boots the command's image, runs the command in it and ends the
+	// machine. The error is an *UnavailableError, *BootError, *DiedError or
+	// *TimeoutError, wraps ctx's error if that ended the run, or tells what
+	// is wrong with the command. A command that ran to its end is no error,
+	// whatever its exit status and the kernel's complaints: see Result.
+	Run(ctx context.Context, c Command) (Result, error)
+}
+
+// Command is what to run, and in which kernel.
+type Command struct {
+	// Image is the kernel to boot.
+	Image image.Image
+	// Argv is the command and its arguments. Argv[0] is looked up in PATH
+	// and taken into the guest with what it needs to run.
+	Argv []string
+	// Env is added to the guest's small environment (PATH, HOME, TERM).
+	Env []string
+	// Dir is the working directory. Optional; it is made in the guest if
+	// it is not among Files.
+	Dir string
+	// Files are files and directories of the host that the guest shall have
+	// at the same path. Programs among them come with what they need to run.
+	// What the guest writes to them stays in the guest.
+	Files []string
+	// Stdout and Stderr take the command's output. Optional. They are used
+	// by one goroutine at a time.
+	Stdout, Stderr io.Writer
+	// Timeout limits the whole run; DefaultTimeout if zero.
+	Timeout time.Duration
+	// BootTimeout limits the time until the guest's first word;
+	// DefaultBootTimeout if zero.
+	BootTimeout time.Duration
+	// Memory is the guest's memory in MiB, not counting what is packed for
+	// it; DefaultMemory if zero.
+	Memory int
+	// KernelArgs are added to the kernel command line. Optional.
+	KernelArgs []string
+	// LogDir is where the console log of a failed run is kept; a directory
+	// in the user's cache if empty.
+	LogDir string
+}
+
+// Defaults of a Command.
+const (
+	DefaultTimeout     = 5 * time.Minute
+	DefaultBootTimeout = time.Minute
+	DefaultMemory      = 512
+)
+
+// limits returns how long the whole run and the boot may take.
+func (c Command) limits() (run, boot time.Duration) {
+	run, boot = cmp.Or(c.Timeout, DefaultTimeout), cmp.Or(c.BootTimeout, DefaultBootTimeout)
+	return run, min(run, boot)
+}
+
+// Result is what came of a command that ran to its end.
+type Result struct {
+	// ExitStatus is the command's, or 128 plus the signal that killed it,
+	// or 126 or 127 if it could not be started.
+	ExitStatus int
+	// Release is the guest's kernel release, as uname -r prints it.
+	Release string
+	// Console is everything that was printed on the guest's console.
+	Console string
+	// Boot is the time until the guest's first word, Total that of all.
+	Boot, Total time.Duration
+	// KernelTrouble holds the lines of the console in which the kernel
+	// complains about itself: warnings, bugs, oopses, stalls.
+	KernelTrouble []string
+	// Accel is what executed the guest: "kvm", "tcg" or "uml".
+	Accel string
+}
+
+// Pick returns the machine called name. "auto" is the fastest one that boots
+// this kind of image and is available, or the one to install if none is.
+func Pick(name string, img image.Image) (Machine, error) {
+	if name != "auto" {
+		for _, m := range machines {
+			if m.Name() != name {
+				continue
+			}
+			if !m.boots(img.Kind) {
+				return nil, fmt.Errorf("machine %s does not boot %s images", name, img.Kind)
+			}
+			return m, nil
+		}
+		return nil, fmt.Errorf("unknown machine %q: want auto, %s", name, names())
+	}
+	var first Machine
+	for _, m := range machines {
+		if !m.boots(img.Kind) {
+			continue
+		}
+		if m.Available() == nil {
+			return m, nil
+		}
+		if first == nil {
+			first = m
+		}
+	}
+	if first == nil {
+		return nil, fmt.Errorf("no machine boots %s images", img.Kind)
+	}
+	return first, nil
+}
+
+// bootable is a Machine that knows which images are for it.
+type bootable interface {
+	Machine
+	boots(image.Kind) bool
+}
+
+func names() string {
+	s := ""
+	for i, m := range machines {
+		switch i {
+		case 0:
+		case len(machines) - 1:
+			s += " or "
+		default:
+			s += ", "
+		}
+		s += m.Name()
+	}
+	return s
+}

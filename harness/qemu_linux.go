@@ -1,0 +1,93 @@
+package harness
+
+import (
+	"context"
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/nkconform/nkconform/harness/guest"
+	"github.com/nkconform/nkconform/harness/image"
+)
+
+// qemu boots a kernel in QEMU's microvm with an initramfs that holds the
+// command and what it needs, and nothing else.
+type qemu struct{}
+
+const qemuProgram = "qemu-system-x86_64"
+
+func (qemu) Name() string { return "qemu" }
+
+func (qemu) boots(k image.Kind) bool { return k == image.BZImage }
+
+func (qemu) Available() error {
+	if runtime.GOARCH != "amd64" {
+		return &UnavailableError{"qemu", "it boots x86-64 kernels with this program as their init, so it needs an x86-64 host"}
+	}
+	if _, err := exec.LookPath(qemuProgram); err != nil {
+		return &UnavailableError{"qemu", qemuProgram + " is not installed: install the package qemu-system-x86, or run scripts/vm-deps.sh"}
+	}
+	return nil
+}
+
+func (q qemu) Run(ctx context.Context, c Command) (Result, error) {
+	if err := q.Available(); err != nil {
+		return Result{}, err
+	}
+	initrd, err := pack(c)
+	if err != nil {
+		return Result{}, err
+	}
+	defer initrd.Close()
+	fi, err := initrd.Stat()
+	if err != nil {
+		return Result{}, fmt.Errorf("measure initramfs: %w", err)
+	}
+	kernel, err := c.Image.VMLinux(ctx)
+	if err != nil {
+		// A kernel without PVH boots more slowly; no kernel at all is QEMU's
+		// to find out.
+		kernel = c.Image.Kernel
+	}
+	return tryKVM(ctx, c, func(c Command, accel string) (Result, error) {
+		prog := program{argv: qemuArgs(c, accel, kernel, fi.Size()), files: []*os.File{initrd}}
+		return run(ctx, c, prog, accel)
+	})
+}
+
+// qemuArgs is QEMU's command line. The choices are explained where a reader
+// would wonder; all were found by measuring.
+func qemuArgs(c Command, accel, kernel string, initrdSize int64) []string {
+	// The initramfs is in memory twice while the kernel unpacks it.
+	memory := cmp.Or(c.Memory, DefaultMemory) + int(2*initrdSize>>20)
+	cpu := "host"
+	kargs := append([]string{
+		"console=ttyS0",
+		"rdinit=/init", guest.Env + "=init:/dev/ttyS1",
+		"panic=-1", "reboot=t", // a panic ends QEMU, as does the guest's reboot
+		"rcupdate.rcu_expedited=1", // else every detach waits for a grace period
+	}, c.KernelArgs...)
+	if accel == "tcg" {
+		// The emulation of CMPXCHG16B in some versions of QEMU corrupts the
+		// kernel's slab allocator, so hide the instruction.
+		cpu = "qemu64,-cx16"
+		if khz := tscKHz(); khz != "" {
+			kargs = append(kargs, "tsc_early_khz="+khz) // else calibration may hang
+		}
+	}
+	return []string{
+		qemuProgram,
+		"-M", "microvm,acpi=off,rtc=on", "-accel", accel, "-cpu", cpu,
+		"-smp", "1", // more are slower in emulation
+		"-m", strconv.Itoa(memory) + "M",
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-chardev", "file,id=console,path=/proc/self/fd/1", "-device", "isa-serial,index=0,chardev=console",
+		"-chardev", fmt.Sprintf("file,id=port,path=/proc/self/fd/%d", portFD), "-device", "isa-serial,index=1,chardev=port",
+		"-kernel", kernel, "-initrd", fmt.Sprintf("/proc/self/fd/%d", firstFile),
+		"-append", strings.Join(kargs, " "),
+	}
+}
