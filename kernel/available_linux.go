@@ -1,0 +1,61 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// neededCapabilities are what an environment is made with. CAP_SYS_ADMIN makes
+// the namespace and includes CAP_BPF.
+var neededCapabilities = []struct {
+	number int
+	name   string
+}{
+	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+	{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
+}
+
+func checkCapabilities() error {
+	var data [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return fmt.Errorf("read capabilities: %w", err)
+	}
+	var missing []string
+	for _, c := range neededCapabilities {
+		if data[c.number/32].Effective&(1<<(c.number%32)) == 0 {
+			missing = append(missing, c.name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: needs root, or the missing %s", ErrUnavailable, strings.Join(missing, " and "))
+}
+
+// checkBPF loads a program on the current thread and forgets it.
+func checkBPF() error {
+	fd, err := newProgram(mprog.ProgSpec{}).load()
+	if err != nil {
+		return unavailable("bpf(2)", err)
+	}
+	return unix.Close(fd)
+}
+
+// unavailable explains why the system refuses something for which the
+// capabilities are there.
+func unavailable(what string, err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: %s is refused although the capabilities are there: "+
+			"look for a seccomp filter, a container or a locked down kernel: %w", ErrUnavailable, what, err)
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("%w: the kernel was built without %s: %w", ErrUnavailable, what, err)
+	}
+	return fmt.Errorf("try %s: %w", what, err)
+}

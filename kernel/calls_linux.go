@@ -1,0 +1,102 @@
+package kernel
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// ProgAttach is BPF_PROG_ATTACH. Errors are *[mprog.Error] with the kernel's
+// errno, here and in the methods below.
+func (p *Process) ProgAttach(r mprog.AttachRequest) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.call(mprog.OpProgAttach, attr.ProgAttach, attr.EncodeAttach(&p.attr, r))
+}
+
+// ProgDetach is BPF_PROG_DETACH. It waits for a grace period of RCU.
+func (p *Process) ProgDetach(r mprog.DetachRequest) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.call(mprog.OpProgDetach, attr.ProgDetach, attr.EncodeDetach(&p.attr, r))
+}
+
+// ProgQuery is BPF_PROG_QUERY. A count larger than a slice that is not nil is
+// refused with EFAULT in front of the kernel, which would write past its end.
+// The result is filled in on success and with ENOSPC.
+func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
+	if err := checkCount(r); err != nil {
+		return mprog.QueryResult{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.progIDs, p.linkIDs = r.ProgIDs, r.LinkIDs // to the heap, where they stay put
+	size := attr.EncodeQuery(&p.attr, r, attr.Arrays{
+		ProgIDs: address(p.progIDs),
+		LinkIDs: address(p.linkIDs),
+	})
+	err := p.call(mprog.OpProgQuery, attr.ProgQuery, size)
+	p.progIDs, p.linkIDs = nil, nil
+	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC {
+		return mprog.QueryResult{}, err
+	}
+	return attr.DecodeQueryResult(p.attr[:]), err
+}
+
+func checkCount(r mprog.QueryRequest) error {
+	for _, ids := range [...][]uint32{r.ProgIDs, r.LinkIDs} {
+		if ids != nil && uint64(r.Count) > uint64(len(ids)) {
+			return &mprog.Error{
+				Op: mprog.OpProgQuery, Errno: mprog.EFAULT,
+				Detail: fmt.Sprintf("count %d is more than the %d ids that the slice has room for", r.Count, len(ids)),
+			}
+		}
+	}
+	return nil
+}
+
+// address is 0 for nil only: an empty slice has an address too.
+func address(ids []uint32) uint64 {
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(ids))))
+}
+
+// LinkCreate is BPF_LINK_CREATE.
+func (p *Process) LinkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err = p.call(mprog.OpLinkCreate, attr.LinkCreate, attr.EncodeLinkCreate(&p.attr, r))
+	if err != nil {
+		return 0, err
+	}
+	return p.fd, nil
+}
+
+// LinkUpdate is BPF_LINK_UPDATE.
+func (p *Process) LinkUpdate(r mprog.LinkUpdateRequest) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.call(mprog.OpLinkUpdate, attr.LinkUpdate, attr.EncodeLinkUpdate(&p.attr, r))
+}
+
+// LinkDetach is BPF_LINK_DETACH. It waits for a grace period of RCU.
+func (p *Process) LinkDetach(r mprog.LinkDetachRequest) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.call(mprog.OpLinkDetach, attr.LinkDetach, attr.EncodeLinkDetach(&p.attr, r))
+}
+
+// Close is close(2). When fd was the last reference to a link, its program is
+// off the hook when Close returns, which then waits for a grace period of RCU.
+//
+// The few descriptors that the Go runtime needs are out of reach: EBADF.
+func (p *Process) Close(fd uint32) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fd = fd
+	if err := p.do(p.runClose); err != nil {
+		return err
+	}
+	return p.failure(mprog.OpClose)
+}

@@ -1,0 +1,83 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// AddDevice creates a device in the environment's namespace. A kind that the
+// kernel does not have wraps [mprog.ErrUnsupported]; other refusals of rtnetlink
+// wrap their [mprog.Errno], such as EEXIST for a name in use.
+func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+	link, err := newLink(spec)
+	if err != nil {
+		return 0, 0, fmt.Errorf("add device %s: %w", spec.Name, err)
+	}
+	if err := k.links.LinkAdd(link); err != nil {
+		return 0, 0, fmt.Errorf("add device %s: %w", spec.Name, linkError(spec.Kind, err))
+	}
+	added, err := k.links.LinkByName(spec.Name)
+	if err != nil {
+		return 0, 0, fmt.Errorf("add device %s: look up: %w", spec.Name, err)
+	}
+	attrs := added.Attrs()
+	// A pair's devices name each other as parent.
+	return uint32(attrs.Index), uint32(attrs.ParentIndex), nil
+}
+
+// newLink describes a device to rtnetlink: down, in layer 2 mode and with the
+// kernel's default policy if it is a netkit.
+func newLink(spec mprog.DeviceSpec) (netlink.Link, error) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = spec.Name
+	switch spec.Kind {
+	case mprog.Netkit:
+		nk := &netlink.Netkit{
+			LinkAttrs: attrs,
+			Scrub:     netlink.NETKIT_SCRUB_DEFAULT,
+			PeerScrub: netlink.NETKIT_SCRUB_DEFAULT,
+		}
+		peer := netlink.NewLinkAttrs()
+		peer.Name = spec.Peer
+		nk.SetPeerAttrs(&peer)
+		return nk, nil
+	case mprog.Veth:
+		return &netlink.Veth{LinkAttrs: attrs, PeerName: spec.Peer}, nil
+	case mprog.Dummy:
+		return &netlink.Dummy{LinkAttrs: attrs}, nil
+	}
+	return nil, fmt.Errorf("kind %q: %w", spec.Kind, mprog.ErrUnsupported)
+}
+
+func linkError(kind mprog.DeviceKind, err error) error {
+	errno, ok := mprogErrno(err)
+	switch {
+	case !ok:
+		return err
+	case errno == mprog.EOPNOTSUPP:
+		return fmt.Errorf("%w: the kernel has no %s devices: %w", mprog.ErrUnsupported, kind, errno)
+	}
+	return errno
+}
+
+// DeleteDevice deletes a device and its peer. An ifindex that does not exist is
+// ENODEV.
+func (k *Kernel) DeleteDevice(ifindex uint32) error {
+	if ifindex == 0 { // rtnetlink would go by the name
+		return fmt.Errorf("delete device 0: %w", mprog.ENODEV)
+	}
+	device := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: int(ifindex)}}
+	err := k.links.LinkDel(device)
+	if err == nil {
+		return nil
+	}
+	if errno, ok := errors.AsType[unix.Errno](err); ok {
+		err = mprog.Errno(errno)
+	}
+	return fmt.Errorf("delete device %d: %w", ifindex, err)
+}

@@ -1,0 +1,151 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+	"golang.org/x/sys/unix"
+)
+
+// fdTable is the table of file descriptors of one thread.
+//
+// Numbers are handed out in rising order and, unlike the kernel's, not used
+// again soon after a close, so that a stale number is EBADF instead of some
+// other object.
+type fdTable struct {
+	inherited []int // what the Go runtime needs on every thread
+	first     int   // lowest number handed out
+	next      int   // lowest number not yet handed out
+	limit     int   // numbers end in front of it, and start at first again
+	open      map[int]struct{}
+}
+
+// maxFD limits the kernel's memory for one table to a megabyte or so.
+const maxFD = 1 << 16
+
+// unshareFDs gives the calling thread a table of its own, in which nothing is
+// open but what the Go runtime itself uses on any thread: standard error, for
+// its last words, and the epoll instance and eventfd with which it wakes a thread
+// that waits for the network. Standard input and output are /dev/null.
+//
+// The runtime must have made those two before; a timer or a network connection
+// sees to that.
+func unshareFDs() (*fdTable, error) {
+	if err := unix.Unshare(unix.CLONE_FILES); err != nil {
+		return nil, fmt.Errorf("unshare file descriptors: %w", err)
+	}
+	t := &fdTable{open: map[int]struct{}{}}
+	if err := t.sweep(); err != nil {
+		return nil, err
+	}
+	for range 2 { // 0 and 1, the lowest free numbers
+		if _, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+			return nil, fmt.Errorf("open /dev/null: %w", err)
+		}
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, fmt.Errorf("getrlimit: %w", err)
+	}
+	t.limit = int(min(limit.Cur, maxFD))
+	t.first = max(2, slices.Max(t.inherited)) + 1
+	t.next = t.first
+	return t, nil
+}
+
+// sweep closes everything except what the runtime needs, which it notes.
+func (t *fdTable) sweep() error {
+	dir := "/proc/thread-self/fd"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("list file descriptors: %w", err)
+	}
+	pollers := 0
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			return fmt.Errorf("list file descriptors: %w", err)
+		}
+		target, err := os.Readlink(dir + "/" + e.Name())
+		if err != nil {
+			continue // the directory's own descriptor, closed by now
+		}
+		switch target {
+		case "anon_inode:[eventpoll]", "anon_inode:[eventfd]":
+			pollers++
+		default:
+			if fd != unix.Stderr {
+				unix.Close(fd)
+				continue
+			}
+		}
+		t.inherited = append(t.inherited, fd)
+	}
+	if pollers < 2 {
+		return errors.New("list file descriptors: the Go runtime's epoll instance is missing")
+	}
+	return nil
+}
+
+// adopt moves a new descriptor to the next free number.
+func (t *fdTable) adopt(fd int) (int, error) {
+	if t.next >= t.limit {
+		t.next = t.first
+	}
+	moved, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, t.next)
+	if err == unix.EMFILE && t.next != t.first { // all higher numbers are in use
+		moved, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, t.first)
+	}
+	unix.Close(fd)
+	if err != nil {
+		return -1, err
+	}
+	t.next = moved + 1
+	t.open[moved] = struct{}{}
+	return moved, nil
+}
+
+// close closes any descriptor but those of the Go runtime, which do not exist
+// for the caller.
+func (t *fdTable) close(fd uint32) error {
+	if slices.Contains(t.inherited, int(fd)) {
+		return unix.EBADF
+	}
+	delete(t.open, int(fd))
+	return closeFD(fd)
+}
+
+// closeAll closes what adopt has handed out and is still open.
+func (t *fdTable) closeAll() error {
+	var errs *multierror.Error
+	for fd := range t.open {
+		if err := unix.Close(fd); err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("close fd %d: %w", fd, err))
+		}
+	}
+	clear(t.open)
+	return errs.ErrorOrNil()
+}
+
+// kind returns what kind of BPF object fd refers to, "prog", "link", "map" and so
+// on, as procfs shows it.
+func (t *fdTable) kind(fd uint32) (string, error) {
+	target, err := os.Readlink("/proc/thread-self/fd/" + strconv.FormatUint(uint64(fd), 10))
+	if err != nil {
+		return "", err
+	}
+	// anon_inode:bpf-prog, anon_inode:bpf_link or, in newer kernels, with
+	// brackets.
+	name := strings.Trim(strings.TrimPrefix(target, "anon_inode:"), "[]")
+	for _, prefix := range []string{"bpf-", "bpf_"} {
+		if kind, ok := strings.CutPrefix(name, prefix); ok {
+			return kind, nil
+		}
+	}
+	return "", fmt.Errorf("fd %d is %s, not a BPF object", fd, target)
+}

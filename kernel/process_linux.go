@@ -1,0 +1,124 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// Process is a caller of bpf(2) with its own file descriptors: a thread that
+// does nothing else. It is safe for concurrent use; calls are made one by one.
+type Process struct {
+	mu     sync.Mutex
+	thread *thread // nil after exit
+	fds    *fdTable
+
+	// The call in hand. It lies here, on the heap, so that no call allocates
+	// and the kernel's pointers stay valid while a caller's stack moves.
+	cmd      attr.Command
+	attr     attr.Buffer
+	size     uint32
+	progIDs  []uint32
+	linkIDs  []uint32
+	info     [infoSize]byte
+	fd       uint32
+	err      error
+	runBPF   func() // p.onThreadBPF
+	runClose func() // p.onThreadClose
+}
+
+var _ mprog.Kernel = (*Process)(nil)
+
+var errExited = errors.New("process has exited")
+
+// startProcess starts a process whose thread runs setup first, still with the
+// file descriptors of the program.
+func startProcess(setup func() error) (*Process, error) {
+	p := &Process{}
+	p.runBPF, p.runClose = p.onThreadBPF, p.onThreadClose
+	t, err := startThread(func() error {
+		if err := setup(); err != nil {
+			return err
+		}
+		var err error
+		p.fds, err = unshareFDs()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.thread = t
+	return p, nil
+}
+
+// exit closes all descriptors, which releases links and programs before it
+// returns, and ends the thread.
+func (p *Process) exit() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.thread == nil {
+		return nil
+	}
+	var err error
+	p.thread.do(func() { err = p.fds.closeAll() })
+	p.thread.stop()
+	p.thread = nil
+	return err
+}
+
+// do runs a function on the process's thread. The caller holds p.mu.
+func (p *Process) do(call func()) error {
+	if p.thread == nil {
+		return errExited
+	}
+	p.thread.do(call)
+	return nil
+}
+
+// call makes the system call whose attr has been encoded into p.attr. When the
+// command makes a descriptor, its number is in p.fd. The caller holds p.mu.
+func (p *Process) call(op mprog.Op, cmd attr.Command, size uint32) error {
+	p.cmd, p.size = cmd, size
+	if err := p.do(p.runBPF); err != nil {
+		return err
+	}
+	return p.failure(op)
+}
+
+// failure returns the error of the last call.
+func (p *Process) failure(op mprog.Op) error {
+	if p.err == nil {
+		return nil
+	}
+	if errno, ok := mprogErrno(p.err); ok {
+		return &mprog.Error{Op: op, Errno: errno}
+	}
+	return fmt.Errorf("%s: %w", op, p.err)
+}
+
+func (p *Process) onThreadBPF() {
+	ret, errno := bpf(p.cmd, unsafe.Pointer(&p.attr), p.size)
+	p.err = nil
+	switch {
+	case errno != 0:
+		p.err = errno
+	case p.cmd == attr.LinkCreate:
+		p.adopt(ret)
+	}
+}
+
+// adopt makes fd, which a system call has just returned, one of the process's.
+func (p *Process) adopt(fd int) {
+	fd, err := p.fds.adopt(fd)
+	if err != nil {
+		p.err = fmt.Errorf("renumber the new fd: %v", err) // not the call's own errno
+		return
+	}
+	p.fd = uint32(fd)
+}
+
+func (p *Process) onThreadClose() { p.err = p.fds.close(p.fd) }

@@ -1,0 +1,64 @@
+package kernel
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// thread runs functions on one operating system thread, which may have another
+// network namespace, other file descriptors and other capabilities than the
+// rest of the program. Go never uses that thread for anything else and never
+// makes new threads from it, and it dies with the goroutine locked to it.
+type thread struct {
+	calls    chan func()
+	returned chan struct{}
+	tid      int
+}
+
+// startThread starts a thread and runs setup on it first. When setup fails, the
+// thread ends and its error is returned.
+func startThread(setup func() error) (*thread, error) {
+	t := &thread{calls: make(chan func()), returned: make(chan struct{})}
+	ready := make(chan error)
+	go t.main(setup, ready)
+	if err := <-ready; err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *thread) main(setup func() error, ready chan<- error) {
+	runtime.LockOSThread() // and never unlock
+	t.tid = unix.Gettid()
+	if t.tid == unix.Getpid() {
+		// The program's first thread cannot end before the program does, and
+		// /proc/self would show its namespace. While this goroutine holds it,
+		// another one gets another thread.
+		relayed := make(chan error)
+		go t.main(setup, relayed)
+		err := <-relayed
+		runtime.UnlockOSThread()
+		ready <- err
+		return
+	}
+	err := setup()
+	ready <- err
+	if err != nil {
+		return
+	}
+	for call := range t.calls {
+		call()
+		t.returned <- struct{}{}
+	}
+}
+
+// do runs call on the thread and waits for it. One call at a time: the caller
+// must hold a lock.
+func (t *thread) do(call func()) {
+	t.calls <- call
+	<-t.returned
+}
+
+// stop ends the thread. Nothing may be called afterwards.
+func (t *thread) stop() { close(t.calls) }
