@@ -105,8 +105,8 @@ func (p *player) prog(s *trace.Statement) (trace.Outcome, error) {
 // until one is refused.
 func (p *player) each(s *trace.Statement, call func(word string) error) (trace.Outcome, error) {
 	words := s.Operands
-	if s.Verb != "prog" {
-		words = words[len(words)-1:]
+	if s.Verb == "attach" || s.Verb == "detach" {
+		words = words[1:]
 	}
 	for _, w := range words {
 		names, err := trace.Expand(w)

@@ -68,7 +68,7 @@ var verbs = map[string]verb{
 	"link-detach": {operands: []kind{fd}, answer: true, fields: state, list: true, params: shape},
 	"info": {operands: []kind{fd}, answer: true,
 		fields: []string{"type", "id", "prog_id", "ifindex", "attach_type"}},
-	"close": {operands: []kind{fds}, answer: true, fields: state, list: true},
+	"close": {operands: []kind{fds}, repeated: true, answer: true, fields: state, list: true},
 }
 
 func merge(tables ...map[string]kind) map[string]kind {

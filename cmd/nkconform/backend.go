@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/kernel"
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/report"
+)
+
+// backend makes environments in this process.
+type backend struct {
+	name   string
+	kernel report.Kernel
+	open   func() (mprog.Environment, error)
+	close  func() error // after the last environment
+}
+
+// vmPrefix begins the names of backends that are kernels to boot.
+const vmPrefix = "vm:"
+
+// localBackend returns the backend that a name stands for, of those that need
+// no machine.
+func localBackend(name string) (*backend, error) {
+	switch name {
+	case "fake":
+		return &backend{
+			name: name, kernel: report.Kernel{Release: "newest known", Machine: "simulated"},
+			open:  func() (mprog.Environment, error) { return fake.New(), nil },
+			close: func() error { return nil },
+		}, nil
+	case "host":
+		return hostBackend()
+	}
+	return nil, fmt.Errorf("unknown backend %q: expected fake, host or vm:IMAGE", name)
+}
+
+func hostBackend() (*backend, error) {
+	env, err := kernel.New() // says what is missing, if anything is
+	if err != nil {
+		return nil, err
+	}
+	if err := env.Shutdown(); err != nil {
+		return nil, err
+	}
+	restore, err := kernel.ExpediteRCU()
+	if err != nil { // slower, not wrong
+		restore = func() error { return nil }
+	}
+	return &backend{
+		name: "host", kernel: hostKernel(),
+		open:  func() (mprog.Environment, error) { return kernel.New() },
+		close: restore,
+	}, nil
+}
+
+func isVM(name string) (image string, ok bool) { return strings.CutPrefix(name, vmPrefix) }

@@ -1,0 +1,60 @@
+// Command nkconform tells whether what answers bpf(2) attaches programs to
+// netkit and tcx hooks as the kernel does: the fake, the running kernel, or a
+// kernel booted for the purpose.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nkconform/nkconform/harness/guest"
+)
+
+// The exit statuses of every subcommand.
+const (
+	exitFailed = 1 // something does not conform
+	exitUsage  = 2 // wrong usage, or an environment that cannot run what is asked
+)
+
+// errFailed ends the command with exitFailed; what failed has been reported.
+var errFailed = errors.New("failed")
+
+func main() {
+	guest.Main()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	switch {
+	case err == nil:
+	case errors.Is(err, errFailed):
+		os.Exit(exitFailed)
+	default:
+		fmt.Fprintln(os.Stderr, "nkconform:", err)
+		os.Exit(exitUsage)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "nkconform",
+		Short: "Conformance of attaching BPF programs to netkit and tcx hooks",
+		Long: `nkconform plays scenarios, traces of system calls with the answers a kernel
+must give, on a simulated kernel, on the running one, or on any kernel that it
+boots in a virtual machine.
+
+Exit status: 0 all passed, 1 something failed, 2 wrong usage or an environment
+that cannot run what is asked.`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(runCommand(), recordCommand(), listCommand())
+	return root
+}
