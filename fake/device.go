@@ -1,0 +1,84 @@
+package fake
+
+import "github.com/nkconform/nkconform/mprog"
+
+// netns is a network namespace.
+type netns struct {
+	devices     map[uint32]*device // by ifindex
+	lastIfindex uint32
+}
+
+// loopback is the kind of lo, which no environment creates.
+const loopback mprog.DeviceKind = "loopback"
+
+func newNetns() *netns {
+	n := &netns{devices: make(map[uint32]*device)}
+	n.register("lo", loopback)
+	return n
+}
+
+// device is the kernel's struct net_device, with the hooks on it.
+type device struct {
+	net     *netns
+	ifindex uint32
+	name    string
+	kind    mprog.DeviceKind
+	peer    *device // the other end of a pair
+	primary bool    // of a netkit pair: the end that both hooks are addressed by
+
+	netkit hook // PRIMARY's or PEER's, whichever end this is
+	tcx    [2]tcxEntry
+}
+
+// register adds a device under the next ifindex (register_netdevice).
+func (n *netns) register(name string, kind mprog.DeviceKind) *device {
+	n.lastIfindex++
+	d := &device{net: n, ifindex: n.lastIfindex, name: name, kind: kind, netkit: newHook()}
+	n.devices[d.ifindex] = d
+	return d
+}
+
+// unregister takes a device away and empties its hooks (netkit_uninit,
+// dev_tcx_uninstall).
+func (d *device) unregister() {
+	delete(d.net.devices, d.ifindex)
+	d.netkit.clear()
+	for i := range d.tcx {
+		d.tcx[i].hook.clear()
+	}
+}
+
+// byName returns the device with a name, or nil.
+func (n *netns) byName(name string) *device {
+	for _, d := range n.devices {
+		if d.name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// hookDevice finds the device that has the hook named by an ifindex and an
+// attach type, as the caller sees it.
+func (p *Process) hookDevice(ifindex uint32, at mprog.AttachType) (*device, error) {
+	if at.Netkit() {
+		return p.netkitDevice(ifindex, at)
+	}
+	return p.tcxDevice(ifindex)
+}
+
+// entry returns the programs of one of the device's hooks, or nil when none is
+// attached and none is to be.
+func (d *device) entry(at mprog.AttachType, create bool) *hook {
+	if at.Netkit() {
+		return d.netkitEntry(create)
+	}
+	return d.tcxEntry(at, create)
+}
+
+// update follows every attempt to change one of the device's hooks.
+func (d *device) update(at mprog.AttachType) {
+	if at.TCX() {
+		d.tcxUpdate(at)
+	}
+}

@@ -1,0 +1,131 @@
+package fake
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// The operations that set the stage, as refusals name them.
+const (
+	opAddDevice    mprog.Op = "add device"
+	opDeleteDevice mprog.Op = "delete device"
+	opLoadProg     mprog.Op = "load program"
+)
+
+// Supports returns nil for a feature of this kernel, and otherwise an error
+// that wraps [mprog.ErrUnsupported].
+func (k *Kernel) Supports(f mprog.Feature) error {
+	if k.missing[f] {
+		return fmt.Errorf("%w: this kernel is built without %s", mprog.ErrUnsupported, f)
+	}
+	if !slices.Contains(mprog.Features, f) {
+		return fmt.Errorf("%w: unknown feature %s", mprog.ErrUnsupported, f)
+	}
+	return nil
+}
+
+// AddDevice creates a device or a pair, EEXIST when a name is taken, EINVAL when
+// it is no name. Of a pair the peer is registered first, as the kernel does, and
+// gets the lower ifindex.
+func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	ifindex, peer, err = k.addDevice(spec)
+	return ifindex, peer, answer(opAddDevice, err)
+}
+
+func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+	names := []string{spec.Peer, spec.Name}
+	switch spec.Kind {
+	case mprog.Netkit:
+		if err := k.Supports(mprog.FeatureNetkit); err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", opAddDevice, err)
+		}
+	case mprog.Veth:
+	case mprog.Dummy:
+		names = names[1:]
+	default:
+		return 0, 0, fmt.Errorf("%s: %w: kind %q", opAddDevice, mprog.ErrUnsupported, spec.Kind)
+	}
+	for i, name := range names {
+		if !validDeviceName(name) {
+			return 0, 0, refuse(deviceName, "name %q", name)
+		}
+		if k.net.byName(name) != nil || slices.Contains(names[:i], name) {
+			return 0, 0, refuse(deviceTaken, "name %q", name)
+		}
+	}
+	if spec.Kind == mprog.Dummy {
+		return k.net.register(spec.Name, spec.Kind).ifindex, 0, nil
+	}
+	b := k.net.register(spec.Peer, spec.Kind)
+	a := k.net.register(spec.Name, spec.Kind)
+	a.peer, b.peer, a.primary = b, a, true
+	return a.ifindex, b.ifindex, nil
+}
+
+// validDeviceName is dev_valid_name.
+func validDeviceName(s string) bool {
+	return s != "" && len(s) < 16 && s != "." && s != ".." && !strings.ContainsAny(s, "/: \t\n\v\f\r")
+}
+
+// DeleteDevice deletes a device, and its peer if it has one; ENODEV when there
+// is none, EOPNOTSUPP for lo.
+func (k *Kernel) DeleteDevice(ifindex uint32) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	d := k.net.devices[ifindex]
+	switch {
+	case d == nil:
+		return answer(opDeleteDevice, refuse(deviceAbsent, "no device has ifindex %d", ifindex))
+	case d.kind == loopback:
+		return answer(opDeleteDevice, refuse(deviceLoopback, "ifindex %d is %s", ifindex, d.name))
+	}
+	d.unregister()
+	if d.peer != nil {
+		d.peer.unregister()
+	}
+	return nil
+}
+
+// LoadProg loads a program; nothing is verified but the name, EINVAL.
+func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch spec.Type {
+	case 0:
+		spec.Type = mprog.SchedCLS
+	case mprog.SchedCLS, mprog.SocketFilter, mprog.XDP:
+	default:
+		return 0, fmt.Errorf("%s: %w: type %d", opLoadProg, mprog.ErrUnsupported, spec.Type)
+	}
+	if !validProgName(spec.Name) {
+		return 0, answer(opLoadProg, refuse(progName, "name %q", spec.Name))
+	}
+	return k.open(k.newProg(spec)), nil
+}
+
+// validProgName is bpf_obj_name_cpy.
+func validProgName(s string) bool {
+	bad := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '.')
+	}
+	return len(s) < 16 && !strings.ContainsFunc(s, bad)
+}
+
+// Shutdown closes every fd and deletes every device. It does not fail.
+func (k *Kernel) Shutdown() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for fd, f := range k.files {
+		delete(k.files, fd)
+		f.put()
+	}
+	for _, d := range k.net.devices {
+		d.unregister()
+	}
+	return nil
+}

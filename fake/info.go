@@ -1,0 +1,40 @@
+package fake
+
+import "github.com/nkconform/nkconform/mprog"
+
+// ObjectInfo describes the object that fd refers to (BPF_OBJ_GET_INFO_BY_FD).
+func (p *Process) ObjectInfo(fd uint32) (mprog.ObjectInfo, error) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	info, err := p.objectInfo(fd)
+	return info, answer(mprog.OpObjectInfo, err)
+}
+
+// objectInfo is bpf_obj_get_info_by_fd.
+func (p *Process) objectInfo(fd uint32) (mprog.ObjectInfo, error) {
+	switch f := p.files[fd].(type) {
+	case *program:
+		return mprog.ObjectInfo{Kind: mprog.ProgObject, ID: f.id, ProgType: f.typ, ProgName: f.name}, nil
+	case *link:
+		return f.info(), nil
+	case nil:
+		return mprog.ObjectInfo{}, refuse(infoBadFD, "fd %d is not open", fd)
+	}
+	return mprog.ObjectInfo{}, refuse(infoNotObject, "fd %d is no BPF object", fd)
+}
+
+// info tells of a link. Its ifindex is that of the device that has the hook,
+// which for PEER is the peer's, although the link was made with the primary's
+// (netkit_link_fill_info, tcx_link_fill_info).
+func (l *link) info() mprog.ObjectInfo {
+	info := mprog.ObjectInfo{
+		Kind: mprog.LinkObject, ID: l.id, LinkType: mprog.TCXLink, ProgID: l.prog.id, AttachType: l.at,
+	}
+	if l.at.Netkit() {
+		info.LinkType = mprog.NetkitLink
+	}
+	if l.dev != nil {
+		info.Ifindex = l.dev.ifindex
+	}
+	return info
+}

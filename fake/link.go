@@ -1,0 +1,136 @@
+package fake
+
+import (
+	"fmt"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// LinkCreate attaches a program through a new link and returns the link's fd
+// (BPF_LINK_CREATE).
+func (p *Process) LinkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	fd, err = p.linkCreate(&r)
+	return fd, answer(mprog.OpLinkCreate, err)
+}
+
+// linkCreate is link_create with netkit_link_attach and tcx_link_attach. No
+// mask is laid over flags.
+func (p *Process) linkCreate(r *mprog.LinkCreateRequest) (fd uint32, err error) {
+	if r.Shape != (mprog.Shape{}) {
+		if err := reshape(attr.LinkCreate, r, attr.EncodeLinkCreate, attr.DecodeLinkCreate); err != nil {
+			return 0, err
+		}
+	}
+	prog, err := p.progByFD("prog_fd", r.ProgFD, progBadFD, progNotProg)
+	if err != nil {
+		return 0, err
+	}
+	if prog.typ == mprog.XDP && r.AttachType == attachXDP {
+		return 0, fmt.Errorf("%s: %w: links of XDP programs", mprog.OpLinkCreate, mprog.ErrUnsupported)
+	}
+	if prog.typ != mprog.SchedCLS || !modelled(r.AttachType) {
+		return 0, refuse(attachTypeMismatch, "attach type %s takes no program of type %d", r.AttachType, prog.typ)
+	}
+	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
+	if err != nil {
+		return 0, err
+	}
+	l := p.kernel.newLink(prog, dev, r.AttachType)
+	err = dev.entry(r.AttachType, true).attach(p, change{
+		prog: prog, link: l, flags: r.Flags, relative: r.Relative, revision: r.ExpectedRevision,
+	})
+	dev.update(r.AttachType)
+	if err != nil {
+		l.dev = nil // so that letting go of it does not touch the hook
+		l.put()
+		return 0, err
+	}
+	l.settled = true
+	return p.open(l), nil
+}
+
+// LinkUpdate replaces a link's program in place (BPF_LINK_UPDATE).
+func (p *Process) LinkUpdate(r mprog.LinkUpdateRequest) error {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	return answer(mprog.OpLinkUpdate, p.linkUpdate(&r))
+}
+
+// linkUpdate is link_update.
+func (p *Process) linkUpdate(r *mprog.LinkUpdateRequest) error {
+	if r.Shape != (mprog.Shape{}) {
+		if err := reshape(attr.LinkUpdate, r, attr.EncodeLinkUpdate, attr.DecodeLinkUpdate); err != nil {
+			return err
+		}
+	}
+	if r.Flags&^mprog.Replace != 0 {
+		return refuse(updateFlags, "flags %s", r.Flags)
+	}
+	l, err := p.linkByFD("link_fd", r.LinkFD, linkBadFD, linkNotLink)
+	if err != nil {
+		return err
+	}
+	prog, err := p.progByFD("new_prog_fd", r.NewProgFD, progBadFD, progNotProg)
+	if err != nil {
+		return err
+	}
+	var old *program
+	if r.Flags&mprog.Replace != 0 {
+		old, err = p.progByFD("old_prog_fd", r.OldProgFD, updateOldBadFD, updateOldNotProg)
+		if err != nil {
+			return err
+		}
+	} else if r.OldProgFD != 0 {
+		return refuse(updateOldSet, "old_prog_fd is %d and replace not asked for", r.OldProgFD)
+	}
+	return l.update(p, prog, old)
+}
+
+// update is netkit_link_update and tcx_link_update, which are alike. To mprog
+// it is a replacement that names the old program as its relative object; it is
+// there that the types of the two are compared.
+func (l *link) update(p *Process, prog, old *program) error {
+	switch {
+	case l.dev == nil:
+		return refuse(updateDefunct, "link id %d is defunct", l.id)
+	case old != nil && old != l.prog:
+		return refuse(updateOldWrong, "the old program given is id %d, the link's is id %d", old.id, l.prog.id)
+	case prog == l.prog:
+		return nil
+	}
+	err := l.dev.entry(l.at, true).attach(p, change{
+		prog: prog, link: l, old: l.prog, flags: mprog.Replace | mprog.ID, relative: l.prog.id,
+	})
+	if err != nil {
+		return err
+	}
+	l.prog.put()
+	l.prog = prog.get()
+	return nil
+}
+
+// LinkDetach takes a link's program off its hook; the link stays, defunct
+// (BPF_LINK_DETACH). Of a link that is defunct already nothing changes.
+func (p *Process) LinkDetach(r mprog.LinkDetachRequest) error {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	return answer(mprog.OpLinkDetach, p.linkDetach(&r))
+}
+
+// linkDetach is link_detach.
+func (p *Process) linkDetach(r *mprog.LinkDetachRequest) error {
+	if r.Shape != (mprog.Shape{}) {
+		if err := reshape(attr.LinkDetach, r, attr.EncodeLinkDetach, attr.DecodeLinkDetach); err != nil {
+			return err
+		}
+	}
+	l, err := p.linkByFD("link_fd", r.LinkFD, linkBadFD, linkNotLink)
+	if err != nil {
+		return err
+	}
+	l.release()
+	return nil
+}

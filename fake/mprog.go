@@ -1,0 +1,219 @@
+package fake
+
+import "github.com/nkconform/nkconform/mprog"
+
+// change is what is asked of a hook.
+type change struct {
+	prog     *program // to attach or to detach; nil: whatever the flags say
+	link     *link    // that owns prog
+	old      *program // to replace
+	flags    mprog.Flags
+	relative uint32 // fd or id, 0 for none
+	revision uint64 // expected; 0: any
+}
+
+// Positions count from 0. In front of the first is -1, behind the last is the
+// number of programs.
+const (
+	front = -1
+	unset = -2 // no position asked for yet
+)
+
+// attach puts a program into the list, or in another's place
+// (bpf_mprog_attach). The entry's reference on the program, which is its own
+// when there is no link, is the caller's to take.
+func (h *hook) attach(p *Process, c change) error {
+	if c.revision != 0 && c.revision != h.revision {
+		return refuse(revisionStale, "expected revision %d, hook is at %d", c.revision, h.revision)
+	}
+	if i := h.find(entry{prog: c.prog}); i >= 0 {
+		return refuse(attachDuplicate, "program id %d is on the hook already, at position %d", c.prog.id, i)
+	}
+	relative, err := p.relative(c.relative, c.flags, c.prog.typ)
+	if err != nil {
+		return err
+	}
+	pos := unset
+	if c.flags&mprog.Replace != 0 {
+		switch pos = h.find(entry{prog: c.old}); {
+		case pos < 0 && c.old == nil:
+			return refuse(replaceAbsent, "replace: a new link has no program to replace")
+		case pos < 0:
+			return refuse(replaceAbsent, "program id %d, to be replaced, is not on the hook", c.old.id)
+		case h.entries[pos].link != c.link:
+			return refuse(replaceOwned, "program id %d, to be replaced, is owned by link id %d",
+				c.old.id, h.entries[pos].link.id)
+		}
+	} else if h.count == mprog.MaxPrograms {
+		return refuse(attachFull, "the hook has %d programs, the most it takes", h.count)
+	}
+	if pos, err = h.position("replace", pos, c.flags, relative); err != nil {
+		return err
+	}
+	if pos == unset {
+		if relative.prog != nil || c.flags != 0 {
+			return refuse(positionNone, "flags %s with relative object %d say nothing of where to attach",
+				c.flags, c.relative)
+		}
+		pos = h.count
+	}
+	if c.flags&mprog.Replace != 0 {
+		h.replace(pos, entry{c.prog, c.link})
+	} else {
+		if c.flags&mprog.Before != 0 {
+			pos++ // "in front of what is behind pos"
+		}
+		h.insert(pos, entry{c.prog, c.link})
+	}
+	h.revision++
+	return nil
+}
+
+// detach takes a program out of the list (bpf_mprog_detach).
+func (h *hook) detach(p *Process, c change) error {
+	if c.flags&mprog.Replace != 0 {
+		return refuse(detachReplace, "replace asked for")
+	}
+	if c.revision != 0 && c.revision != h.revision {
+		return refuse(revisionStale, "expected revision %d, hook is at %d", c.revision, h.revision)
+	}
+	if h.count == 0 {
+		return refuse(detachEmpty, "the hook has no programs")
+	}
+	var typ mprog.ProgType
+	if c.prog != nil {
+		typ = c.prog.typ
+	}
+	relative, err := p.relative(c.relative, c.flags, typ)
+	if err != nil {
+		return err
+	}
+	pos := unset
+	if c.prog != nil {
+		if pos = h.find(entry{prog: c.prog}); pos < 0 {
+			return refuse(detachAbsent, "program id %d is not on the hook", c.prog.id)
+		}
+		if l := h.entries[pos].link; l != c.link {
+			return refuse(detachOwned, "program id %d is owned by link id %d", c.prog.id, l.id)
+		}
+	}
+	if pos, err = h.position("the program", pos, c.flags, relative); err != nil {
+		return err
+	}
+	if pos == unset {
+		if relative.prog != nil || c.flags != 0 {
+			return refuse(positionNone, "flags %s with relative object %d say nothing of what to detach",
+				c.flags, c.relative)
+		}
+		pos = h.count
+	}
+	if pos == mprog.MaxPrograms {
+		return refuse(positionRange, "position %d is behind the last slot of the hook's %d programs", pos, h.count)
+	}
+	// In front of the first is taken for the first, behind the last for the
+	// last (bpf_mprog_fetch): even when the first or last is the relative
+	// object itself.
+	pos = min(max(pos, 0), h.count-1)
+	if e := h.entries[pos]; e.link != c.link {
+		return refuse(detachOwned, "program id %d at position %d is owned by link id %d", e.prog.id, pos, e.link.id)
+	}
+	h.remove(pos)
+	h.revision++
+	return nil
+}
+
+// position finds the position that BEFORE and AFTER say. Each is looked for by
+// itself; all found, and pos where it is set, must be the same one. said names
+// what set pos.
+func (h *hook) position(said string, pos int, flags mprog.Flags, relative entry) (int, error) {
+	sides := [...]struct {
+		flag  mprog.Flags
+		name  string
+		none  int // the position with no relative object
+		shift int // from the relative object's position
+	}{{mprog.Before, "before", front, -1}, {mprog.After, "after", h.count, +1}}
+	for _, side := range sides {
+		if flags&side.flag == 0 {
+			continue
+		}
+		at := side.none
+		if relative.prog != nil {
+			i := h.find(relative)
+			if i < 0 {
+				return 0, refuse(relativeAbsent, "%s: %s is not on the hook", side.name, relative)
+			}
+			at = i + side.shift
+		}
+		if pos != unset && at != pos {
+			return 0, refuse(positionDisagree, "%s says position %d, %s says position %d: they must agree",
+				said, pos, side.name, at)
+		}
+		pos, said = at, side.name
+	}
+	return pos, nil
+}
+
+// find returns the position of an entry, or -1. A program is found whatever
+// owns it; a link is found only with its own program.
+func (h *hook) find(e entry) int {
+	for i := range h.count {
+		if h.entries[i].prog == e.prog && (e.link == nil || h.entries[i].link == e.link) {
+			return i
+		}
+	}
+	return -1
+}
+
+// relative finds the object that a position is relative to, which is empty when
+// none is named (bpf_mprog_tuple_relative). A type of 0 matches any.
+func (p *Process) relative(fdOrID uint32, flags mprog.Flags, typ mprog.ProgType) (e entry, err error) {
+	switch {
+	case flags&mprog.Link != 0:
+		e, err = p.relativeLink(fdOrID, flags)
+	case flags&mprog.ID != 0 || fdOrID != 0:
+		e, err = p.relativeProg(fdOrID, flags)
+	default:
+		return entry{}, nil
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	if typ != 0 && e.prog.typ != typ {
+		return entry{}, refuse(relativeType, "%s has program type %d, not %d", e, e.prog.typ, typ)
+	}
+	return e, nil
+}
+
+// query copies the list out (bpf_mprog_query). It is called without a hook when
+// nothing was ever attached, or on netkit when nothing is.
+func (h *hook) query(q *mprog.QueryRequest) (mprog.QueryResult, error) {
+	if q.QueryFlags != 0 || q.AttachFlags != 0 {
+		return mprog.QueryResult{}, refuse(queryFlags, "query_flags %#x, attach_flags %#x", q.QueryFlags, q.AttachFlags)
+	}
+	res := mprog.QueryResult{Revision: 1}
+	if h != nil {
+		res.Revision, res.Count = h.revision, uint32(h.count)
+	}
+	if q.Count == 0 || q.ProgIDs == nil || res.Count == 0 {
+		return res, nil
+	}
+	n := int(min(q.Count, res.Count))
+	if len(q.ProgIDs) < n || q.LinkIDs != nil && len(q.LinkIDs) < n {
+		return res, refuse(queryAddress, "%d entries to write, room for %d prog_ids and %d link_ids",
+			n, len(q.ProgIDs), len(q.LinkIDs))
+	}
+	for i, e := range h.entries[:n] {
+		q.ProgIDs[i] = e.prog.id
+		if q.LinkIDs == nil {
+			continue
+		}
+		q.LinkIDs[i] = 0
+		if e.link != nil {
+			q.LinkIDs[i] = e.link.id
+		}
+	}
+	if q.Count < res.Count {
+		return res, refuse(queryNoSpace, "room for %d of %d programs", q.Count, res.Count)
+	}
+	return res, nil
+}

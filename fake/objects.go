@@ -1,0 +1,91 @@
+package fake
+
+import "github.com/nkconform/nkconform/mprog"
+
+// file is what an fd refers to: a program, a link, or something that is no BPF
+// object. Each fd holds a reference.
+type file interface{ put() }
+
+// notBPF is behind fds 0, 1 and 2.
+type notBPF struct{}
+
+func (notBPF) put() {}
+
+// program is the kernel's struct bpf_prog. References are held by its fds, by
+// each hook that it is attached to without a link, and by its links.
+type program struct {
+	kernel *Kernel
+	refs   int
+	id     uint32
+	typ    mprog.ProgType
+	name   string
+	ret    int32
+}
+
+// newProg makes a program with one reference, the caller's (bpf_prog_load,
+// bpf_prog_alloc_id).
+func (k *Kernel) newProg(spec mprog.ProgSpec) *program {
+	k.lastProgID++
+	p := &program{kernel: k, refs: 1, id: k.lastProgID, typ: spec.Type, name: spec.Name, ret: spec.Return}
+	k.progs[p.id] = p
+	return p
+}
+
+func (p *program) get() *program {
+	p.refs++
+	return p
+}
+
+// put lets go of a reference; with the last one the id goes (bpf_prog_put).
+func (p *program) put() {
+	if p.refs--; p.refs == 0 {
+		delete(p.kernel.progs, p.id)
+	}
+}
+
+// link is the kernel's struct bpf_link inside struct netkit_link or tcx_link.
+// References are held by its fds. It holds one on its program all its life; its
+// entry on the hook holds none on either.
+type link struct {
+	kernel  *Kernel
+	refs    int
+	id      uint32
+	settled bool // known to user space: bpf_link_settle
+	prog    *program
+	at      mprog.AttachType
+	dev     *device // the device that has the hook; nil: defunct
+}
+
+// newLink makes a link with one reference, the caller's. It has its id, but is
+// not settled (bpf_link_init, bpf_link_prime). An id is used up even when
+// attaching then fails.
+func (k *Kernel) newLink(prog *program, dev *device, at mprog.AttachType) *link {
+	k.lastLinkID++
+	l := &link{kernel: k, refs: 1, id: k.lastLinkID, prog: prog.get(), at: at, dev: dev}
+	k.links[l.id] = l
+	return l
+}
+
+// put lets go of a reference; with the last one the link leaves its hook and
+// its id goes (bpf_link_put, bpf_link_free).
+func (l *link) put() {
+	if l.refs--; l.refs > 0 {
+		return
+	}
+	l.release()
+	l.prog.put()
+	delete(l.kernel.links, l.id)
+}
+
+// release takes the link off its hook and leaves it defunct. A defunct link
+// stays as it is (netkit_link_release, tcx_link_release).
+func (l *link) release() {
+	if l.dev == nil {
+		return
+	}
+	// No position, revision or relative object is asked for, so that this
+	// cannot be refused: a link with a device is on that device's hook.
+	_ = l.dev.entry(l.at, true).detach(nil, change{prog: l.prog, link: l})
+	l.dev.update(l.at)
+	l.dev = nil
+}

@@ -1,0 +1,153 @@
+package fake
+
+import (
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// ProgAttach adds a program to a hook, or replaces one (BPF_PROG_ATTACH).
+func (p *Process) ProgAttach(r mprog.AttachRequest) error {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	return answer(mprog.OpProgAttach, p.progAttach(&r))
+}
+
+// progAttach is bpf_prog_attach, and the part of netkit_prog_attach and
+// tcx_prog_attach that they share.
+func (p *Process) progAttach(r *mprog.AttachRequest) error {
+	if r.Shape != (mprog.Shape{}) {
+		if err := reshape(attr.ProgAttach, r, attr.EncodeAttach, attr.DecodeAttach); err != nil {
+			return err
+		}
+	}
+	if !modelled(r.AttachType) {
+		return refuse(attachTypeUnknown, "attach type %d takes no SCHED_CLS programs", r.AttachType)
+	}
+	if unknown := r.Flags &^ mprog.AttachMask; unknown != 0 {
+		return refuse(flagsUnknown, "flags %s: unknown here", unknown)
+	}
+	prog, err := p.schedCLS(r.AttachFD)
+	if err != nil {
+		return err
+	}
+	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
+	if err != nil {
+		return err
+	}
+	var old *program
+	if r.Flags&mprog.Replace != 0 {
+		old, err = p.progByFD("replace_bpf_fd", r.ReplaceFD, replaceBadFD, replaceNotProg)
+		if err != nil {
+			return err
+		}
+		if old.typ != prog.typ {
+			return refuse(replaceType, "replace_bpf_fd %d is a program of type %d, not %d", r.ReplaceFD, old.typ, prog.typ)
+		}
+	}
+	err = dev.entry(r.AttachType, true).attach(p, change{
+		prog: prog, old: old, flags: r.Flags, relative: r.Relative, revision: r.ExpectedRevision,
+	})
+	if err == nil {
+		prog.get()
+	}
+	dev.update(r.AttachType)
+	return err
+}
+
+// ProgDetach removes a program from a hook (BPF_PROG_DETACH).
+func (p *Process) ProgDetach(r mprog.DetachRequest) error {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	return answer(mprog.OpProgDetach, p.progDetach(&r))
+}
+
+// progDetach is bpf_prog_detach, and the part of netkit_prog_detach and
+// tcx_prog_detach that they share.
+func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
+	if r.Shape != (mprog.Shape{}) {
+		if err := reshape(attr.ProgDetach, r, attr.EncodeDetach, attr.DecodeDetach); err != nil {
+			return err
+		}
+	}
+	if !modelled(r.AttachType) {
+		return unmodelled(r.AttachType, mprog.OpProgDetach)
+	}
+	if unknown := r.Flags &^ mprog.AttachMask; unknown != 0 {
+		return refuse(flagsUnknown, "flags %s: unknown here", unknown)
+	}
+	var prog *program
+	if r.AttachFD != 0 {
+		if prog, err = p.schedCLS(r.AttachFD); err != nil {
+			return err
+		}
+	} else if !p.netAdmin() {
+		return refuse(needNetAdmin, "no program named, and the caller lacks CAP_NET_ADMIN")
+	}
+	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
+	if err != nil {
+		return err
+	}
+	h := dev.entry(r.AttachType, false)
+	if h == nil {
+		return refuse(detachEmpty, "the hook has no programs")
+	}
+	err = h.detach(p, change{
+		prog: prog, flags: r.Flags, relative: r.Relative, revision: r.ExpectedRevision,
+	})
+	dev.update(r.AttachType)
+	return err
+}
+
+// ProgQuery lists a hook's programs in order of execution (BPF_PROG_QUERY). The
+// result is valid with ENOSPC, too. An array shorter than the entries to be
+// written is EFAULT.
+func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	res, err := p.progQuery(&r)
+	return res, answer(mprog.OpProgQuery, err)
+}
+
+// queryEffective is BPF_F_QUERY_EFFECTIVE, which means something to cgroups.
+const queryEffective = 1 << 0
+
+// progQuery is bpf_prog_query with netkit_prog_query and tcx_prog_query.
+func (p *Process) progQuery(r *mprog.QueryRequest) (res mprog.QueryResult, err error) {
+	var tail error
+	if r.Shape != (mprog.Shape{}) {
+		if tail, err = reshapeQuery(r); err != nil {
+			return res, err
+		}
+	}
+	if !p.netAdmin() {
+		return res, refuse(needNetAdmin, "the caller lacks CAP_NET_ADMIN")
+	}
+	if tail != nil {
+		return res, tail
+	}
+	if r.QueryFlags&^queryEffective != 0 {
+		return res, refuse(queryFlags, "query_flags %#x", r.QueryFlags)
+	}
+	if !modelled(r.AttachType) {
+		return res, unmodelled(r.AttachType, mprog.OpProgQuery)
+	}
+	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
+	if err != nil {
+		return res, err
+	}
+	return dev.entry(r.AttachType, false).query(r)
+}
+
+// schedCLS finds the program to attach or detach, whose type must fit the hooks
+// (bpf_prog_get_type).
+func (p *Process) schedCLS(fd uint32) (*program, error) {
+	prog, err := p.progByFD("attach_bpf_fd", fd, progBadFD, progNotProg)
+	if err != nil {
+		return nil, err
+	}
+	if prog.typ != mprog.SchedCLS {
+		return nil, refuse(progType, "attach_bpf_fd %d is a program of type %d, not %d (SCHED_CLS)",
+			fd, prog.typ, mprog.SchedCLS)
+	}
+	return prog, nil
+}

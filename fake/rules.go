@@ -1,0 +1,193 @@
+package fake
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// RuleInfo states one rule by which the kernel refuses.
+type RuleInfo struct {
+	ID     mprog.Rule
+	Errno  mprog.Errno // what a refusal by this rule returns
+	Text   string      // the rule, one English sentence
+	Source string      // the kernel function that decides
+}
+
+// Rules returns every rule that the fake refuses by, ordered by command and
+// there in the order of the kernel's checks.
+func Rules() []RuleInfo { return slices.Clone(rules) }
+
+var rules []RuleInfo
+
+// rule adds a row to the table. Being the only maker of what refuse wants, it
+// makes every refusal name a rule.
+func rule(id mprog.Rule, errno mprog.Errno, text, source string) *RuleInfo {
+	rules = append(rules, RuleInfo{id, errno, text, source})
+	return &RuleInfo{id, errno, text, source}
+}
+
+// refuse says no by a rule, with the numbers that decided. The command's name
+// is filled in by answer.
+func refuse(r *RuleInfo, format string, args ...any) error {
+	return &mprog.Error{Errno: r.Errno, Rule: r.ID, Detail: fmt.Sprintf(format, args...)}
+}
+
+// answer completes a refusal with the name of the command.
+func answer(op mprog.Op, err error) error {
+	if e, ok := err.(*mprog.Error); ok {
+		e.Op = op
+	}
+	return err
+}
+
+// The bytes of bpf_attr.
+var (
+	attrSize = rule("attr/size", mprog.E2BIG,
+		"A bpf_attr may not be larger than a page.", "bpf_check_uarg_tail_zero")
+	attrUnknown = rule("attr/unknown", mprog.E2BIG,
+		"Bytes of bpf_attr that this kernel does not know must be zero.", "bpf_check_uarg_tail_zero")
+	attrTail = rule("attr/tail", mprog.EINVAL,
+		"Bytes of bpf_attr behind the command's last field must be zero.", "CHECK_ATTR")
+)
+
+// What every command that names a hook or a program checks.
+var (
+	needNetAdmin = rule("capability/net-admin", mprog.EPERM,
+		"To query a hook, or to detach without naming a program, takes CAP_NET_ADMIN.",
+		"bpf_prog_query, bpf_prog_detach")
+	attachTypeUnknown = rule("attach-type/unknown", mprog.EINVAL,
+		"The attach type must be one that the kernel knows and that takes programs of this type.",
+		"attach_type_to_prog_type, bpf_prog_query")
+	attachTypeMismatch = rule("attach-type/mismatch", mprog.EINVAL,
+		"A link's attach type must fit the program's type.", "bpf_prog_attach_check_attach_type")
+	attachTypeNotBuilt = rule("attach-type/not-built", mprog.EINVAL,
+		"The kernel must have been built with the hook's subsystem.",
+		"include/net/netkit.h, include/net/tcx.h")
+	flagsUnknown = rule("flags/unknown", mprog.EINVAL,
+		"Attaching and detaching programs take no flags but REPLACE, BEFORE, AFTER, ID and LINK.",
+		"bpf_prog_attach, bpf_prog_detach")
+	progBadFD = rule("prog/bad-fd", mprog.EBADF,
+		"The program's fd must be open.", "bpf_prog_get")
+	progNotProg = rule("prog/not-a-program", mprog.EINVAL,
+		"The program's fd must be a program's.", "bpf_prog_get")
+	progType = rule("prog/type", mprog.EINVAL,
+		"Only programs of type SCHED_CLS attach to netkit and tcx hooks.", "bpf_prog_get_type")
+	deviceNone = rule("device/none", mprog.ENODEV,
+		"The ifindex must be a device's in the caller's network namespace.",
+		"netkit_dev_fetch, tcx_prog_attach")
+	deviceNotNetkit = rule("device/not-netkit", mprog.ENXIO,
+		"The device of a netkit hook must be a netkit device.", "netkit_dev_fetch")
+	devicePeerIfindex = rule("device/peer-ifindex", mprog.EACCES,
+		"Both hooks of a netkit pair are addressed through the ifindex of its primary device.",
+		"netkit_dev_fetch")
+	replaceBadFD = rule("replace/bad-fd", mprog.EBADF,
+		"With REPLACE, replace_bpf_fd must be open.", "netkit_prog_attach, tcx_prog_attach")
+	replaceNotProg = rule("replace/not-a-program", mprog.EINVAL,
+		"With REPLACE, replace_bpf_fd must be a program's.", "netkit_prog_attach, tcx_prog_attach")
+	replaceType = rule("replace/type", mprog.EINVAL,
+		"The program replaced must have the type of the new one.", "netkit_prog_attach, tcx_prog_attach")
+)
+
+// The algorithm of kernel/bpf/mprog.c.
+var (
+	detachReplace = rule("detach/replace", mprog.EINVAL,
+		"REPLACE has no meaning when detaching.", "bpf_mprog_detach")
+	revisionStale = rule("revision/stale", mprog.ESTALE,
+		"A nonzero expected_revision must be the hook's revision.", "bpf_mprog_attach, bpf_mprog_detach")
+	attachDuplicate = rule("attach/duplicate", mprog.EEXIST,
+		"A program can be on a hook only once.", "bpf_mprog_exists")
+	detachEmpty = rule("detach/empty", mprog.ENOENT,
+		"Nothing can be detached from an empty hook.", "netkit_prog_detach, tcx_prog_detach, bpf_mprog_detach")
+	relativeLinkID = rule("relative/link-id", mprog.ENOENT,
+		"With LINK and ID, relative_id must be a link's id.", "bpf_link_by_id")
+	relativeUnsettled = rule("relative/link-unsettled", mprog.EAGAIN,
+		"A link that is still being created cannot be a relative object.", "bpf_link_by_id")
+	relativeLinkZero = rule("relative/link-zero", mprog.EINVAL,
+		"With LINK alone, relative_fd may not be 0.", "bpf_mprog_link")
+	relativeProgID = rule("relative/prog-id", mprog.ENOENT,
+		"With ID and without LINK, relative_id must be a program's id.", "bpf_prog_by_id")
+	relativeBadFD = rule("relative/bad-fd", mprog.EBADF,
+		"A relative_fd must be open.", "bpf_link_get_from_fd, bpf_prog_get")
+	relativeNotLink = rule("relative/not-a-link", mprog.EINVAL,
+		"With LINK, relative_fd must be a link's.", "bpf_link_get_from_fd")
+	relativeNotProg = rule("relative/not-a-program", mprog.EINVAL,
+		"Without LINK, relative_fd must be a program's.", "bpf_prog_get")
+	relativeType = rule("relative/type", mprog.EINVAL,
+		"The relative object's program must have the type of the program attached or detached.",
+		"bpf_mprog_link, bpf_mprog_prog")
+	replaceAbsent = rule("replace/not-attached", mprog.ENOENT,
+		"The program replaced must be on the hook; a new link has none to replace.", "bpf_mprog_pos_exact")
+	replaceOwned = rule("replace/owned-by-link", mprog.EBUSY,
+		"A program that a link attached is replaced only through that link.", "bpf_mprog_pos_exact")
+	attachFull = rule("attach/full", mprog.ERANGE,
+		"A hook holds at most 63 programs.", "bpf_mprog_attach")
+	detachAbsent = rule("detach/not-attached", mprog.ENOENT,
+		"The program to detach must be on the hook.", "bpf_mprog_pos_exact")
+	detachOwned = rule("detach/owned-by-link", mprog.EBUSY,
+		"A program that a link attached is detached only through that link.",
+		"bpf_mprog_pos_exact, bpf_mprog_fetch")
+	relativeAbsent = rule("relative/not-attached", mprog.ENOENT,
+		"The relative object must be on the hook; a link must match itself, a program whatever owns it.",
+		"bpf_mprog_pos_before, bpf_mprog_pos_after")
+	positionDisagree = rule("position/disagree", mprog.ERANGE,
+		"The program named, BEFORE and AFTER must all say the same position.",
+		"bpf_mprog_attach, bpf_mprog_detach")
+	positionNone = rule("position/none", mprog.EINVAL,
+		"A relative object or a flag needs REPLACE, BEFORE or AFTER to say where.",
+		"bpf_mprog_attach, bpf_mprog_detach")
+	positionRange = rule("position/range", mprog.ERANGE,
+		"Behind the last of 63 programs is no position, not even to detach the last.", "bpf_mprog_detach")
+)
+
+// Links.
+var (
+	linkBadFD = rule("link/bad-fd", mprog.EBADF,
+		"The link's fd must be open.", "bpf_link_get_from_fd")
+	linkNotLink = rule("link/not-a-link", mprog.EINVAL,
+		"The link's fd must be a link's.", "bpf_link_get_from_fd")
+	updateFlags = rule("link-update/flags", mprog.EINVAL,
+		"Updating a link takes no flag but REPLACE.", "link_update")
+	updateOldBadFD = rule("link-update/old-bad-fd", mprog.EBADF,
+		"With REPLACE, old_prog_fd must be open.", "link_update")
+	updateOldNotProg = rule("link-update/old-not-a-program", mprog.EINVAL,
+		"With REPLACE, old_prog_fd must be a program's.", "link_update")
+	updateOldSet = rule("link-update/old-without-replace", mprog.EINVAL,
+		"Without REPLACE, old_prog_fd must be 0.", "link_update")
+	updateDefunct = rule("link-update/defunct", mprog.ENOLINK,
+		"A link that was detached, or whose device is gone, cannot be updated.",
+		"netkit_link_update, tcx_link_update")
+	updateOldWrong = rule("link-update/old-is-not-current", mprog.EPERM,
+		"The old program given must be the link's program.", "netkit_link_update, tcx_link_update")
+)
+
+// Queries and other calls.
+var (
+	queryFlags = rule("query/flags", mprog.EINVAL,
+		"A query takes no flags.", "bpf_prog_query, bpf_mprog_query")
+	queryAddress = rule("query/address", mprog.EFAULT,
+		"The arrays must be writable memory, as long as count says.", "bpf_mprog_query")
+	queryNoSpace = rule("query/no-space", mprog.ENOSPC,
+		"An array too short gets the first entries and the full count.", "bpf_mprog_query")
+	infoBadFD = rule("info/bad-fd", mprog.EBADF,
+		"The fd must be open.", "bpf_obj_get_info_by_fd")
+	infoNotObject = rule("info/not-an-object", mprog.EINVAL,
+		"The fd must be a BPF object's.", "bpf_obj_get_info_by_fd")
+	closeBadFD = rule("close/bad-fd", mprog.EBADF,
+		"The fd must be open.", "close")
+)
+
+// Setting the stage.
+var (
+	progName = rule("stage/prog-name", mprog.EINVAL,
+		"A program's name has at most 15 bytes: letters, digits, _ and .", "bpf_obj_name_cpy")
+	deviceName = rule("stage/device-name", mprog.EINVAL,
+		"A device's name has 1 to 15 bytes, is not . or .. and has no slash, colon or space.", "dev_valid_name")
+	deviceTaken = rule("stage/device-name-taken", mprog.EEXIST,
+		"A device's name is unique in its network namespace.", "rtnl_newlink")
+	deviceAbsent = rule("stage/device-none", mprog.ENODEV,
+		"The device to delete must exist.", "rtnl_dellink")
+	deviceLoopback = rule("stage/device-loopback", mprog.EOPNOTSUPP,
+		"lo cannot be deleted.", "rtnl_delete_link")
+)
