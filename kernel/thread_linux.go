@@ -11,15 +11,18 @@ import (
 // rest of the program. Go never uses that thread for anything else and never
 // makes new threads from it, and it dies with the goroutine locked to it.
 type thread struct {
-	calls    chan func()
-	returned chan struct{}
 	tid      int
+	call     func() // what to run; nil ends the thread
+	posted   signal
+	returned signal
 }
 
 // startThread starts a thread and runs setup on it first. When setup fails, the
 // thread ends and its error is returned.
 func startThread(setup func() error) (*thread, error) {
-	t := &thread{calls: make(chan func()), returned: make(chan struct{})}
+	t := &thread{}
+	t.posted.wake = make(chan struct{})
+	t.returned.wake = make(chan struct{})
 	ready := make(chan error)
 	go t.main(setup, ready)
 	if err := <-ready; err != nil {
@@ -47,18 +50,27 @@ func (t *thread) main(setup func() error, ready chan<- error) {
 	if err != nil {
 		return
 	}
-	for call := range t.calls {
-		call()
-		t.returned <- struct{}{}
+	looks := looks(threadLooks)
+	for {
+		t.posted.wait(looks, func() {}) // runtime.Gosched would be a sleep here
+		if t.call == nil {
+			return
+		}
+		t.call()
+		t.returned.raise()
 	}
 }
 
 // do runs call on the thread and waits for it. One call at a time: the caller
 // must hold a lock.
 func (t *thread) do(call func()) {
-	t.calls <- call
-	<-t.returned
+	t.call = call
+	t.posted.raise()
+	t.returned.wait(looks(callerLooks), runtime.Gosched)
 }
 
 // stop ends the thread. Nothing may be called afterwards.
-func (t *thread) stop() { close(t.calls) }
+func (t *thread) stop() {
+	t.call = nil
+	t.posted.raise()
+}
