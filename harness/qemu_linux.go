@@ -1,8 +1,8 @@
 package harness
 
 import (
-	"context"
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"

@@ -43,3 +43,8 @@ func place(dest string, fill func(tmp string) error) error {
 	}
 	return err
 }
+
+// writeFile is place for a file whose contents are at hand.
+func writeFile(dest, text string) error {
+	return place(dest, func(tmp string) error { return os.WriteFile(tmp, []byte(text), 0o644) })
+}

@@ -2,9 +2,84 @@ package image
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 )
-type Options struct{ Progress io.Writer}
+
+// Options changes how images are found. The zero value is useful.
+type Options struct {
+	// Progress takes a line of text for each thing that takes time, such as
+	// a download. Optional.
+	Progress io.Writer
+	// Refresh looks for something newer than what is cached.
+	Refresh bool
+}
+
+func (o Options) progress(line string) {
+	if o.Progress != nil {
+		fmt.Fprintln(o.Progress, line)
+	}
+}
+
+// Forms describes the references that Resolve understands, for usage texts.
+const Forms = `FILE or path:FILE   a kernel image (bzImage or vmlinux)
+tree:DIR            the kernel built in a source tree
+debian:VERSION      the newest Debian kernel of that version; debian:VERSION/amd64 for another flavour
+vng:vX.Y            a mainline kernel that virtme-ng fetches
+uml:FILE            a User-Mode Linux program`
+
+// Resolve finds the image that ref means, and fetches it if need be. See
+// Forms for what ref may be.
 func Resolve(ctx context.Context, ref string, opts Options) (Image, error) {
-	return Image{Ref: ref, Kind: BZImage, Kernel: ref}, nil
+	img, err := resolve(ctx, ref, opts)
+	if err != nil {
+		return Image{}, fmt.Errorf("image %s: %w", ref, err)
+	}
+	img.Ref = ref
+	return img, nil
+}
+
+func resolve(ctx context.Context, ref string, opts Options) (Image, error) {
+	kind, arg, ok := strings.Cut(ref, ":")
+	if !ok {
+		return file(BZImage, ref)
+	}
+	switch kind {
+	case "path":
+		return file(BZImage, arg)
+	case "tree":
+		return file(BZImage, filepath.Join(arg, "arch/x86/boot/bzImage"))
+	case "uml":
+		return file(UML, arg)
+	case "debian":
+		return resolveDebian(ctx, arg, opts)
+	case "vng":
+		if !strings.HasPrefix(arg, "v") {
+			return Image{}, fmt.Errorf("bad version %q: want one like v6.12", arg)
+		}
+		return Image{Kind: VNG, Kernel: arg}, nil
+	}
+	if _, err := os.Stat(ref); err == nil {
+		return file(BZImage, ref)
+	}
+	return Image{}, fmt.Errorf("unknown kind %q; an image is one of\n%s", kind, Forms)
+}
+
+// file returns the image in a regular file.
+func file(kind Kind, path string) (Image, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return Image{}, err
+	}
+	fi, err := os.Stat(abs)
+	if err != nil {
+		return Image{}, err
+	}
+	if !fi.Mode().IsRegular() {
+		return Image{}, fmt.Errorf("%s is not a regular file", path)
+	}
+	return Image{Kind: kind, Kernel: abs}, nil
 }

@@ -33,6 +33,7 @@ func (i Image) VMLinux(ctx context.Context) (string, error) {
 	}
 	dest := filepath.Join(cache, "vmlinux", fmt.Sprintf("%x", sha256.Sum256(raw)))
 	if _, err := os.Stat(dest); err == nil {
+		touch(dest)
 		return dest, nil
 	}
 	payload, err := payload(raw)
@@ -46,7 +47,7 @@ func (i Image) VMLinux(ctx context.Context) (string, error) {
 	if err := checkPVH(bytes.NewReader(vmlinux)); err != nil {
 		return "", fmt.Errorf("unpack %s: %w", i.Kernel, err)
 	}
-	err = place(dest, func(tmp string) error { return os.WriteFile(tmp, vmlinux, 0o644) })
+	err = writeFile(dest, string(vmlinux))
 	if err != nil {
 		return "", fmt.Errorf("cache unpacked kernel: %w", err)
 	}

@@ -1,0 +1,111 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Entry is a kernel that can be had.
+type Entry struct {
+	Ref     string // what Resolve takes
+	Release string
+	Cached  bool
+}
+
+// List returns the newest Debian kernel of each version (as 6.12) and
+// flavour, newest first.
+func List(ctx context.Context, opts Options) ([]Entry, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lock(ctx, cache, "apt")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	a, err := openApt(cache, opts)
+	if err != nil {
+		return nil, fmt.Errorf("list kernels: %w", err)
+	}
+	all, err := a.kernels(ctx, listLife)
+	if err != nil {
+		return nil, fmt.Errorf("list kernels: %w", err)
+	}
+	var list []Entry
+	seen := map[string]bool{}
+	for _, k := range all {
+		major, rest, _ := strings.Cut(k.version, ".")
+		minor, _ := span(rest, true)
+		ref := "debian:" + major + "." + minor
+		if k.flavour != DefaultFlavour {
+			ref += "/" + k.flavour
+		}
+		if seen[ref] {
+			continue
+		}
+		seen[ref] = true
+		_, err := os.Stat(filepath.Join(cache, "kernels", k.release, "vmlinuz"))
+		list = append(list, Entry{ref, k.release, err == nil})
+	}
+	return list, nil
+}
+
+// Prune removes the kernels and tools that have not been used for that long
+// from the cache, and returns how many bytes that freed. With zero it removes
+// everything, package lists and logs included.
+func Prune(ctx context.Context, unused time.Duration) (int64, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return 0, err
+	}
+	unlock, err := lock(ctx, cache, "apt")
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	old, err := filepath.Glob(filepath.Join(cache, "*", "*"))
+	if err != nil {
+		return 0, err
+	}
+	var freed int64
+	for _, path := range old {
+		part := filepath.Base(filepath.Dir(path))
+		prunable := part == "kernels" || part == "vmlinux" || part == "tools"
+		fi, err := os.Stat(path)
+		if err != nil || unused > 0 && (!prunable || filepath.Base(path) == "refs" || time.Since(fi.ModTime()) < unused) {
+			continue
+		}
+		n := size(path)
+		if err := os.RemoveAll(path); err != nil {
+			return freed, fmt.Errorf("prune cache: %w", err)
+		}
+		freed += n
+	}
+	return freed, nil
+}
+
+// size returns the bytes in all files under path.
+func size(path string) (n int64) {
+	_ = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if fi, err := d.Info(); err == nil {
+				n += fi.Size()
+			}
+		}
+		return nil
+	})
+	return n
+}
+
+// touch marks a part of the cache as used. A cache that cannot be written
+// is as good.
+func touch(path string) {
+	now := time.Now()
+	_ = os.Chtimes(path, now, now)
+}
