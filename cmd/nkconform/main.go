@@ -55,6 +55,6 @@ that cannot run what is asked.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), recordCommand(), listCommand())
+	root.AddCommand(runCommand(), recordCommand(), formatCommand(), listCommand())
 	return root
 }

@@ -1,0 +1,43 @@
+# What a developer and CI run. `make help` lists the targets.
+
+GO ?= go
+IMAGE ?= debian:6.12
+
+.PHONY: help build test lint suite host vm vm-deps fuzz bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/nkconform
+	$(GO) build -o bin/nkconform ./cmd/nkconform
+
+test: ## all tests, with the race detector
+	$(GO) test -race ./...
+
+lint: ## gofmt, vet (also for macOS and Windows) and staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+suite: ## the suite on the fake
+	$(GO) run ./cmd/nkconform run
+
+host: ## the suite on the running kernel (as root)
+	$(GO) run ./cmd/nkconform run --backend host
+
+vm: ## the suite on the kernel IMAGE, booted for it
+	$(GO) run ./cmd/nkconform run --backend vm:$(IMAGE)
+
+vm-deps: ## install what booting kernels needs (Debian, Ubuntu)
+	scripts/vm-deps.sh
+
+fuzz: ## a minute for every fuzz target
+	@for t in $$(git grep -ho 'func Fuzz[A-Za-z]*' -- '*_test.go' | cut -c6-); do \
+		d=$$(dirname $$(git grep -l "func $$t(" -- '*_test.go')); \
+		$(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime 1m -fuzzminimizetime 5s ./$$d || exit 1; \
+	done
+
+bench: ## benchmarks of the fake and, as root, of the running kernel
+	$(GO) test -run '^$$' -bench . -benchmem ./fake ./kernel

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nkconform/nkconform/trace"
+)
+
+func formatCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "fmt FILE...",
+		Short: "Write traces in the printer's form",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, files []string) error {
+			for _, file := range files {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					return err
+				}
+				f, err := trace.Parse(file, string(text))
+				if err != nil {
+					return err
+				}
+				if f.String() == string(text) {
+					continue
+				}
+				if err := replace(file, f.String()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
