@@ -33,6 +33,7 @@ const (
 	ENAMETOOLONG Errno = 36
 	ENOSYS       Errno = 38
 	ENOLINK      Errno = 67
+	EBADFD       Errno = 77 // BPF_OBJ_GET_INFO_BY_FD of an fd that is not open
 	EOPNOTSUPP   Errno = 95
 	ESTALE       Errno = 116
 	ENOTSUPP     Errno = 524 // never meant for user space, yet some kernels return it
@@ -44,7 +45,7 @@ var errnoNames = map[Errno]string{
 	EACCES: "EACCES", EFAULT: "EFAULT", EBUSY: "EBUSY", EEXIST: "EEXIST",
 	ENODEV: "ENODEV", ENOTDIR: "ENOTDIR", EISDIR: "EISDIR", EINVAL: "EINVAL",
 	EMFILE: "EMFILE", ENOSPC: "ENOSPC", ERANGE: "ERANGE",
-	ENAMETOOLONG: "ENAMETOOLONG", ENOSYS: "ENOSYS", ENOLINK: "ENOLINK",
+	ENAMETOOLONG: "ENAMETOOLONG", ENOSYS: "ENOSYS", ENOLINK: "ENOLINK", EBADFD: "EBADFD",
 	EOPNOTSUPP: "EOPNOTSUPP", ESTALE: "ESTALE", ENOTSUPP: "ENOTSUPP",
 }
 
