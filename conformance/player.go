@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -32,7 +33,7 @@ func (p *player) do(s *trace.Statement) (trace.Outcome, error) {
 func (p *player) outcome(err error) (trace.Outcome, error) {
 	p.reason = err
 	errno, ok := mprog.ErrnoOf(err)
-	if !ok {
+	if !ok || errors.Is(err, mprog.ErrUnsupported) {
 		return trace.Outcome{}, err
 	}
 	return trace.Outcome{Errno: errno}, nil
@@ -41,6 +42,7 @@ func (p *player) outcome(err error) (trace.Outcome, error) {
 var steps = map[string]func(*player, *trace.Statement) (trace.Outcome, error){
 	"need":        (*player).need,
 	"netkit":      (*player).device,
+	"device":      (*player).anyDevice,
 	"veth":        (*player).device,
 	"dummy":       (*player).device,
 	"delete":      (*player).deleteDevice,
@@ -78,6 +80,16 @@ func (p *player) device(s *trace.Statement) (trace.Outcome, error) {
 		}
 	}
 	return p.outcome(err)
+}
+
+func (p *player) anyDevice(s *trace.Statement) (trace.Outcome, error) {
+	return p.each(s, func(name string) error {
+		ifindex, _, err := p.env.AddDevice(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: name})
+		if err == nil {
+			p.names.ifindex[name], p.names.device[ifindex] = ifindex, name
+		}
+		return err
+	})
 }
 
 func (p *player) deleteDevice(s *trace.Statement) (trace.Outcome, error) {

@@ -26,8 +26,8 @@ type scope struct {
 
 func newScope() *scope {
 	return &scope{
-		ifindex: map[string]uint32{}, fd: map[string]uint32{}, id: map[string]uint32{},
-		hook: map[string]mprog.Hook{}, device: map[uint32]string{},
+		ifindex: map[string]uint32{"lo": 1}, fd: map[string]uint32{}, id: map[string]uint32{},
+		hook: map[string]mprog.Hook{}, device: map[uint32]string{1: "lo"},
 		prog: map[uint32]string{}, link: map[uint32]string{}, pair: map[uint32]uint32{},
 	}
 }

@@ -38,6 +38,9 @@ func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 }
 
 func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+	if spec.Kind == mprog.AnyDevice {
+		spec.Kind = mprog.Dummy
+	}
 	names := []string{spec.Peer, spec.Name}
 	switch spec.Kind {
 	case mprog.Netkit:

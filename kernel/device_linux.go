@@ -14,6 +14,9 @@ import (
 // kernel does not have wraps [mprog.ErrUnsupported]; other refusals of rtnetlink
 // wrap their [mprog.Errno], such as EEXIST for a name in use.
 func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+	if spec.Kind == mprog.AnyDevice {
+		return k.addAnyDevice(spec.Name)
+	}
 	link, err := newLink(spec)
 	if err != nil {
 		return 0, 0, fmt.Errorf("add device %s: %w", spec.Name, err)
@@ -28,6 +31,19 @@ func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 	attrs := added.Attrs()
 	// A pair's devices name each other as parent.
 	return uint32(attrs.Index), uint32(attrs.ParentIndex), nil
+}
+
+// anyKinds are the kinds that stand for [mprog.AnyDevice], the plainest first.
+var anyKinds = []mprog.DeviceKind{mprog.Dummy, mprog.Veth, mprog.Netkit}
+
+func (k *Kernel) addAnyDevice(name string) (ifindex, peer uint32, err error) {
+	for _, kind := range anyKinds {
+		ifindex, _, err = k.AddDevice(mprog.DeviceSpec{Kind: kind, Name: name, Peer: name + "-peer"})
+		if err == nil || !errors.Is(err, mprog.ErrUnsupported) {
+			break
+		}
+	}
+	return ifindex, 0, err
 }
 
 // newLink describes a device to rtnetlink: down, in layer 2 mode and with the

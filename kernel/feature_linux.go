@@ -27,6 +27,8 @@ var probes = map[mprog.Feature]func() error{
 			return k.tryAttach(ifindex, mprog.NetkitPrimary)
 		})
 	}),
+	mprog.FeatureVeth:  sync.OnceValue(func() error { return probe(canAdd(mprog.Veth)) }),
+	mprog.FeatureDummy: sync.OnceValue(func() error { return probe(canAdd(mprog.Dummy)) }),
 }
 
 // Supports tries the feature out; the kernel's version plays no part.
@@ -39,6 +41,13 @@ func (k *Kernel) Supports(feature mprog.Feature) error {
 		return fmt.Errorf("feature %s: %w", feature, err)
 	}
 	return nil
+}
+
+func canAdd(kind mprog.DeviceKind) func(*Kernel) error {
+	return func(k *Kernel) error {
+		_, _, err := k.AddDevice(mprog.DeviceSpec{Kind: kind, Name: "d0", Peer: "d1"})
+		return err
+	}
 }
 
 func probe(try func(*Kernel) error) error {

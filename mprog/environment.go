@@ -30,10 +30,12 @@ type Feature string
 const (
 	FeatureTCX    Feature = "tcx"    // tcx hooks, Linux 6.6
 	FeatureNetkit Feature = "netkit" // netkit devices, Linux 6.7 with CONFIG_NETKIT
+	FeatureVeth   Feature = "veth"   // veth devices, often a module
+	FeatureDummy  Feature = "dummy"  // dummy devices, often a module
 )
 
 // Features lists every feature known here.
-var Features = []Feature{FeatureTCX, FeatureNetkit}
+var Features = []Feature{FeatureTCX, FeatureNetkit, FeatureVeth, FeatureDummy}
 
 // DeviceKind is a device's IFLA_INFO_KIND.
 type DeviceKind string
@@ -43,6 +45,9 @@ const (
 	Netkit DeviceKind = "netkit"
 	Veth   DeviceKind = "veth"
 	Dummy  DeviceKind = "dummy"
+	// AnyDevice is whatever single device the kernel can make, for scenarios to
+	// which the kind does not matter. It may be an end of a pair.
+	AnyDevice DeviceKind = "device"
 )
 
 // DeviceSpec describes a device to create. Devices are created in the first

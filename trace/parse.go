@@ -27,7 +27,7 @@ func (e *Error) Error() string {
 // Parse reads a trace. The error is every mistake found, joined, each an
 // *Error.
 func Parse(name, text string) (*File, error) {
-	p := &parser{file: &File{Name: name}, declared: map[string]kind{}}
+	p := &parser{file: &File{Name: name}, declared: map[string]kind{"lo": newDevice}}
 	if text == "" {
 		return p.file, nil
 	}

@@ -47,6 +47,7 @@ var verbs = map[string]verb{
 	"need": {operands: []kind{feature}, repeated: true},
 
 	"netkit": {operands: []kind{newDevice, newDevice}, answer: true},
+	"device": {operands: []kind{newDevice}, repeated: true, answer: true},
 	"veth":   {operands: []kind{newDevice, newDevice}, answer: true},
 	"dummy":  {operands: []kind{newDevice}, answer: true},
 	"delete": {operands: []kind{device}, answer: true},
