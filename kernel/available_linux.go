@@ -21,14 +21,13 @@ var neededCapabilities = []struct {
 }
 
 func checkCapabilities() error {
-	var data [2]unix.CapUserData
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return fmt.Errorf("read capabilities: %w", err)
+	have, err := currentCapabilities()
+	if err != nil {
+		return err
 	}
 	var missing []string
 	for _, c := range neededCapabilities {
-		if data[c.number/32].Effective&(1<<(c.number%32)) == 0 {
+		if !have.effective(c.number) {
 			missing = append(missing, c.name)
 		}
 	}

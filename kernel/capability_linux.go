@@ -1,0 +1,44 @@
+package kernel
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// capabilities of the current thread, as capget(2) has them: two words of 32.
+type capabilities [2]unix.CapUserData
+
+var capHeader = unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+
+func currentCapabilities() (capabilities, error) {
+	var c capabilities
+	header := capHeader
+	if err := unix.Capget(&header, &c[0]); err != nil {
+		return c, fmt.Errorf("read capabilities: %w", err)
+	}
+	return c, nil
+}
+
+func (c *capabilities) effective(number int) bool {
+	return c[number/32].Effective&(1<<(number%32)) != 0
+}
+
+// dropCapabilities takes capabilities from the current thread, for good.
+func dropCapabilities(numbers ...int) error {
+	c, err := currentCapabilities()
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		word, bit := &c[n/32], uint32(1)<<(n%32)
+		word.Effective &^= bit
+		word.Permitted &^= bit
+		word.Inheritable &^= bit
+	}
+	header := capHeader
+	if err := unix.Capset(&header, &c[0]); err != nil {
+		return fmt.Errorf("drop capabilities: %w", err)
+	}
+	return nil
+}

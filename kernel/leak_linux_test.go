@@ -1,0 +1,138 @@
+package kernel
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// patience is how long the end of a thread and its namespace may take.
+const patience = 20 * time.Second
+
+func TestShutdownLeavesNothing(t *testing.T) {
+	expediteRCU(t)
+	watcher := newKernel(t, mprog.FeatureTCX)
+	filesBefore, namespacesBefore := openFiles(t), namespaces(t)
+
+	k, err := New()
+	require.NoError(t, err)
+	tid := k.thread.tid
+	end := watchNamespace(t, watcher, tid)
+	prog := loadProg(t, k.Process, "a")
+	id := progInfo(t, k.Process, prog).ID
+	_, err = k.LinkCreate(mprog.LinkCreateRequest{
+		TargetIfindex: loopback, AttachType: mprog.TCXIngress, ProgFD: prog,
+	})
+	require.NoError(t, err)
+	require.NotEqual(t, namespacesBefore, namespaces(t))
+	require.NoError(t, k.Shutdown())
+
+	assert.Equal(t, filesBefore, openFiles(t))
+	assert.Eventually(t, func() bool { return !exists("/proc/self/task/" + strconv.Itoa(tid)) },
+		patience, time.Millisecond, "the thread lives")
+	assert.Equal(t, namespacesBefore, namespaces(t))
+	assert.Eventually(t, end, patience, time.Millisecond, "the namespace lives")
+	assert.Eventually(t, func() bool { return !progExists(t, watcher.Process, id) },
+		patience, time.Millisecond, "the program lives")
+}
+
+func TestFailedNewLeavesNothing(t *testing.T) {
+	newKernel(t)
+	before := openFiles(t)
+	_, err := startProcess(func() error { return os.ErrInvalid })
+	assert.ErrorIs(t, err, os.ErrInvalid)
+	assert.Equal(t, before, openFiles(t))
+}
+
+// childVariable makes this test binary a program that starts an environment,
+// prints its thread's id and waits to be killed.
+const childVariable = "NKCONFORM_KERNEL_TEST_CHILD"
+
+func TestKillLeavesNothing(t *testing.T) {
+	watcher := newKernel(t, mprog.FeatureTCX)
+	if os.Getenv(childVariable) != "" {
+		fd := loadProg(t, watcher.Process, "a")
+		require.NoError(t, watcher.ProgAttach(mprog.AttachRequest{
+			TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: fd,
+		}))
+		fmt.Println(progInfo(t, watcher.Process, fd).ID, watcher.thread.tid)
+		time.Sleep(patience)
+		return
+	}
+	child := exec.Command(os.Args[0], "-test.run=^TestKillLeavesNothing$")
+	child.Env = append(os.Environ(), childVariable+"=1")
+	out, err := child.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	defer child.Process.Kill()
+
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	var id uint32
+	var tid int
+	_, err = fmt.Sscan(line, &id, &tid)
+	require.NoError(t, err, line)
+	require.True(t, progExists(t, watcher.Process, id))
+	end := watchNamespace(t, watcher, tid)
+
+	require.NoError(t, child.Process.Kill())
+	_ = child.Wait()
+	assert.Eventually(t, end, patience, time.Millisecond, "the namespace lives")
+	assert.Eventually(t, func() bool { return !progExists(t, watcher.Process, id) },
+		patience, time.Millisecond, "the program lives")
+}
+
+// watchNamespace puts one end of a veth pair into the namespace of a thread and
+// returns a function that tells whether the namespace has ended, with which the
+// pair goes. It skips the test on a kernel without veth.
+func watchNamespace(t *testing.T, k *Kernel, tid int) (ended func() bool) {
+	t.Helper()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "watch0"
+	err := k.links.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "watch1", PeerNamespace: netlink.NsPid(tid)})
+	if err != nil {
+		t.Skipf("no way to see a namespace's end: add veth: %v", err)
+	}
+	return func() bool {
+		_, err := k.links.LinkByName("watch0")
+		return err != nil
+	}
+}
+
+// openFiles lists what the program's descriptors refer to.
+func openFiles(t *testing.T) []string { return targets(t, "/proc/self/fd/*") }
+
+// namespaces lists the different network namespaces of the program's threads.
+func namespaces(t *testing.T) []string { return slices.Compact(targets(t, "/proc/self/task/*/ns/net")) }
+
+// targets lists, sorted, where the links go that match pattern.
+func targets(t *testing.T, pattern string) []string {
+	t.Helper()
+	links, err := filepath.Glob(pattern)
+	require.NoError(t, err)
+	var targets []string
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil {
+			targets = append(targets, target)
+		}
+	}
+	slices.Sort(targets)
+	return targets
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
