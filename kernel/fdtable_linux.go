@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hashicorp/go-multierror"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +21,6 @@ type fdTable struct {
 	first     int   // lowest number handed out
 	next      int   // lowest number not yet handed out
 	limit     int   // numbers end in front of it, and start at first again
-	open      map[int]struct{}
 }
 
 // maxFD limits the kernel's memory for one table to a megabyte or so.
@@ -39,7 +37,7 @@ func unshareFDs() (*fdTable, error) {
 	if err := unix.Unshare(unix.CLONE_FILES); err != nil {
 		return nil, fmt.Errorf("unshare file descriptors: %w", err)
 	}
-	t := &fdTable{open: map[int]struct{}{}}
+	t := &fdTable{}
 	if err := t.sweep(); err != nil {
 		return nil, err
 	}
@@ -106,7 +104,6 @@ func (t *fdTable) adopt(fd int) (int, error) {
 		return -1, err
 	}
 	t.next = moved + 1
-	t.open[moved] = struct{}{}
 	return moved, nil
 }
 
@@ -116,20 +113,7 @@ func (t *fdTable) close(fd uint32) error {
 	if slices.Contains(t.inherited, int(fd)) {
 		return unix.EBADF
 	}
-	delete(t.open, int(fd))
 	return closeFD(fd)
-}
-
-// closeAll closes what adopt has handed out and is still open.
-func (t *fdTable) closeAll() error {
-	var errs *multierror.Error
-	for fd := range t.open {
-		if err := unix.Close(fd); err != nil {
-			errs = multierror.Append(errs, fmt.Errorf("close fd %d: %w", fd, err))
-		}
-	}
-	clear(t.open)
-	return errs.ErrorOrNil()
 }
 
 // kind returns what kind of BPF object fd refers to, "prog", "link", "map" and so

@@ -40,8 +40,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	require.NoError(t, k.Shutdown())
 
 	assert.Equal(t, filesBefore, openFiles(t))
-	assert.Eventually(t, func() bool { return !exists("/proc/self/task/" + strconv.Itoa(tid)) },
-		patience, time.Millisecond, "the thread lives")
+	assert.NoDirExists(t, "/proc/self/task/"+strconv.Itoa(tid))
 	assert.Equal(t, namespacesBefore, namespaces(t))
 	assert.Eventually(t, end, patience, time.Millisecond, "the namespace lives")
 	assert.Eventually(t, func() bool { return !progExists(t, watcher.Process, id) },
@@ -132,7 +131,14 @@ func targets(t *testing.T, pattern string) []string {
 	return targets
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+// The end of a process releases its links, though nobody closes them.
+func TestExitReleasesLinks(t *testing.T) {
+	s := newStage(t)
+	a := s.prog("a")
+	_, err := s.link(a, 0)
+	require.NoError(t, err)
+	id := progInfo(t, s.Process, a).ID
+	watcher := newKernel(t)
+	s.exit()
+	assert.False(t, progExists(t, watcher.Process, id))
 }

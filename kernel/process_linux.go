@@ -55,19 +55,15 @@ func startProcess(setup func() error) (*Process, error) {
 	return p, nil
 }
 
-// exit closes all descriptors, which releases links and programs before it
-// returns, and ends the thread.
-func (p *Process) exit() error {
+// exit ends the process. When it returns, the descriptors are closed and what
+// was only referred to by them, such as links, is released.
+func (p *Process) exit() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.thread == nil {
-		return nil
+	if p.thread != nil {
+		p.thread.stop()
+		p.thread = nil
 	}
-	var err error
-	p.thread.do(func() { err = p.fds.closeAll() })
-	p.thread.stop()
-	p.thread = nil
-	return err
 }
 
 // do runs a function on the process's thread. The caller holds p.mu.

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,7 @@ func startThread(setup func() error) (*thread, error) {
 	ready := make(chan error)
 	go t.main(setup, ready)
 	if err := <-ready; err != nil {
+		t.join()
 		return nil, err
 	}
 	return t, nil
@@ -69,8 +71,18 @@ func (t *thread) do(call func()) {
 	t.returned.wait(looks(callerLooks), runtime.Gosched)
 }
 
-// stop ends the thread. Nothing may be called afterwards.
+// stop ends the thread, and with it everything that only the thread held.
+// Nothing may be called afterwards.
 func (t *thread) stop() {
 	t.call = nil
 	t.posted.raise()
+	t.join()
+}
+
+// join waits until the thread is gone. The kernel forgets its number last, after
+// it has closed its descriptors and left its namespaces.
+func (t *thread) join() {
+	for unix.Tgkill(unix.Getpid(), t.tid, 0) == nil {
+		time.Sleep(10 * time.Microsecond)
+	}
 }
