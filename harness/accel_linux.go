@@ -12,7 +12,7 @@ import (
 )
 
 // kvmBootTimeout is enough for a guest under KVM to say its first word.
-const kvmBootTimeout = 15 * time.Second
+const kvmBootTimeout = 30 * time.Second
 
 // kvmBroken is set once KVM has failed to boot what emulation boots.
 var kvmBroken atomic.Bool

@@ -54,7 +54,7 @@ type Command struct {
 	// Timeout limits the whole run; DefaultTimeout if zero.
 	Timeout time.Duration
 	// BootTimeout limits the time until the guest's first word;
-	// DefaultBootTimeout if zero.
+	// DefaultBootTimeout, or what the machine needs, if zero.
 	BootTimeout time.Duration
 	// Memory is the guest's memory in MiB, not counting what is packed for
 	// it; DefaultMemory if zero.

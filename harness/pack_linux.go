@@ -18,6 +18,8 @@ import (
 	"github.com/nkconform/nkconform/harness/internal/wire"
 )
 
+var errNotGuest = errors.New("this program cannot be a guest: its main function does not call guest.Main")
+
 // job turns a command into what the guest is told: Argv[0] and Dir absolute,
 // the environment complete.
 func job(c Command) (wire.Job, error) {
@@ -46,7 +48,7 @@ func job(c Command) (wire.Job, error) {
 // behind on a disk. The file's offset is undefined; the caller closes it.
 func pack(c Command) (_ *os.File, err error) {
 	if !guest.Called() {
-		return nil, errors.New("this program cannot be a guest: its main function does not call guest.Main")
+		return nil, errNotGuest
 	}
 	j, err := job(c)
 	if err != nil {

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,8 +21,10 @@ const drainGrace = time.Second
 // A program starts a machine: it shows the guest's console on its standard
 // output and passes the guest's frames to descriptor portFD.
 type program struct {
-	argv  []string
-	env   []string   // added to the harness's own
+	// argv is made from the path at which the port can be opened, too, by a
+	// program that does not inherit it.
+	argv  func(port string) []string
+	env   []string   // the environment, or nil for the harness's own
 	files []*os.File // inherited as descriptors firstFile and up
 }
 
@@ -38,6 +39,7 @@ const (
 type process struct {
 	port    *os.File // the guest's frames
 	console *os.File
+	portEnd *os.File      // the port's other end; see settle
 	log     bytes.Buffer  // the console, complete when logged is closed
 	logged  chan struct{} // closed when the console has ended
 	pid     int
@@ -47,22 +49,23 @@ type process struct {
 
 func launch(prog program) (*process, error) {
 	p := &process{logged: make(chan struct{}), exited: make(chan struct{})}
-	var far [2]*os.File
+	var consoleEnd *os.File
 	var err error
-	if p.port, far[0], err = os.Pipe(); err != nil {
+	if p.port, p.portEnd, err = os.Pipe(); err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	defer far[0].Close()
-	if p.console, far[1], err = os.Pipe(); err != nil {
+	if p.console, consoleEnd, err = os.Pipe(); err != nil {
 		p.port.Close()
+		p.portEnd.Close()
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	defer far[1].Close()
+	defer consoleEnd.Close()
 
-	cmd := exec.Command(prog.argv[0], prog.argv[1:]...)
-	cmd.Env = append(os.Environ(), prog.env...)
-	cmd.Stdout, cmd.Stderr = far[1], far[1]
-	cmd.ExtraFiles = append([]*os.File{far[0]}, prog.files...)
+	argv := prog.argv(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.portEnd.Fd()))
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = prog.env
+	cmd.Stdout, cmd.Stderr = consoleEnd, consoleEnd
+	cmd.ExtraFiles = append([]*os.File{p.portEnd}, prog.files...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() {
@@ -78,6 +81,7 @@ func launch(prog program) (*process, error) {
 	}()
 	if err := <-started; err != nil {
 		p.port.Close()
+		p.portEnd.Close()
 		p.console.Close()
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
@@ -90,18 +94,19 @@ func launch(prog program) (*process, error) {
 	return p, nil
 }
 
-// end kills whatever is left of the process group, waits for it and returns
-// the console log.
+// settle closes this process's hold on the far end of the port once the
+// machine has opened it or is gone, so that the port ends with the machine.
+func (p *process) settle() { p.portEnd.Close() }
+
+// end kills whatever is left of the process group and returns the console
+// log, which ends when the last process of the group has.
 func (p *process) end() string {
-	// The group outlives its first process if others are in it.
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 	<-p.exited
-	for syscall.Kill(-p.pid, syscall.SIGKILL) == nil {
-		if _, err := syscall.Wait4(-p.pid, nil, 0, nil); !errors.Is(err, syscall.EINTR) {
-			break // the others are not our children; they are dying
-		}
-	}
+	// Once more for what it was just starting.
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 	now := time.Now()
+	p.settle()
 	_ = p.port.SetReadDeadline(now.Add(drainGrace))
 	_ = p.console.SetReadDeadline(now.Add(drainGrace))
 	<-p.logged

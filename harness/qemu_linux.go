@@ -54,7 +54,7 @@ func (q qemu) Run(ctx context.Context, c Command) (Result, error) {
 		kernel = c.Image.Kernel
 	}
 	return tryKVM(ctx, c, func(c Command, accel string) (Result, error) {
-		prog := program{argv: qemuArgs(c, accel, kernel, fi.Size()), files: []*os.File{initrd}}
+		prog := program{argv: func(string) []string { return qemuArgs(c, accel, kernel, fi.Size()) }, files: []*os.File{initrd}}
 		return run(ctx, c, prog, accel)
 	})
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/nkconform/nkconform/harness/internal/wire"
@@ -36,7 +36,7 @@ func run(ctx context.Context, c Command, prog program, accel string) (Result, er
 	limit, bootLimit := c.limits()
 	res := Result{ExitStatus: -1, Accel: accel}
 	var stopped error // why the machine was killed, if it was
-	deadline := time.After(bootLimit)
+	deadline, exited := time.After(bootLimit), p.exited
 loop:
 	for {
 		select {
@@ -45,6 +45,7 @@ loop:
 				break loop
 			}
 			if f.Kind == wire.Hello {
+				p.settle()
 				res.Release, res.Boot = string(f.Data), time.Since(began)
 				deadline = time.After(limit - res.Boot)
 				continue
@@ -54,6 +55,9 @@ loop:
 				break loop
 			}
 			deadline = time.After(endGrace)
+		case <-exited:
+			exited = nil
+			p.settle()
 		case <-deadline:
 			stopped = context.DeadlineExceeded
 			break loop
@@ -97,7 +101,7 @@ func receive(port io.Reader, frames chan<- wire.Frame, c Command) error {
 	r := wire.NewReader(port)
 	for {
 		f, err := r.Next()
-		if errors.Is(err, io.EOF) || errors.Is(err, syscall.EIO) {
+		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
 		}
 		if err != nil {

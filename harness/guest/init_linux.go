@@ -19,6 +19,8 @@ func run(mode string) {
 	switch {
 	case how == "init" && os.Getpid() == 1:
 		bootUp(arg)
+	case how == "agent":
+		os.Exit(agent(arg))
 	}
 }
 

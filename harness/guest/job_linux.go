@@ -56,7 +56,8 @@ func spawn(job wire.Job, stdout, stderr io.Writer) (int, error) {
 		ends = append(ends, r)
 		copies.Go(func() { _, _ = io.Copy(w, r) })
 	}
-	p, err := os.StartProcess(job.Argv[0], job.Argv, &os.ProcAttr{Dir: job.Dir, Env: job.Env, Files: files})
+	env := append([]string{"TMPDIR=" + tempDir()}, job.Env...)
+	p, err := os.StartProcess(job.Argv[0], job.Argv, &os.ProcAttr{Dir: job.Dir, Env: env, Files: files})
 	if errors.Is(err, os.ErrNotExist) {
 		return statusNotFound, err
 	}

@@ -227,16 +227,16 @@ func parseMadison(out []byte) []pkg {
 	return all
 }
 
-// download fetches a package, verified by apt, and returns its path. What an
-// earlier attempt left is completed.
-func (a *apt) download(ctx context.Context, p pkg) (string, error) {
-	a.opts.progress("fetching " + p.name + " " + p.version)
-	if _, err := a.run(ctx, "apt-get", "download", p.name+"="+p.version); err != nil {
+// download fetches a package, which is "=VERSION" or "/SUITE", and returns
+// its path. Apt verifies it, and completes what an earlier attempt left.
+func (a *apt) download(ctx context.Context, name, which string) (string, error) {
+	a.opts.progress("fetching " + name + which)
+	if _, err := a.run(ctx, "apt-get", "download", name+which); err != nil {
 		return "", err
 	}
-	found, _ := filepath.Glob(filepath.Join(a.dir, "downloads", p.name+"_*.deb"))
-	if len(found) != 1 {
-		return "", fmt.Errorf("download %s: found %d files", p.name, len(found))
+	found, err := filepath.Glob(filepath.Join(a.dir, "downloads", name+"_*.deb"))
+	if err != nil || len(found) != 1 {
+		return "", fmt.Errorf("download %s: found %d files", name, len(found))
 	}
 	return found[0], nil
 }

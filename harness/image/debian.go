@@ -188,7 +188,7 @@ func (a *apt) find(ctx context.Context, want, flavour string) (debianKernel, err
 func (a *apt) fetch(ctx context.Context, k debianKernel, dest string) error {
 	var errs error
 	for _, p := range k.pkgs {
-		deb, err := a.download(ctx, p)
+		deb, err := a.download(ctx, p.name, "="+p.version)
 		if err == nil {
 			err = place(dest, func(tmp string) error { return extractKernel(ctx, deb, k.release, tmp) })
 			os.Remove(deb)
