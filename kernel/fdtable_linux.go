@@ -58,20 +58,15 @@ func unshareFDs() (*fdTable, error) {
 
 // sweep closes everything except what the runtime needs, which it notes.
 func (t *fdTable) sweep() error {
-	dir := "/proc/thread-self/fd"
-	entries, err := os.ReadDir(dir)
+	fds, err := listFDs()
 	if err != nil {
-		return fmt.Errorf("list file descriptors: %w", err)
+		return err
 	}
 	pollers := 0
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
+	for _, fd := range fds {
+		target, err := readFD(fd)
 		if err != nil {
-			return fmt.Errorf("list file descriptors: %w", err)
-		}
-		target, err := os.Readlink(dir + "/" + e.Name())
-		if err != nil {
-			continue // the directory's own descriptor, closed by now
+			continue // closed by now: it was the list's own
 		}
 		switch target {
 		case "anon_inode:[eventpoll]", "anon_inode:[eventfd]":
@@ -85,9 +80,31 @@ func (t *fdTable) sweep() error {
 		t.inherited = append(t.inherited, fd)
 	}
 	if pollers < 2 {
-		return errors.New("list file descriptors: the Go runtime's epoll instance is missing")
+		return errors.New("the Go runtime's epoll instance is missing")
 	}
 	return nil
+}
+
+const fdDirectory = "/proc/thread-self/fd"
+
+// listFDs lists the current thread's open descriptors.
+func listFDs() ([]int, error) {
+	entries, err := os.ReadDir(fdDirectory)
+	if err != nil {
+		return nil, fmt.Errorf("list file descriptors: %w", err)
+	}
+	fds := make([]int, len(entries))
+	for i, e := range entries {
+		if fds[i], err = strconv.Atoi(e.Name()); err != nil {
+			return nil, fmt.Errorf("list file descriptors: %w", err)
+		}
+	}
+	return fds, nil
+}
+
+// readFD returns what a descriptor refers to, in the words of proc(5).
+func readFD(fd int) (string, error) {
+	return os.Readlink(fdDirectory + "/" + strconv.Itoa(fd))
 }
 
 // adopt moves a new descriptor to the next free number.
@@ -119,7 +136,7 @@ func (t *fdTable) close(fd uint32) error {
 // kind returns what kind of BPF object fd refers to, "prog", "link", "map" and so
 // on, as procfs shows it.
 func (t *fdTable) kind(fd uint32) (string, error) {
-	target, err := os.Readlink("/proc/thread-self/fd/" + strconv.FormatUint(uint64(fd), 10))
+	target, err := readFD(int(fd))
 	if err != nil {
 		return "", err
 	}

@@ -2,17 +2,21 @@ package kernel
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// Kernel is the running kernel as seen by one process, with all capabilities, in
-// a network namespace of its own.
+// Kernel is the running kernel as seen by a process with all capabilities, in a
+// network namespace of its own. [Kernel.Fork] adds processes.
 type Kernel struct {
 	*Process
 	links *netlink.Handle // rtnetlink of the namespace, for any thread
+
+	mu       sync.Mutex
+	children []*Process
 }
 
 // New starts an environment. It must be shut down.
@@ -65,11 +69,16 @@ func (k *Kernel) closeLinks() {
 	}
 }
 
-// Shutdown ends the process, which closes every descriptor and leaves the
-// namespace. The kernel removes the namespace's devices, and what is attached to
+// Shutdown ends the processes, which closes every descriptor and leaves the
+// namespaces. The kernel removes their devices, and what is attached to
 // them, soon afterwards.
 func (k *Kernel) Shutdown() error {
-	k.exit()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, p := range k.children {
+		p.Exit()
+	}
+	k.Exit()
 	k.closeLinks()
 	return nil
 }

@@ -130,15 +130,3 @@ func targets(t *testing.T, pattern string) []string {
 	slices.Sort(targets)
 	return targets
 }
-
-// The end of a process releases its links, though nobody closes them.
-func TestExitReleasesLinks(t *testing.T) {
-	s := newStage(t)
-	a := s.prog("a")
-	_, err := s.link(a, 0)
-	require.NoError(t, err)
-	id := progInfo(t, s.Process, a).ID
-	watcher := newKernel(t)
-	s.exit()
-	assert.False(t, progExists(t, watcher.Process, id))
-}

@@ -55,17 +55,6 @@ func startProcess(setup func() error) (*Process, error) {
 	return p, nil
 }
 
-// exit ends the process. When it returns, the descriptors are closed and what
-// was only referred to by them, such as links, is released.
-func (p *Process) exit() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.thread != nil {
-		p.thread.stop()
-		p.thread = nil
-	}
-}
-
 // do runs a function on the process's thread. The caller holds p.mu.
 func (p *Process) do(call func()) error {
 	if p.thread == nil {
