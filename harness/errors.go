@@ -21,11 +21,12 @@ type Log struct {
 	File    string // where it was kept; empty if it could not be
 }
 
+// String returns where the log is, to end a sentence with.
 func (l Log) String() string {
 	if l.File == "" {
-		return "no console log was kept"
+		return ""
 	}
-	return "console log: " + l.File
+	return "; console log: " + l.File
 }
 
 // BootError says that the guest never spoke: the image is no kernel, or one
@@ -37,7 +38,7 @@ type BootError struct {
 }
 
 func (e *BootError) Error() string {
-	return fmt.Sprintf("%s does not boot: %s (%s)", e.Image, e.Reason, e.Log)
+	return fmt.Sprintf("%s does not boot: %s%s", e.Image, e.Reason, e.Log)
 }
 
 // DiedError says that the guest came up and ended without reporting the
@@ -49,7 +50,7 @@ type DiedError struct {
 }
 
 func (e *DiedError) Error() string {
-	return fmt.Sprintf("the guest of %s died: %s (%s)", e.Image, e.Reason, e.Log)
+	return fmt.Sprintf("the guest of %s died: %s%s", e.Image, e.Reason, e.Log)
 }
 
 // TimeoutError says that the guest came up and was killed because the
@@ -61,5 +62,5 @@ type TimeoutError struct {
 }
 
 func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("the guest of %s did not finish within %s (%s)", e.Image, e.After, e.Log)
+	return fmt.Sprintf("the guest of %s did not finish within %s%s", e.Image, e.After, e.Log)
 }

@@ -1,4 +1,4 @@
 package harness
 
 // machines are all there are, the fastest first.
-var machines = []bootable{qemu{}, vng{}}
+var machines = []bootable{uml{}, qemu{}, vng{}}

@@ -26,6 +26,7 @@ type program struct {
 	argv  func(port string) []string
 	env   []string   // the environment, or nil for the harness's own
 	files []*os.File // inherited as descriptors firstFile and up
+	pin   bool       // to one processor
 }
 
 // The descriptors a program inherits besides its standard ones.
@@ -72,7 +73,7 @@ func launch(prog program) (*process, error) {
 		// The death signal comes when the starting thread ends, so keep it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := cmd.Start()
+		err := startPinned(cmd, prog.pin)
 		started <- err
 		if err == nil {
 			p.err = cmd.Wait()
@@ -112,4 +113,15 @@ func (p *process) end() string {
 	<-p.logged
 	p.console.Close()
 	return p.log.String()
+}
+
+func startPinned(cmd *exec.Cmd, toOne bool) error {
+	if toOne {
+		unpin, err := pin()
+		if err != nil {
+			return err
+		}
+		defer unpin()
+	}
+	return cmd.Start()
 }

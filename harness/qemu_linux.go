@@ -3,6 +3,7 @@ package harness
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,10 +49,11 @@ func (q qemu) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, fmt.Errorf("measure initramfs: %w", err)
 	}
 	kernel, err := c.Image.VMLinux(ctx)
+	if errors.Is(err, image.ErrNotKernel) {
+		return Result{}, &BootError{Image: c.Image.Ref, Reason: err.Error()}
+	}
 	if err != nil {
-		// A kernel without PVH boots more slowly; no kernel at all is QEMU's
-		// to find out.
-		kernel = c.Image.Kernel
+		kernel = c.Image.Kernel // it boots, but more slowly
 	}
 	return tryKVM(ctx, c, func(c Command, accel string) (Result, error) {
 		prog := program{argv: func(string) []string { return qemuArgs(c, accel, kernel, fi.Size()) }, files: []*os.File{initrd}}

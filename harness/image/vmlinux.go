@@ -16,9 +16,14 @@ import (
 	"path/filepath"
 )
 
+// ErrNotKernel says that a file is not a complete Linux kernel image.
+var ErrNotKernel = errors.New("not a Linux kernel image")
+
 // VMLinux returns the path of the kernel as an uncompressed ELF file that a
 // virtual machine can enter directly (PVH), which saves the time to unpack
-// it on an emulated processor. It is made once and cached by content.
+// it on an emulated processor. It is made once and cached by content. Some
+// kernels boot but cannot be had in this form; one whose error is not
+// ErrNotKernel may still boot from the image itself.
 func (i Image) VMLinux(ctx context.Context) (string, error) {
 	raw, err := os.ReadFile(i.Kernel)
 	if err != nil {
@@ -64,13 +69,11 @@ const (
 	payloadVersion   = 0x208 // the protocol version that introduced payload
 )
 
-var errNotBZImage = errors.New("not a Linux kernel image (bzImage)")
-
 // payload returns the compressed kernel inside a bzImage.
 func payload(b []byte) ([]byte, error) {
 	le := binary.LittleEndian
 	if len(b) < offPayloadLength+4 || string(b[offMagic:offMagic+4]) != "HdrS" || le.Uint16(b[offVersion:]) < payloadVersion {
-		return nil, errNotBZImage
+		return nil, ErrNotKernel
 	}
 	setup := uint64(b[offSetupSects])
 	if setup == 0 {
@@ -79,7 +82,7 @@ func payload(b []byte) ([]byte, error) {
 	start := (setup+1)*512 + uint64(le.Uint32(b[offPayload:]))
 	end := start + uint64(le.Uint32(b[offPayloadLength:]))
 	if end > uint64(len(b)) || end-start < 8 {
-		return nil, errors.New("kernel image is cut off")
+		return nil, fmt.Errorf("%w: it is cut off", ErrNotKernel)
 	}
 	return b[start:end], nil
 }
