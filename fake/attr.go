@@ -43,12 +43,13 @@ func readTail(cmd attr.Command, b *attr.Buffer, size uint32) error {
 	return nil
 }
 
-// nonzero returns the offset of the first nonzero byte in [from, to), or to.
+// nonzero returns the offset of the first nonzero byte from from on, to or more
+// when there is none in front of to.
 func nonzero(b *attr.Buffer, from, to uint32) uint32 {
 	for from < to && b[from] == 0 {
 		from++
 	}
-	return max(from, to)
+	return from
 }
 
 // reshape replaces a request whose Shape is not zero by what the kernel gets to

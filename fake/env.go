@@ -28,7 +28,7 @@ func (k *Kernel) Supports(f mprog.Feature) error {
 }
 
 // AddDevice creates a device or a pair, EEXIST when a name is taken, EINVAL when
-// it is no name. Of a pair the peer is registered first, as the kernel does, and
+// it is no name. [mprog.AnyDevice] is a kind of its own here. Of a pair the peer is registered first, as the kernel does, and
 // gets the lower ifindex.
 func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
 	k.mu.Lock()
@@ -38,20 +38,16 @@ func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 }
 
 func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
-	if spec.Kind == mprog.AnyDevice {
-		spec.Kind = mprog.Dummy
-	}
 	names := []string{spec.Peer, spec.Name}
 	switch spec.Kind {
-	case mprog.Netkit:
-		if err := k.Supports(mprog.FeatureNetkit); err != nil {
-			return 0, 0, fmt.Errorf("%s: %w", opAddDevice, err)
-		}
-	case mprog.Veth:
-	case mprog.Dummy:
+	case mprog.Netkit, mprog.Veth:
+	case mprog.Dummy, mprog.AnyDevice:
 		names = names[1:]
 	default:
 		return 0, 0, fmt.Errorf("%s: %w: kind %q", opAddDevice, mprog.ErrUnsupported, spec.Kind)
+	}
+	if f := mprog.Feature(spec.Kind); k.missing[f] { // features are named like the kinds
+		return 0, 0, fmt.Errorf("%s: %w", opAddDevice, k.Supports(f))
 	}
 	for i, name := range names {
 		if !validDeviceName(name) {
@@ -61,7 +57,7 @@ func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 			return 0, 0, refuse(deviceTaken, "name %q", name)
 		}
 	}
-	if spec.Kind == mprog.Dummy {
+	if len(names) == 1 {
 		return k.net.register(spec.Name, spec.Kind).ifindex, 0, nil
 	}
 	b := k.net.register(spec.Peer, spec.Kind)

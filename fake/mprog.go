@@ -125,32 +125,38 @@ func (h *hook) detach(p *Process, c change) error {
 // position finds the position that BEFORE and AFTER say. Each is looked for by
 // itself; all found, and pos where it is set, must be the same one. said names
 // what set pos.
-func (h *hook) position(said string, pos int, flags mprog.Flags, relative entry) (int, error) {
-	sides := [...]struct {
-		flag  mprog.Flags
-		name  string
-		none  int // the position with no relative object
-		shift int // from the relative object's position
-	}{{mprog.Before, "before", front, -1}, {mprog.After, "after", h.count, +1}}
-	for _, side := range sides {
-		if flags&side.flag == 0 {
-			continue
+func (h *hook) position(said string, pos int, flags mprog.Flags, relative entry) (_ int, err error) {
+	if flags&mprog.Before != 0 {
+		if pos, err = h.beside(said, pos, "before", relative, front, -1); err != nil {
+			return 0, err
 		}
-		at := side.none
-		if relative.prog != nil {
-			i := h.find(relative)
-			if i < 0 {
-				return 0, refuse(relativeAbsent, "%s: %s is not on the hook", side.name, relative)
-			}
-			at = i + side.shift
+		said = "before"
+	}
+	if flags&mprog.After != 0 {
+		if pos, err = h.beside(said, pos, "after", relative, h.count, +1); err != nil {
+			return 0, err
 		}
-		if pos != unset && at != pos {
-			return 0, refuse(positionDisagree, "%s says position %d, %s says position %d: they must agree",
-				said, pos, side.name, at)
-		}
-		pos, said = at, side.name
 	}
 	return pos, nil
+}
+
+// beside returns the position that is a step away from the relative object, or
+// the end of that side when there is none; it must be pos, if that is set
+// (bpf_mprog_pos_before, bpf_mprog_pos_after).
+func (h *hook) beside(said string, pos int, side string, relative entry, end, step int) (int, error) {
+	at := end
+	if relative.prog != nil {
+		i := h.find(relative)
+		if i < 0 {
+			return 0, refuse(relativeAbsent, "%s: %s is not on the hook", side, relative)
+		}
+		at = i + step
+	}
+	if pos != unset && pos != at {
+		return 0, refuse(positionDisagree, "%s says position %d, %s says position %d: they must agree",
+			said, pos, side, at)
+	}
+	return at, nil
 }
 
 // find returns the position of an entry, or -1. A program is found whatever
@@ -202,14 +208,14 @@ func (h *hook) query(q *mprog.QueryRequest) (mprog.QueryResult, error) {
 		return res, refuse(queryAddress, "%d entries to write, room for %d prog_ids and %d link_ids",
 			n, len(q.ProgIDs), len(q.LinkIDs))
 	}
-	for i, e := range h.entries[:n] {
-		q.ProgIDs[i] = e.prog.id
-		if q.LinkIDs == nil {
-			continue
-		}
-		q.LinkIDs[i] = 0
-		if e.link != nil {
-			q.LinkIDs[i] = e.link.id
+	entries, progIDs := h.entries[:n], q.ProgIDs[:n]
+	for i := range progIDs {
+		progIDs[i] = entries[i].prog.id
+	}
+	if q.LinkIDs != nil {
+		linkIDs := q.LinkIDs[:n]
+		for i := range linkIDs {
+			linkIDs[i] = entries[i].link.idOr0()
 		}
 	}
 	if q.Count < res.Count {

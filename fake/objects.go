@@ -77,6 +77,14 @@ func (l *link) put() {
 	delete(l.kernel.links, l.id)
 }
 
+// idOr0 returns the id of a link, and 0 for no link.
+func (l *link) idOr0() uint32 {
+	if l == nil {
+		return 0
+	}
+	return l.id
+}
+
 // release takes the link off its hook and leaves it defunct. A defunct link
 // stays as it is (netkit_link_release, tcx_link_release).
 func (l *link) release() {

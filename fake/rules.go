@@ -170,8 +170,8 @@ var (
 		"The arrays must be writable memory, as long as count says.", "bpf_mprog_query")
 	queryNoSpace = rule("query/no-space", mprog.ENOSPC,
 		"An array too short gets the first entries and the full count.", "bpf_mprog_query")
-	infoBadFD = rule("info/bad-fd", mprog.EBADF,
-		"The fd must be open.", "bpf_obj_get_info_by_fd")
+	infoBadFD = rule("info/bad-fd", mprog.EBADFD,
+		"The fd must be open; this one command says EBADFD, not EBADF.", "bpf_obj_get_info_by_fd")
 	infoNotObject = rule("info/not-an-object", mprog.EINVAL,
 		"The fd must be a BPF object's.", "bpf_obj_get_info_by_fd")
 	closeBadFD = rule("close/bad-fd", mprog.EBADF,
