@@ -38,21 +38,25 @@ func FuzzHook(f *testing.F) {
 // fuzzFlags are more often few than many.
 var fuzzFlags = []mprog.Flags{0, 0, B, A, B | I, A | I, B | L, A | L, B | L | I, A | L | I, R, R | B, R | A, R | B | I, B | A, I, L, 1 << 7}
 
-// fuzzStage has 64 programs.
+// fuzzPrograms is how many programs the requests choose from: few, so that they
+// meet, yet enough to fill a hook that has 45 others.
+const fuzzPrograms = 24
+
 func fuzzStage(t testing.TB) *stage {
 	s := newStage(t, mprog.NetkitPrimary)
-	for range 64 {
+	for range fuzzPrograms {
 		if _, err := s.k.LoadProg(mprog.ProgSpec{}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	s.put("*45")
 	return s
 }
 
 // fuzzFD makes a byte the fd of a program, or one that may be a link's.
 func fuzzFD(s *stage, b byte) uint32 {
 	if b < 192 {
-		return s.fds["q"] + 1 + uint32(b%64)
+		return s.fds["q"] + 1 + uint32(b%fuzzPrograms)
 	}
 	return s.k.lastFD - uint32(b%16)
 }
@@ -68,9 +72,12 @@ func fuzzStep(s *stage, op []byte) error {
 		r.Relative = 0
 	}
 	switch op[0] % 8 {
-	case 0, 1, 2:
+	case 0, 1:
 		return s.k.ProgAttach(r)
-	case 3:
+	case 2, 3:
+		if r.Flags &^= R; op[1]%2 == 0 {
+			r.AttachFD = 0
+		}
 		return s.k.ProgDetach(mprog.DetachRequest(r))
 	case 4, 5:
 		_, err := s.k.LinkCreate(mprog.LinkCreateRequest{
@@ -133,7 +140,7 @@ func oneEdit(a, b []entry) bool {
 	return false
 }
 
-// TestFuzzStepsMix makes sure that the fuzzed requests are not all refused.
+// Not all of the fuzzed requests are refused, and not all accepted.
 func TestFuzzStepsMix(t *testing.T) {
 	s := fuzzStage(t)
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -145,7 +152,7 @@ func TestFuzzStepsMix(t *testing.T) {
 			accepted++
 		}
 	}
-	if accepted < steps/10 || accepted > steps*9/10 {
+	if accepted < steps/20 || accepted > steps*9/10 {
 		t.Errorf("%d of %d requests accepted", accepted, steps)
 	}
 }
