@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -188,8 +189,14 @@ func TestAttachDevice(t *testing.T) {
 			check(t, s.k.ProgAttach(r), c.errno, c.rule)
 		})
 	}
+	r := mprog.AttachRequest{AttachType: 0, AttachFD: 99}
+	check(t, s.k.ProgAttach(r), mprog.EBADF, "prog/bad-fd")
+	r.Flags = B
+	if err := s.k.ProgAttach(r); !errors.Is(err, mprog.ErrUnsupported) {
+		t.Error(err)
+	}
 	// Program before device, device before the replaced program.
-	r := mprog.AttachRequest{TargetIfindex: 99, AttachType: mprog.NetkitPrimary, AttachFD: 99}
+	r = mprog.AttachRequest{TargetIfindex: 99, AttachType: mprog.NetkitPrimary, AttachFD: 99}
 	check(t, s.k.ProgAttach(r), mprog.EBADF, "prog/bad-fd")
 	r.AttachFD, r.Flags, r.ReplaceFD = s.ref("a"), R, 99
 	check(t, s.k.ProgAttach(r), mprog.ENODEV, "device/none")

@@ -6,24 +6,66 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// attachXDP is BPF_XDP (include/uapi/linux/bpf.h).
-const attachXDP mprog.AttachType = 37
-
-// elsewhere is the set of attach types that bpf_prog_query and bpf_prog_detach
-// hand to other subsystems: cgroups, sockmaps, lirc and network namespaces.
-const elsewhere uint64 = 1<<23 - 1 | 0xf<<29 | 1<<34 | 1<<36 | 1<<38 | 1<<43 | 0x1f<<49
-
 // modelled reports whether an attach type is one of the four that take
 // SCHED_CLS programs.
 func modelled(at mprog.AttachType) bool { return at.Netkit() || at.TCX() }
 
-// unmodelled answers a query or a detach that names another attach type. What
-// other subsystems answer is not known here; the rest is EINVAL.
-func unmodelled(at mprog.AttachType, op mprog.Op) error {
-	if at < 64 && elsewhere>>at&1 != 0 {
-		return fmt.Errorf("%s: %w: attach type %d", op, mprog.ErrUnsupported, at)
+// attachXDP is BPF_XDP (include/uapi/linux/bpf.h).
+const attachXDP mprog.AttachType = 37
+
+// typeSet is a set of attach types.
+type typeSet uint64
+
+func (s typeSet) has(at mprog.AttachType) bool { return at < 64 && s>>at&1 != 0 }
+
+// Attach types that lead to other subsystems, as on Linux 6.18. A type that is
+// in no set is EINVAL, and so are types of later kernels, which are of tracing.
+const (
+	// typed ones belong to a program type (attach_type_to_prog_type).
+	typed typeSet = 1<<33 - 1 | 1<<34 | 1<<36 | 1<<37 | 1<<38 | 1<<43 | 0x1f<<49
+	// cgroup ones are detached from and queried on a cgroup.
+	cgroup typeSet = 1<<4 - 1 | 1<<6 | 0xff<<8 | 0x1f<<18 | 0xf<<29 | 1<<34 | 1<<43 | 0x1f<<49
+	// elsewhere are more that are detached or queried: LSM, sockmaps, network
+	// namespaces.
+	elsewhere typeSet = 1<<4 | 1<<5 | 1<<7 | 1<<17 | 1<<27 | 1<<36 | 1<<38
+)
+
+// attachOther answers an attach with another type. None takes a program that can
+// be loaded here; what matters is whether the kernel gets as far as to look at
+// the fd.
+func (p *Process) attachOther(r *mprog.AttachRequest) error {
+	if !typed.has(r.AttachType) || p.files[r.AttachFD] != nil {
+		return refuse(attachTypeUnknown, "attach type %d takes no such program", r.AttachType)
 	}
-	return refuse(attachTypeUnknown, "attach type %d has no hook", at)
+	if r.Flags != 0 || r.Relative != 0 || r.ExpectedRevision != 0 {
+		return unsupported(mprog.OpProgAttach, r.AttachType)
+	}
+	_, err := p.progByFD("attach_bpf_fd", r.AttachFD, progBadFD, progNotProg)
+	return err
+}
+
+// detachOther answers a detach with another type.
+func detachOther(r *mprog.DetachRequest) error {
+	if cgroup.has(r.AttachType) && (r.Flags != 0 || r.Relative != 0 || r.ExpectedRevision != 0) {
+		return unsupported(mprog.OpProgDetach, r.AttachType)
+	}
+	return other(mprog.OpProgDetach, r.AttachType, r.TargetIfindex)
+}
+
+// other answers a command that looks for what it works on. There are no
+// cgroups, so that no number is the fd of one.
+func other(op mprog.Op, at mprog.AttachType, target uint32) error {
+	switch {
+	case cgroup.has(at):
+		return refuse(attachTypeCgroup, "attach type %d: %d is not the fd of a cgroup", at, target)
+	case elsewhere.has(at):
+		return unsupported(op, at)
+	}
+	return refuse(attachTypeUnknown, "attach type %d has no hooks", at)
+}
+
+func unsupported(op mprog.Op, at mprog.AttachType) error {
+	return fmt.Errorf("%s: %w: attach type %d", op, mprog.ErrUnsupported, at)
 }
 
 // builtHookDevice finds a hook's device, on a kernel that has such hooks at

@@ -119,7 +119,13 @@ func TestDetachDevice(t *testing.T) {
 	check(t, detach(s.nk1, mprog.NetkitPeer), mprog.EACCES, "device/peer-ifindex")
 	check(t, detach(99, mprog.TCXIngress), mprog.ENODEV, "device/none")
 	check(t, detach(s.hook.Ifindex, 999), mprog.EINVAL, "attach-type/unknown")
-	if err := detach(s.hook.Ifindex, 0); !errors.Is(err, mprog.ErrUnsupported) {
+	check(t, detach(s.hook.Ifindex, 41), mprog.EINVAL, "attach-type/unknown")
+	check(t, detach(s.hook.Ifindex, 0), mprog.EBADF, "attach-type/cgroup")
+	check(t, detach(s.hook.Ifindex, 53), mprog.EBADF, "attach-type/cgroup")
+	if err := detach(s.hook.Ifindex, 38); !errors.Is(err, mprog.ErrUnsupported) {
+		t.Error(err)
+	}
+	if err := s.k.ProgDetach(mprog.DetachRequest{Flags: B}); !errors.Is(err, mprog.ErrUnsupported) {
 		t.Error(err)
 	}
 }

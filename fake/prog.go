@@ -21,7 +21,7 @@ func (p *Process) progAttach(r *mprog.AttachRequest) error {
 		}
 	}
 	if !modelled(r.AttachType) {
-		return refuse(attachTypeUnknown, "attach type %d takes no SCHED_CLS programs", r.AttachType)
+		return p.attachOther(r)
 	}
 	if unknown := r.Flags &^ mprog.AttachMask; unknown != 0 {
 		return refuse(flagsUnknown, "flags %s: unknown here", unknown)
@@ -70,7 +70,7 @@ func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 		}
 	}
 	if !modelled(r.AttachType) {
-		return unmodelled(r.AttachType, mprog.OpProgDetach)
+		return detachOther(r)
 	}
 	if unknown := r.Flags &^ mprog.AttachMask; unknown != 0 {
 		return refuse(flagsUnknown, "flags %s: unknown here", unknown)
@@ -129,7 +129,7 @@ func (p *Process) progQuery(r *mprog.QueryRequest) (res mprog.QueryResult, err e
 		return res, refuse(queryFlags, "query_flags %#x", r.QueryFlags)
 	}
 	if !modelled(r.AttachType) {
-		return res, unmodelled(r.AttachType, mprog.OpProgQuery)
+		return res, other(mprog.OpProgQuery, r.AttachType, r.TargetIfindex)
 	}
 	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
 	if err != nil {

@@ -83,6 +83,7 @@ func TestQueryRefused(t *testing.T) {
 		{"veth", mprog.QueryRequest{TargetIfindex: s.veth, AttachType: mprog.NetkitPeer}, mprog.ENXIO, "device/not-netkit"},
 		{"peer's ifindex", mprog.QueryRequest{TargetIfindex: s.nk1, AttachType: mprog.NetkitPeer}, mprog.EACCES, "device/peer-ifindex"},
 		{"attach type", mprog.QueryRequest{TargetIfindex: 99, AttachType: 999}, mprog.EINVAL, "attach-type/unknown"},
+		{"attach type of cgroups", mprog.QueryRequest{TargetIfindex: s.hook.Ifindex}, mprog.EBADF, "attach-type/cgroup"},
 		{"query_flags before attach type", mprog.QueryRequest{AttachType: 999, QueryFlags: 2}, mprog.EINVAL, "query/flags"},
 		{"query_flags before device", mprog.QueryRequest{TargetIfindex: 99, AttachType: mprog.NetkitPrimary, QueryFlags: 2}, mprog.EINVAL, "query/flags"},
 		{"device before effective", mprog.QueryRequest{TargetIfindex: 99, AttachType: mprog.NetkitPrimary, QueryFlags: 1}, mprog.ENODEV, "device/none"},
@@ -98,7 +99,7 @@ func TestQueryRefused(t *testing.T) {
 			check(t, err, c.errno, c.rule)
 		})
 	}
-	if _, err := s.k.ProgQuery(mprog.QueryRequest{AttachType: 0}); !errors.Is(err, mprog.ErrUnsupported) {
+	if _, err := s.k.ProgQuery(mprog.QueryRequest{AttachType: 17}); !errors.Is(err, mprog.ErrUnsupported) {
 		t.Error(err)
 	}
 	s.k.caps = 0

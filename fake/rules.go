@@ -60,6 +60,9 @@ var (
 	attachTypeUnknown = rule("attach-type/unknown", mprog.EINVAL,
 		"The attach type must be one that the kernel knows and that takes programs of this type.",
 		"attach_type_to_prog_type, bpf_prog_query")
+	attachTypeCgroup = rule("attach-type/cgroup", mprog.EBADF,
+		"With the attach type of a cgroup, 0 among them, target_ifindex must be the fd of a cgroup.",
+		"cgroup_bpf_prog_detach, cgroup_bpf_prog_query")
 	attachTypeMismatch = rule("attach-type/mismatch", mprog.EINVAL,
 		"A link's attach type must fit the program's type.", "bpf_prog_attach_check_attach_type")
 	attachTypeNotBuilt = rule("attach-type/not-built", mprog.EINVAL,
