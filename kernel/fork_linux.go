@@ -48,8 +48,8 @@ func (k *Kernel) Fork(spec ProcessSpec) (*Process, error) {
 		p.Exit()
 		return nil, fmt.Errorf("fork: %w", err)
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.forks.Lock()
+	defer k.forks.Unlock()
 	k.children = append(k.children, p)
 	return p, nil
 }

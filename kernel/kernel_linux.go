@@ -15,7 +15,7 @@ type Kernel struct {
 	*Process
 	links *netlink.Handle // rtnetlink of the namespace, for any thread
 
-	mu       sync.Mutex
+	forks    sync.Mutex
 	children []*Process
 }
 
@@ -73,8 +73,8 @@ func (k *Kernel) closeLinks() {
 // namespaces. The kernel removes their devices, and what is attached to
 // them, soon afterwards.
 func (k *Kernel) Shutdown() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.forks.Lock()
+	defer k.forks.Unlock()
 	for _, p := range k.children {
 		p.Exit()
 	}

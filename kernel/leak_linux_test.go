@@ -93,19 +93,23 @@ func TestKillLeavesNothing(t *testing.T) {
 		patience, time.Millisecond, "the program lives")
 }
 
-// watchNamespace puts one end of a veth pair into the namespace of a thread and
-// returns a function that tells whether the namespace has ended, with which the
-// pair goes. It skips the test on a kernel without veth.
+// watchNamespace puts one end of a pair of devices into the namespace of a
+// thread and returns a function that tells whether the namespace has ended, with
+// which the pair goes. It skips the test on a kernel without pairs.
 func watchNamespace(t *testing.T, k *Kernel, tid int) (ended func() bool) {
 	t.Helper()
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = "watch0"
-	err := k.links.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "watch1", PeerNamespace: netlink.NsPid(tid)})
-	if err != nil {
-		t.Skipf("no way to see a namespace's end: add veth: %v", err)
+	attrs, peer := netlink.NewLinkAttrs(), netlink.NewLinkAttrs()
+	attrs.Name, peer.Name, peer.Namespace = "watch0", "watch1", netlink.NsPid(tid)
+	netkit := &netlink.Netkit{LinkAttrs: attrs}
+	netkit.SetPeerAttrs(&peer)
+	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: peer.Name, PeerNamespace: peer.Namespace}
+	if err := k.links.LinkAdd(veth); err != nil {
+		if err := k.links.LinkAdd(netkit); err != nil {
+			t.Skipf("no way to see a namespace's end: add a pair of devices: %v", err)
+		}
 	}
 	return func() bool {
-		_, err := k.links.LinkByName("watch0")
+		_, err := k.links.LinkByName(attrs.Name)
 		return err != nil
 	}
 }
