@@ -50,10 +50,12 @@ loop:
 				deadline = time.After(limit - res.Boot)
 				continue
 			}
-			if res.ExitStatus, err = strconv.Atoi(string(f.Data)); err != nil {
+			status, err := strconv.Atoi(string(f.Data))
+			if err != nil {
 				stopped = fmt.Errorf("the guest sent a bad exit status: %w", err)
 				break loop
 			}
+			res.ExitStatus = status
 			deadline = time.After(endGrace)
 		case <-exited:
 			exited = nil

@@ -51,20 +51,23 @@ func spawn(job wire.Job, stdout, stderr io.Writer) (int, error) {
 		if err != nil {
 			return statusCannotRun, err
 		}
-		defer p.Close()
 		files = append(files, p)
 		ends = append(ends, r)
-		copies.Go(func() { _, _ = io.Copy(w, r) })
+		copies.Go(func() {
+			defer r.Close()
+			if _, err := io.Copy(w, r); errors.Is(err, os.ErrDeadlineExceeded) {
+				drain(w, r)
+			}
+		})
 	}
 	env := append([]string{"TMPDIR=" + tempDir()}, job.Env...)
+	status := statusCannotRun
 	p, err := os.StartProcess(job.Argv[0], job.Argv, &os.ProcAttr{Dir: job.Dir, Env: env, Files: files})
 	if errors.Is(err, os.ErrNotExist) {
-		return statusNotFound, err
+		status = statusNotFound
+	} else if err == nil {
+		status = reap(p.Pid)
 	}
-	if err != nil {
-		return statusCannotRun, err
-	}
-	status := reap(p.Pid)
 	for _, f := range files[1:] {
 		f.Close()
 	}
@@ -72,7 +75,22 @@ func spawn(job wire.Job, stdout, stderr io.Writer) (int, error) {
 		_ = r.SetReadDeadline(time.Now().Add(outputGrace))
 	}
 	copies.Wait()
-	return status, nil
+	return status, err
+}
+
+// drain copies what is in a pipe at this moment, at most what fits into one,
+// without waiting for more.
+func drain(w io.Writer, r *os.File) {
+	conn, err := r.SyscallConn()
+	if err != nil {
+		return
+	}
+	b := make([]byte, 64<<10)
+	n := 0
+	err = conn.Control(func(fd uintptr) { n, _ = unix.Read(int(fd), b) })
+	if err == nil && n > 0 {
+		_, _ = w.Write(b[:n])
+	}
 }
 
 // reap waits for every child until pid ends, and returns the status of pid.

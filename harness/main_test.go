@@ -1,0 +1,18 @@
+//go:build linux
+
+package harness
+
+import (
+	"os"
+	"testing"
+
+	"github.com/nkconform/nkconform/harness/guest"
+)
+
+func TestMain(m *testing.M) {
+	guest.Main()
+	if script := os.Getenv(fakeEnv); script != "" {
+		fakeMachine(script)
+	}
+	os.Exit(m.Run())
+}

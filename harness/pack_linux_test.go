@@ -1,0 +1,138 @@
+package harness
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nkconform/nkconform/harness/guest"
+	"github.com/nkconform/nkconform/harness/image"
+)
+
+// packed returns the names in a command's initramfs, each with a leading
+// slash, found by their headers.
+func packed(t *testing.T, c Command) []string {
+	t.Helper()
+	f, err := pack(c)
+	require.NoError(t, err)
+	defer f.Close()
+	_, err = f.Seek(0, io.SeekStart)
+	require.NoError(t, err)
+	var names []string
+	for {
+		head := make([]byte, 110)
+		_, err := io.ReadFull(f, head)
+		require.NoError(t, err)
+		size, nameLen := hex(t, head[54:62]), hex(t, head[94:102])
+		name := make([]byte, (110+nameLen+3)&^3-110)
+		_, err = io.ReadFull(f, name)
+		require.NoError(t, err)
+		text := string(name[:nameLen-1])
+		if text == "TRAILER!!!" {
+			return names
+		}
+		names = append(names, "/"+text)
+		_, err = f.Seek((size+3)&^3, io.SeekCurrent)
+		require.NoError(t, err)
+	}
+}
+
+// hex reads a field of a header.
+func hex(t *testing.T, b []byte) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(string(b), 16, 64)
+	require.NoError(t, err)
+	return n
+}
+
+func TestPack(t *testing.T) {
+	host, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	for _, d := range []string{"real/sub", "data"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(host, d), 0o755))
+	}
+	for _, f := range []string{"real/sub/file", "data/a", "data/b"} {
+		require.NoError(t, os.WriteFile(filepath.Join(host, f), []byte(f), 0o644))
+	}
+	require.NoError(t, os.Symlink("real", filepath.Join(host, "link")))
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(host, "data/dangling")))
+	require.NoError(t, os.Symlink("../data", filepath.Join(host, "data/loop")))
+	sh, err := exec.LookPath("sh")
+	require.NoError(t, err)
+
+	names := packed(t, Command{
+		Argv:  []string{"sh"},
+		Dir:   "/not/on/this/host",
+		Files: []string{filepath.Join(host, "link/sub/file"), filepath.Join(host, "data"), filepath.Join(host, "data")},
+	})
+	for _, want := range []string{
+		"/init", guest.JobFile, "/dev", "/proc", "/sys", "/tmp", "/not/on/this/host", sh,
+		host + "/link", host + "/real", host + "/link/sub/file",
+		host + "/data/a", host + "/data/b", host + "/data/dangling", host + "/data/loop",
+	} {
+		assert.Contains(t, names, want)
+	}
+	seen := map[string]bool{}
+	for _, n := range names {
+		assert.False(t, seen[n], "%s is packed twice", n)
+		seen[n] = true
+		assert.True(t, seen[filepath.Dir(n)] || filepath.Dir(n) == "/" || strings.HasPrefix(n, host+"/link"), "%s comes before its directory", n)
+	}
+}
+
+func TestJob(t *testing.T) {
+	j, err := job(Command{Argv: []string{"sh", "-c", "true"}, Env: []string{"A=1"}, Dir: "."})
+	require.NoError(t, err)
+	assert.True(t, filepath.IsAbs(j.Argv[0]))
+	assert.Equal(t, []string{"-c", "true"}, j.Argv[1:])
+	assert.Contains(t, j.Env, "A=1")
+	assert.Contains(t, j.Env, "HOME=/root")
+	wd, err := os.Getwd()
+	require.NoError(t, err)
+	assert.Equal(t, wd, j.Dir)
+
+	_, err = job(Command{})
+	assert.ErrorContains(t, err, "no command")
+	_, err = job(Command{Argv: []string{"no-such-program-anywhere"}})
+	assert.ErrorIs(t, err, exec.ErrNotFound)
+}
+
+func TestPick(t *testing.T) {
+	m, err := Pick("vng", image.Image{Kind: image.BZImage})
+	require.NoError(t, err)
+	assert.Equal(t, "vng", m.Name())
+	m, err = Pick("auto", image.Image{Kind: image.UML})
+	require.NoError(t, err)
+	assert.Equal(t, "uml", m.Name())
+	m, err = Pick("auto", image.Image{Kind: image.VNG})
+	require.NoError(t, err)
+	assert.Equal(t, "vng", m.Name())
+	_, err = Pick("qemu", image.Image{Kind: image.UML})
+	assert.EqualError(t, err, "machine qemu does not boot uml images")
+	_, err = Pick("bochs", image.Image{Kind: image.BZImage})
+	assert.EqualError(t, err, `unknown machine "bochs": want auto, uml, qemu or vng`)
+}
+
+func TestParseTSC(t *testing.T) {
+	for cpuinfo, want := range map[string]string{
+		"model name\t: Some CPU @ 2.80GHz\ncpu MHz\t\t: 800.000\n": "2800000",
+		"model name\t: AMD EPYC\ncpu MHz\t\t: 2445.426\n":          "2445426",
+		"": "",
+	} {
+		assert.Equal(t, want, parseTSC(cpuinfo))
+	}
+}
+
+func TestCheckVisible(t *testing.T) {
+	assert.NoError(t, checkVisible("/"))
+	assert.ErrorContains(t, checkVisible("/proc/self/status"), "cannot be seen")
+	assert.ErrorIs(t, checkVisible("/no/such/file"), os.ErrNotExist)
+	assert.Equal(t, `'it'\''s'`, quote("it's"))
+}
