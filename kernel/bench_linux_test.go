@@ -8,8 +8,20 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
+// holdTCX keeps a program on some device's tcx hook: the first and the last one of
+// the whole machine switch tcx on and off, which patches the kernel's code and
+// takes longer than everything else.
+func holdTCX(b *testing.B) {
+	b.Helper()
+	k := newKernel(b, mprog.FeatureTCX)
+	require.NoError(b, k.ProgAttach(mprog.AttachRequest{
+		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k.Process, "hold"),
+	}))
+}
+
 func BenchmarkAttachDetach(b *testing.B) {
 	expediteRCU(b)
+	holdTCX(b)
 	k := newKernel(b, mprog.FeatureTCX)
 	attach := mprog.AttachRequest{
 		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k.Process, "a"),
@@ -28,6 +40,7 @@ func BenchmarkAttachDetach(b *testing.B) {
 
 func BenchmarkLinkCreateClose(b *testing.B) {
 	expediteRCU(b)
+	holdTCX(b)
 	k := newKernel(b, mprog.FeatureTCX)
 	create := mprog.LinkCreateRequest{
 		TargetIfindex: loopback, AttachType: mprog.TCXIngress, ProgFD: loadProg(b, k.Process, "a"),

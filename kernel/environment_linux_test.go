@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -92,6 +93,28 @@ func TestIsolation(t *testing.T) {
 	assert.ErrorIs(t, err, mprog.EBADFD)
 }
 
+// Many goroutines use many environments, and each environment.
+func TestConcurrentUse(t *testing.T) {
+	var wait sync.WaitGroup
+	for range 4 {
+		k := newKernel(t, mprog.FeatureTCX)
+		for range 4 {
+			wait.Go(func() {
+				for range 200 {
+					fd, err := k.LoadProg(mprog.ProgSpec{Name: "a"})
+					if !assert.NoError(t, err) {
+						return
+					}
+					_, err = k.ProgQuery(mprog.QueryRequest{TargetIfindex: loopback, AttachType: mprog.TCXIngress})
+					assert.NoError(t, err)
+					assert.NoError(t, k.Close(fd))
+				}
+			})
+		}
+	}
+	wait.Wait()
+}
+
 // The program's own files are out of an environment's reach.
 func TestNoForeignDescriptors(t *testing.T) {
 	k := newKernel(t)
@@ -148,4 +171,5 @@ func TestExpediteRCU(t *testing.T) {
 	assert.NotEqual(t, one, two)
 	assert.NotEqual(t, "0\n", read())
 	require.NoError(t, again())
+	require.NoError(t, again(), "twice must count once")
 }
