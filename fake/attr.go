@@ -74,14 +74,14 @@ const (
 	linkIDsAddress = 0x7f11_1213_1415_1618
 )
 
-// unwritable is an array that is there and has no room.
+// unwritable is an array that is there and has no room: writing to it is EFAULT.
 var unwritable = []uint32{}
 
-// reshapeQuery is reshape for BPF_PROG_QUERY: the arrays are found again by their
-// addresses, and between the two checks of bytes the kernel has another one, so
-// that the second's refusal is a result of its own. An address that is
-// not whole, or that points to arrays a [mprog.QueryRequest] does not have,
-// points nowhere.
+// reshapeQuery is reshape for BPF_PROG_QUERY. The arrays are found again by
+// their addresses; an address that is not whole, or is that of an array which an
+// [mprog.QueryRequest] does not have, points nowhere. Between the two checks of
+// bytes the kernel looks at capabilities, so that what the second says is a
+// result of its own.
 func reshapeQuery(r *mprog.QueryRequest) (tail, err error) {
 	b := new(attr.Buffer)
 	var sent attr.Arrays
@@ -95,14 +95,13 @@ func reshapeQuery(r *mprog.QueryRequest) (tail, err error) {
 	if err := readSize(b, size); err != nil {
 		return nil, err
 	}
-	progIDs, linkIDs := r.ProgIDs, r.LinkIDs
-	got := attr.Arrays{}
-	*r, got = attr.DecodeQuery(b[:size])
-	r.ProgIDs = arrayAt(got.ProgIDs, progIDsAddress, progIDs)
-	r.LinkIDs = arrayAt(got.LinkIDs, linkIDsAddress, linkIDs)
+	seen, got := attr.DecodeQuery(b[:size])
+	seen.ProgIDs = arrayAt(got.ProgIDs, progIDsAddress, r.ProgIDs)
+	seen.LinkIDs = arrayAt(got.LinkIDs, linkIDsAddress, r.LinkIDs)
 	if got.ProgAttachFlags|got.LinkAttachFlags != 0 {
-		r.LinkIDs = unwritable
+		seen.LinkIDs = unwritable
 	}
+	*r = seen
 	return readTail(attr.ProgQuery, b, size), nil
 }
 

@@ -12,7 +12,7 @@ import (
 const (
 	opAddDevice    mprog.Op = "add device"
 	opDeleteDevice mprog.Op = "delete device"
-	opLoadProg     mprog.Op = "load program"
+	opLoadProg     mprog.Op = "prog load"
 )
 
 // Supports returns nil for a feature of this kernel, and otherwise an error
@@ -27,9 +27,10 @@ func (k *Kernel) Supports(f mprog.Feature) error {
 	return nil
 }
 
-// AddDevice creates a device or a pair, EEXIST when a name is taken, EINVAL when
-// it is no name. [mprog.AnyDevice] is a kind of its own here. Of a pair the peer is registered first, as the kernel does, and
-// gets the lower ifindex.
+// AddDevice creates a device or a pair: EEXIST when a name is taken, ERANGE when
+// it is too long, EINVAL when it is no name. Of a pair the peer is registered
+// first, as the kernel does it, and gets the lower ifindex.
+// [mprog.AnyDevice] is a kind of its own here.
 func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -50,6 +51,9 @@ func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 		return 0, 0, fmt.Errorf("%s: %w", opAddDevice, k.Supports(f))
 	}
 	for i, name := range names {
+		if len(name) >= nameSize {
+			return 0, 0, refuse(deviceNameLong, "name %q has %d bytes", name, len(name))
+		}
 		if !validDeviceName(name) {
 			return 0, 0, refuse(deviceName, "name %q", name)
 		}
@@ -66,9 +70,12 @@ func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 	return a.ifindex, b.ifindex, nil
 }
 
+// nameSize is IFNAMSIZ and BPF_OBJ_NAME_LEN, with the final zero byte.
+const nameSize = 16
+
 // validDeviceName is dev_valid_name.
 func validDeviceName(s string) bool {
-	return s != "" && len(s) < 16 && s != "." && s != ".." && !strings.ContainsAny(s, "/: \t\n\v\f\r")
+	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/: \t\n\v\f\r")
 }
 
 // DeleteDevice deletes a device, and its peer if it has one; ENODEV when there
@@ -90,7 +97,8 @@ func (k *Kernel) DeleteDevice(ifindex uint32) error {
 	return nil
 }
 
-// LoadProg loads a program; nothing is verified but the name, EINVAL.
+// LoadProg loads a program. Nothing is verified but type and name, EINVAL. Types
+// that exist but are not named in package mprog are unsupported.
 func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -99,7 +107,10 @@ func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 		spec.Type = mprog.SchedCLS
 	case mprog.SchedCLS, mprog.SocketFilter, mprog.XDP:
 	default:
-		return 0, fmt.Errorf("%s: %w: type %d", opLoadProg, mprog.ErrUnsupported, spec.Type)
+		if spec.Type <= lastProgType {
+			return 0, fmt.Errorf("%s: %w: type %d", opLoadProg, mprog.ErrUnsupported, spec.Type)
+		}
+		return 0, answer(opLoadProg, refuse(progTypeUnknown, "type %d", spec.Type))
 	}
 	if !validProgName(spec.Name) {
 		return 0, answer(opLoadProg, refuse(progName, "name %q", spec.Name))
@@ -107,12 +118,15 @@ func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	return k.open(k.newProg(spec)), nil
 }
 
+// lastProgType is BPF_PROG_TYPE_NETFILTER.
+const lastProgType mprog.ProgType = 32
+
 // validProgName is bpf_obj_name_cpy.
 func validProgName(s string) bool {
 	bad := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '.')
 	}
-	return len(s) < 16 && !strings.ContainsFunc(s, bad)
+	return len(s) < nameSize && !strings.ContainsFunc(s, bad)
 }
 
 // Shutdown closes every fd and deletes every device. It does not fail.

@@ -40,7 +40,7 @@ func TestAddDevice(t *testing.T) {
 		rule  mprog.Rule
 	}{
 		{"15 bytes", mprog.DeviceSpec{Kind: mprog.Dummy, Name: "123456789012345"}, 0, ""},
-		{"16 bytes", mprog.DeviceSpec{Kind: mprog.Dummy, Name: "1234567890123456"}, mprog.EINVAL, "stage/device-name"},
+		{"16 bytes", mprog.DeviceSpec{Kind: mprog.Dummy, Name: "1234567890123456"}, mprog.ERANGE, "stage/device-name-long"},
 		{"no name", mprog.DeviceSpec{Kind: mprog.Dummy}, mprog.EINVAL, "stage/device-name"},
 		{"no peer", mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk2"}, mprog.EINVAL, "stage/device-name"},
 		{"slash", mprog.DeviceSpec{Kind: mprog.Dummy, Name: "a/b"}, mprog.EINVAL, "stage/device-name"},
@@ -77,7 +77,9 @@ func TestLoadProg(t *testing.T) {
 		_, err := k.LoadProg(mprog.ProgSpec{Name: name})
 		check(t, err, mprog.EINVAL, "stage/prog-name")
 	}
-	if _, err := k.LoadProg(mprog.ProgSpec{Type: 99}); !errors.Is(err, mprog.ErrUnsupported) {
+	_, err := k.LoadProg(mprog.ProgSpec{Type: 99})
+	check(t, err, mprog.EINVAL, "stage/prog-type")
+	if _, err := k.LoadProg(mprog.ProgSpec{Type: 2}); !errors.Is(err, mprog.ErrUnsupported) {
 		t.Error(err)
 	}
 }

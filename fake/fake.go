@@ -13,7 +13,6 @@ type Kernel struct {
 
 	mu      sync.Mutex // held by every command from start to end
 	missing map[mprog.Feature]bool
-	net     *netns
 
 	progs      map[uint32]*program // by id
 	links      map[uint32]*link    // by id
@@ -36,13 +35,12 @@ func Without(f mprog.Feature) Option {
 func New(opts ...Option) *Kernel {
 	k := &Kernel{
 		missing: make(map[mprog.Feature]bool),
-		net:     newNetns(),
 		progs:   make(map[uint32]*program),
 		links:   make(map[uint32]*link),
 	}
 	for _, o := range opts {
 		o(k)
 	}
-	k.Process = k.newProcess(allCapabilities)
+	k.Process = k.newProcess(newNetns(), allCapabilities)
 	return k
 }

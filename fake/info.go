@@ -2,7 +2,8 @@ package fake
 
 import "github.com/nkconform/nkconform/mprog"
 
-// ObjectInfo describes the object that fd refers to (BPF_OBJ_GET_INFO_BY_FD).
+// ObjectInfo describes the object that fd refers to (BPF_OBJ_GET_INFO_BY_FD):
+// EBADFD when it is not open, EINVAL when it is no BPF object.
 func (p *Process) ObjectInfo(fd uint32) (mprog.ObjectInfo, error) {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()

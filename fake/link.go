@@ -8,7 +8,9 @@ import (
 )
 
 // LinkCreate attaches a program through a new link and returns the link's fd
-// (BPF_LINK_CREATE).
+// (BPF_LINK_CREATE). It fails as [Process.ProgAttach] does, except that unknown
+// flags pass, that REPLACE finds nothing to replace, ENOENT, and that the id of
+// the link being created is EAGAIN as relative object.
 func (p *Process) LinkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()
@@ -52,7 +54,13 @@ func (p *Process) linkCreate(r *mprog.LinkCreateRequest) (fd uint32, err error) 
 	return p.open(l), nil
 }
 
-// LinkUpdate replaces a link's program in place (BPF_LINK_UPDATE).
+// LinkUpdate replaces a link's program in place (BPF_LINK_UPDATE). It fails with
+//   - EINVAL for a flag other than REPLACE, EBADF or EINVAL for an fd;
+//   - EINVAL for an old program without REPLACE;
+//   - ENOLINK when the link is defunct;
+//   - EPERM when the old program given is not the link's;
+//   - EEXIST when the new program is on the hook already, yet not by this link;
+//   - EINVAL when the new program has another type.
 func (p *Process) LinkUpdate(r mprog.LinkUpdateRequest) error {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()
@@ -113,7 +121,8 @@ func (l *link) update(p *Process, prog, old *program) error {
 }
 
 // LinkDetach takes a link's program off its hook; the link stays, defunct
-// (BPF_LINK_DETACH). Of a link that is defunct already nothing changes.
+// (BPF_LINK_DETACH). A link that is defunct already stays as it is. An fd that is
+// not a link's is EBADF or EINVAL.
 func (p *Process) LinkDetach(r mprog.LinkDetachRequest) error {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()

@@ -30,9 +30,9 @@ const (
 )
 
 // newProcess starts a process with the fds that every process has.
-func (k *Kernel) newProcess(caps capability) *Process {
+func (k *Kernel) newProcess(net *netns, caps capability) *Process {
 	return &Process{
-		kernel: k, net: k.net, caps: caps,
+		kernel: k, net: net, caps: caps,
 		files:  map[uint32]file{0: notBPF{}, 1: notBPF{}, 2: notBPF{}},
 		lastFD: 2,
 	}

@@ -5,7 +5,22 @@ import (
 	"github.com/nkconform/nkconform/mprog/attr"
 )
 
-// ProgAttach adds a program to a hook, or replaces one (BPF_PROG_ATTACH).
+// ProgAttach adds a program to a hook, or replaces one (BPF_PROG_ATTACH). It
+// fails, in this order of checks, with
+//   - E2BIG for bytes of a later kernel, EINVAL for bytes of other commands;
+//   - EINVAL for an attach type or a flag that is not known;
+//   - EBADF or EINVAL when the fd is not a SCHED_CLS program's;
+//   - ENODEV without the device, ENXIO when it is not netkit and should be,
+//     EACCES when it is the peer of a pair;
+//   - EBADF or EINVAL when the fd to be replaced is not such a program's;
+//   - ESTALE when the hook is not at the expected revision;
+//   - EEXIST when the program is on the hook already;
+//   - ENOENT, EBADF or EINVAL when the relative object does not exist;
+//   - ENOENT when the program to be replaced is not on the hook, EBUSY when a link
+//     owns it, ERANGE when nothing is replaced and the hook has 63 programs;
+//   - ENOENT when the relative object is not on the hook, ERANGE when REPLACE,
+//     BEFORE and AFTER say different positions, EINVAL when none says one and
+//     there is a flag or a relative object.
 func (p *Process) ProgAttach(r mprog.AttachRequest) error {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()
@@ -54,7 +69,15 @@ func (p *Process) progAttach(r *mprog.AttachRequest) error {
 	return err
 }
 
-// ProgDetach removes a program from a hook (BPF_PROG_DETACH).
+// ProgDetach removes a program from a hook (BPF_PROG_DETACH): the one named, or
+// the one that BEFORE and AFTER point at, or the last. It fails as ProgAttach does
+// for what both check, and with
+//   - EPERM when no program is named and CAP_NET_ADMIN is lacking;
+//   - ENOENT when the hook is empty, in front of all other checks of the list, or
+//     does not have the program;
+//   - EINVAL for REPLACE;
+//   - EBUSY when a link owns the program;
+//   - ERANGE for the last of 63, unless it is named.
 func (p *Process) ProgDetach(r mprog.DetachRequest) error {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()
@@ -98,9 +121,11 @@ func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 	return err
 }
 
-// ProgQuery lists a hook's programs in order of execution (BPF_PROG_QUERY). The
-// result is valid with ENOSPC, too. An array shorter than the entries to be
-// written is EFAULT.
+// ProgQuery lists a hook's programs in order of execution (BPF_PROG_QUERY). It
+// fails with EPERM without CAP_NET_ADMIN, in front of everything but the size of
+// the bpf_attr; for the device as ProgAttach does; with EINVAL for a flag; with
+// ENOSPC, and a valid result, when count is too small; with EFAULT when an array
+// is shorter than what is to be written.
 func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()

@@ -183,10 +183,14 @@ var (
 
 // Setting the stage.
 var (
+	progTypeUnknown = rule("stage/prog-type", mprog.EINVAL,
+		"A program's type must exist.", "bpf_prog_load")
 	progName = rule("stage/prog-name", mprog.EINVAL,
 		"A program's name has at most 15 bytes: letters, digits, _ and .", "bpf_obj_name_cpy")
+	deviceNameLong = rule("stage/device-name-long", mprog.ERANGE,
+		"A device's name has at most 15 bytes.", "rtnl_newlink")
 	deviceName = rule("stage/device-name", mprog.EINVAL,
-		"A device's name has 1 to 15 bytes, is not . or .. and has no slash, colon or space.", "dev_valid_name")
+		"A device's name is not empty, . or .. and has no slash, colon or space.", "dev_valid_name")
 	deviceTaken = rule("stage/device-name-taken", mprog.EEXIST,
 		"A device's name is unique in its network namespace.", "rtnl_newlink")
 	deviceAbsent = rule("stage/device-none", mprog.ENODEV,

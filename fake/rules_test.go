@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nkconform/nkconform/mprog"
 )
 
 func TestRules(t *testing.T) {
@@ -20,6 +22,29 @@ func TestRules(t *testing.T) {
 		ids[id] = true
 		if r.Errno == 0 || !strings.HasSuffix(r.Text, ".") || r.Source == "" {
 			t.Errorf("%s: incomplete: %+v", id, r)
+		}
+	}
+}
+
+// A reason names what was expected and what is there.
+func TestReasons(t *testing.T) {
+	s := newStage(t, mprog.NetkitPrimary)
+	s.put("a b@l")
+	for _, c := range []struct {
+		r    mprog.AttachRequest
+		want string
+	}{
+		{s.attach("x", 0, "", "", 5), "prog attach: expected revision 5, hook is at 3: ESTALE"},
+		{s.attach("x", B|A, "a", "", 0), "prog attach: before says position -1, after says position 1: they must agree: ERANGE"},
+		{s.attach("x", R|B, "a", "a", 0), "prog attach: replace says position 0, before says position -1: they must agree: ERANGE"},
+		{s.attach("x", R, "", "b", 0), "prog attach: program id 3, to be replaced, is owned by link id 1: EBUSY"},
+		{s.attach("a", 0, "", "", 0), "prog attach: program id 2 is on the hook already, at position 0: EEXIST"},
+		{s.attach("x", A|L, "a", "", 0), "prog attach: relative_fd 4 is program id 2, not a link: EINVAL"},
+		{mprog.AttachRequest{AttachFD: s.ref("x"), TargetIfindex: s.nk1, AttachType: mprog.NetkitPeer},
+			"prog attach: device nk1 (ifindex 2) is the peer of nk0: both hooks are addressed through the primary's ifindex 3: EACCES"},
+	} {
+		if err := s.k.ProgAttach(c.r); err == nil || err.Error() != c.want {
+			t.Errorf("got  %v\nwant %s", err, c.want)
 		}
 	}
 }
