@@ -34,6 +34,7 @@ func bootableOrSkip(t *testing.T) (Machine, image.Image) {
 }
 
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	m, img := bootableOrSkip(t)
 	file := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.WriteFile(file, []byte("of the host\n"), 0o644))
@@ -63,6 +64,7 @@ func TestBoot(t *testing.T) {
 
 // One guest does it all wrong: it complains, panics, and says so.
 func TestBootPanic(t *testing.T) {
+	t.Parallel()
 	m, img := bootableOrSkip(t)
 	var stdout bytes.Buffer
 	res, err := m.Run(t.Context(), Command{
