@@ -8,7 +8,7 @@ import (
 )
 
 // hooked returns a machine with a netkit pair and a program.
-func hooked(b *testing.B) (k *fake.Kernel, at mprog.AttachRequest) {
+func hooked(b testing.TB) (k *fake.Kernel, at mprog.AttachRequest) {
 	b.Helper()
 	k = fake.New()
 	at.AttachType = mprog.NetkitPrimary
@@ -19,11 +19,13 @@ func hooked(b *testing.B) (k *fake.Kernel, at mprog.AttachRequest) {
 	if at.AttachFD, err = k.LoadProg(mprog.ProgSpec{}); err != nil {
 		b.Fatal(err)
 	}
-	b.ReportAllocs()
+	if b, ok := b.(*testing.B); ok {
+		b.ReportAllocs()
+	}
 	return k, at
 }
 
-func attachDetach(b *testing.B, k *fake.Kernel, at mprog.AttachRequest) {
+func attachDetach(b testing.TB, k *fake.Kernel, at mprog.AttachRequest) {
 	if err := k.ProgAttach(at); err != nil {
 		b.Fatal(err)
 	}
@@ -73,14 +75,38 @@ func BenchmarkLinkCreateClose(b *testing.B) {
 func BenchmarkQuery63(b *testing.B) {
 	k, at := hooked(b)
 	fill(b, k, at, mprog.MaxPrograms)
-	query := mprog.QueryRequest{
+	q := wholeQuery(at)
+	for b.Loop() {
+		query(b, k, q)
+	}
+}
+
+func wholeQuery(at mprog.AttachRequest) mprog.QueryRequest {
+	return mprog.QueryRequest{
 		TargetIfindex: at.TargetIfindex, AttachType: at.AttachType, Count: mprog.MaxPrograms,
 		ProgIDs: make([]uint32, mprog.MaxPrograms), LinkIDs: make([]uint32, mprog.MaxPrograms),
 	}
-	for b.Loop() {
-		if res, err := k.ProgQuery(query); err != nil || res.Count != mprog.MaxPrograms {
-			b.Fatal(res, err)
-		}
+}
+
+func query(b testing.TB, k *fake.Kernel, q mprog.QueryRequest) {
+	if res, err := k.ProgQuery(q); err != nil || res.Count != mprog.MaxPrograms {
+		b.Fatal(res, err)
+	}
+}
+
+// What succeeds allocates nothing, but for the link that is made.
+func TestAllocations(t *testing.T) {
+	k, at := hooked(t)
+	full := at
+	full.AttachType = mprog.NetkitPeer
+	fill(t, k, full, mprog.MaxPrograms)
+	q := wholeQuery(full)
+	n := testing.AllocsPerRun(100, func() {
+		attachDetach(t, k, at)
+		query(t, k, q)
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 
@@ -111,7 +137,7 @@ func BenchmarkParallel(b *testing.B) {
 }
 
 // fill attaches programs, every other one through a link.
-func fill(b *testing.B, k *fake.Kernel, at mprog.AttachRequest, n int) {
+func fill(b testing.TB, k *fake.Kernel, at mprog.AttachRequest, n int) {
 	b.Helper()
 	for i := range n {
 		fd, err := k.LoadProg(mprog.ProgSpec{})
