@@ -3,6 +3,7 @@ package kernel
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 // signal wakes one waiter once for each raise. Raises and waits alternate.
@@ -12,48 +13,51 @@ import (
 // system calls here, and one that looks goes on within 100 nanoseconds.
 type signal struct {
 	raised   atomic.Bool
-	sleeping atomic.Bool
+	sleeping atomic.Bool // whoever sets it to false owes or is owed one wake
 	wake     chan struct{}
 }
 
 // raise lets the waiter go on, now or when it comes.
 func (s *signal) raise() {
 	s.raised.Store(true)
+	// If the waiter has seen that already, this wakes it out of a later wait,
+	// and it will find that nothing was raised.
 	if s.sleeping.CompareAndSwap(true, false) {
 		s.wake <- struct{}{}
 	}
 }
 
-// wait waits for a raise. It looks that often, with a pause in between, before
-// it sleeps.
-func (s *signal) wait(looks int, pause func()) {
-	for range looks {
-		if s.raised.Load() {
-			s.raised.Store(false)
-			return
+// wait waits for a raise. It looks for as long as look says before it sleeps, and
+// pauses in between.
+func (s *signal) wait(look time.Duration, pause func()) {
+	if look > 0 {
+		for start := time.Now(); time.Since(start) < look; pause() {
+			if s.raised.CompareAndSwap(true, false) {
+				return
+			}
 		}
-		pause()
 	}
-	s.sleeping.Store(true)
-	if s.raised.Load() && s.sleeping.CompareAndSwap(true, false) {
-		s.raised.Store(false)
-		return
+	for !s.raised.CompareAndSwap(true, false) {
+		s.sleeping.Store(true)
+		if s.raised.Load() && s.sleeping.CompareAndSwap(true, false) {
+			continue
+		}
+		<-s.wake
 	}
-	<-s.wake
-	s.raised.Store(false)
 }
 
-// How often to look, found by measuring: about 20 microseconds on the thread,
-// which nobody else can use meanwhile, and 100 on the caller's side, which lets
-// other goroutines run. With one CPU looking only keeps the other from running.
+// How long to look, found by measuring. Nobody else can use the thread
+// meanwhile; the caller's side lets other goroutines run.
 const (
-	threadLooks = 20_000
-	callerLooks = 1_000
+	threadLook = 20 * time.Microsecond
+	callerLook = 100 * time.Microsecond
 )
 
-func looks(n int) int {
+// looking returns how long to look on this machine: with one CPU, looking only
+// keeps the other side from running.
+func looking(d time.Duration) time.Duration {
 	if runtime.GOMAXPROCS(0) == 1 || runtime.NumCPU() == 1 {
 		return 0
 	}
-	return n
+	return d
 }

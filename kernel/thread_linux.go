@@ -52,9 +52,9 @@ func (t *thread) main(setup func() error, ready chan<- error) {
 	if err != nil {
 		return
 	}
-	looks := looks(threadLooks)
+	look := looking(threadLook)
 	for {
-		t.posted.wait(looks, func() {}) // runtime.Gosched would be a sleep here
+		t.posted.wait(look, func() {}) // runtime.Gosched would be a sleep here
 		if t.call == nil {
 			return
 		}
@@ -68,7 +68,7 @@ func (t *thread) main(setup func() error, ready chan<- error) {
 func (t *thread) do(call func()) {
 	t.call = call
 	t.posted.raise()
-	t.returned.wait(looks(callerLooks), runtime.Gosched)
+	t.returned.wait(looking(callerLook), runtime.Gosched)
 }
 
 // stop ends the thread, and with it everything that only the thread held.
