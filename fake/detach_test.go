@@ -130,7 +130,7 @@ func TestDetachDevice(t *testing.T) {
 	}
 }
 
-// To name no program takes CAP_NET_ADMIN; to name one takes its fd.
+// To name no program takes one of two capabilities; to name one takes its fd.
 func TestDetachCapability(t *testing.T) {
 	s := newStage(t, mprog.NetkitPrimary)
 	s.put("a b")
@@ -141,6 +141,10 @@ func TestDetachCapability(t *testing.T) {
 	check(t, s.k.ProgDetach(r), mprog.EPERM, "capability/net-admin")
 	check(t, s.k.ProgDetach(mprog.DetachRequest(s.attach("a", 0, "", "", 0))), 0, "")
 	check(t, s.k.ProgAttach(s.attach("c", 0, "", "", 0)), 0, "")
+	for _, caps := range []capability{capNetAdmin, capSysAdmin} {
+		s.k.caps = caps
+		check(t, s.k.ProgDetach(mprog.DetachRequest(s.attach("", 0, "", "", 0))), 0, "")
+	}
 }
 
 // On netkit the revision goes on when the hook is empty, although a query shows

@@ -72,7 +72,7 @@ func (p *Process) progAttach(r *mprog.AttachRequest) error {
 // ProgDetach removes a program from a hook (BPF_PROG_DETACH): the one named, or
 // the one that BEFORE and AFTER point at, or the last. It fails as ProgAttach does
 // for what both check, and with
-//   - EPERM when no program is named and CAP_NET_ADMIN is lacking;
+//   - EPERM when no program is named, without CAP_NET_ADMIN and CAP_SYS_ADMIN;
 //   - ENOENT when the hook is empty, in front of all other checks of the list, or
 //     does not have the program;
 //   - EINVAL for REPLACE;
@@ -104,7 +104,7 @@ func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 			return err
 		}
 	} else if !p.netAdmin() {
-		return refuse(needNetAdmin, "no program named, and the caller lacks CAP_NET_ADMIN")
+		return refuse(needNetAdmin, "no program named, and the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
 	}
 	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
 	if err != nil {
@@ -122,8 +122,8 @@ func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 }
 
 // ProgQuery lists a hook's programs in order of execution (BPF_PROG_QUERY). It
-// fails with EPERM without CAP_NET_ADMIN, in front of everything but the size of
-// the bpf_attr; for the device as ProgAttach does; with EINVAL for a flag; with
+// fails with EPERM without CAP_NET_ADMIN and CAP_SYS_ADMIN, in front of everything
+// but what the kernel does not know of the bpf_attr; for the device as ProgAttach does; with EINVAL for a flag; with
 // ENOSPC, and a valid result, when count is too small; with EFAULT when an array
 // is shorter than what is to be written.
 func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
@@ -145,7 +145,7 @@ func (p *Process) progQuery(r *mprog.QueryRequest) (res mprog.QueryResult, err e
 		}
 	}
 	if !p.netAdmin() {
-		return res, refuse(needNetAdmin, "the caller lacks CAP_NET_ADMIN")
+		return res, refuse(needNetAdmin, "the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
 	}
 	if tail != nil {
 		return res, tail

@@ -55,8 +55,8 @@ var (
 // What every command that names a hook or a program checks.
 var (
 	needNetAdmin = rule("capability/net-admin", mprog.EPERM,
-		"To query a hook, or to detach without naming a program, takes CAP_NET_ADMIN.",
-		"bpf_prog_query, bpf_prog_detach")
+		"To query a hook, or to detach without naming a program, takes CAP_NET_ADMIN or CAP_SYS_ADMIN.",
+		"bpf_net_capable")
 	attachTypeUnknown = rule("attach-type/unknown", mprog.EINVAL,
 		"The attach type must be one that the kernel knows and that takes programs of this type.",
 		"attach_type_to_prog_type, bpf_prog_query")
