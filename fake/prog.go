@@ -122,10 +122,11 @@ func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 }
 
 // ProgQuery lists a hook's programs in order of execution (BPF_PROG_QUERY). It
-// fails with EPERM without CAP_NET_ADMIN and CAP_SYS_ADMIN, in front of everything
-// but what the kernel does not know of the bpf_attr; for the device as ProgAttach does; with EINVAL for a flag; with
-// ENOSPC, and a valid result, when count is too small; with EFAULT when an array
-// is shorter than what is to be written.
+// fails with
+//   - EPERM without CAP_NET_ADMIN and CAP_SYS_ADMIN, checked behind E2BIG;
+//   - EINVAL for a flag, ENODEV, ENXIO and EACCES for the device as ProgAttach;
+//   - ENOSPC, and a valid result, when count is too small;
+//   - EFAULT when an array is shorter than what is to be written.
 func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()
