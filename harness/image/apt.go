@@ -146,11 +146,12 @@ func (a *apt) run(ctx context.Context, name string, args ...string) ([]byte, err
 	cmd.Dir = filepath.Join(a.dir, "downloads")
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	cmd.Stderr = &stderr
+	cmd.WaitDelay = time.Second // its helpers die when they notice
 	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%s %s: %w", name, args[0], context.Cause(ctx))
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
 		return nil, fmt.Errorf("%s %s: %w: %s", name, args[0], err, complaint(stderr.String()))
 	}
 	return out, nil
