@@ -323,8 +323,8 @@ func oneOf(known []string) string {
 		return ""
 	}
 	sort.Strings(known)
-	if len(known) > 20 {
-		known = append(known[:20:20], "...")
+	if len(known) > 40 {
+		known = append(known[:40:40], "...")
 	}
 	return ": expected one of " + strings.Join(known, ", ")
 }
