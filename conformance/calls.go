@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -25,22 +26,22 @@ func (p *player) attachRequest(s *trace.Statement, prog string) mprog.AttachRequ
 
 func (p *player) attach(s *trace.Statement) (trace.Outcome, error) {
 	return p.each(s, func(prog string) error {
-		return p.env.ProgAttach(p.attachRequest(s, prog))
+		return p.caller(s).ProgAttach(p.attachRequest(s, prog))
 	})
 }
 
 func (p *player) detach(s *trace.Statement) (trace.Outcome, error) {
 	if len(s.Operands) == 1 {
-		return p.outcome(p.env.ProgDetach(mprog.DetachRequest(p.attachRequest(s, "0"))))
+		return p.outcome(p.caller(s).ProgDetach(mprog.DetachRequest(p.attachRequest(s, "0"))))
 	}
 	return p.each(s, func(prog string) error {
-		return p.env.ProgDetach(mprog.DetachRequest(p.attachRequest(s, prog)))
+		return p.caller(s).ProgDetach(mprog.DetachRequest(p.attachRequest(s, prog)))
 	})
 }
 
 func (p *player) link(s *trace.Statement) (trace.Outcome, error) {
 	name, hook := s.Operands[0], p.names.hookOf(s.Operands[1])
-	fd, err := p.env.LinkCreate(mprog.LinkCreateRequest{
+	fd, err := p.caller(s).LinkCreate(mprog.LinkCreateRequest{
 		Shape:            shapeOf(s),
 		ProgFD:           resolve(s.Operands[2], p.names.fd),
 		TargetIfindex:    hook.Ifindex,
@@ -52,14 +53,14 @@ func (p *player) link(s *trace.Statement) (trace.Outcome, error) {
 	if err != nil {
 		return p.outcome(err)
 	}
-	info, err := p.env.ObjectInfo(fd)
+	info, err := p.caller(s).ObjectInfo(fd)
 	p.names.fd[name], p.names.id[name], p.names.link[info.ID] = fd, info.ID, name
 	p.names.hook[name] = hook
 	return p.outcome(err)
 }
 
 func (p *player) linkUpdate(s *trace.Statement) (trace.Outcome, error) {
-	return p.outcome(p.env.LinkUpdate(mprog.LinkUpdateRequest{
+	return p.outcome(p.caller(s).LinkUpdate(mprog.LinkUpdateRequest{
 		Shape:     shapeOf(s),
 		LinkFD:    resolve(s.Operands[0], p.names.fd),
 		NewProgFD: resolve(s.Operands[1], p.names.fd),
@@ -69,14 +70,14 @@ func (p *player) linkUpdate(s *trace.Statement) (trace.Outcome, error) {
 }
 
 func (p *player) linkDetach(s *trace.Statement) (trace.Outcome, error) {
-	return p.outcome(p.env.LinkDetach(mprog.LinkDetachRequest{
+	return p.outcome(p.caller(s).LinkDetach(mprog.LinkDetachRequest{
 		Shape: shapeOf(s), LinkFD: resolve(s.Operands[0], p.names.fd),
 	}))
 }
 
 func (p *player) close(s *trace.Statement) (trace.Outcome, error) {
 	return p.each(s, func(word string) error {
-		return p.env.Close(resolve(word, p.names.fd))
+		return p.caller(s).Close(resolve(word, p.names.fd))
 	})
 }
 
@@ -103,7 +104,7 @@ func (p *player) query(s *trace.Statement) (trace.Outcome, error) {
 	if _, null := s.Param("link_ids"); !null {
 		req.LinkIDs = make([]uint32, req.Count)
 	}
-	result, err := p.env.ProgQuery(req)
+	result, err := p.caller(s).ProgQuery(req)
 	o, err := p.outcome(err)
 	if err != nil || o.Errno != 0 && o.Errno != mprog.ENOSPC {
 		return o, err
@@ -151,7 +152,7 @@ func (p *player) state(h mprog.Hook) (trace.Outcome, error) {
 }
 
 func (p *player) info(s *trace.Statement) (trace.Outcome, error) {
-	info, err := p.env.ObjectInfo(resolve(s.Operands[0], p.names.fd))
+	info, err := p.caller(s).ObjectInfo(resolve(s.Operands[0], p.names.fd))
 	if err != nil {
 		return p.outcome(err)
 	}
@@ -182,26 +183,39 @@ func linkTypeName(t mprog.LinkType) string {
 
 // hooksOf returns the hooks that a statement may change.
 func (p *player) hooksOf(s *trace.Statement) []mprog.Hook {
+	var hooks []mprog.Hook
+	add := func(word string) {
+		if h, ok := p.names.hook[word]; ok && !slices.Contains(hooks, h) {
+			hooks = append(hooks, h)
+		}
+	}
 	switch s.Verb {
 	case "attach", "detach", "query":
-		return []mprog.Hook{p.names.hookOf(s.Operands[0])}
+		hooks = append(hooks, p.names.hookOf(s.Operands[0]))
 	case "link":
-		return []mprog.Hook{p.names.hookOf(s.Operands[1])}
-	case "link-update", "link-detach", "close":
-		var hooks []mprog.Hook
+		hooks = append(hooks, p.names.hookOf(s.Operands[1]))
+	case "link-update", "link-detach":
+		add(s.Operands[0])
+	case "close":
 		for _, word := range s.Operands {
-			if h, ok := p.names.hook[word]; ok && !slices.Contains(hooks, h) {
-				hooks = append(hooks, h)
+			names, _ := trace.Expand(word)
+			for _, n := range names {
+				add(n)
 			}
 		}
-		return hooks
+	case "unlink":
+		add(p.names.pin[s.Operands[0]])
+	case "exit":
+		for _, name := range slices.Sorted(maps.Keys(p.names.hook)) {
+			add(name)
+		}
 	}
-	return nil
+	return hooks
 }
 
-// deletes reports whether a statement deletes the device of a hook.
-func (p *player) deletes(s *trace.Statement, h mprog.Hook) bool {
-	if s.Verb != "delete" {
+// removes reports whether a statement takes away the device of a hook.
+func (p *player) removes(s *trace.Statement, h mprog.Hook) bool {
+	if s.Verb != "delete" && s.Verb != "move" {
 		return false
 	}
 	ifindex := resolve(s.Operands[0], p.names.ifindex)

@@ -55,6 +55,21 @@ var steps = map[string]func(*player, *trace.Statement) (trace.Outcome, error){
 	"link-detach": (*player).linkDetach,
 	"info":        (*player).info,
 	"close":       (*player).close,
+
+	"netns":     (*player).netns,
+	"move":      (*player).move,
+	"process":   (*player).process,
+	"exit":      (*player).exit,
+	"send":      (*player).send,
+	"prog-fd":   (*player).progFD,
+	"link-fd":   (*player).linkFD,
+	"prog-next": (*player).progNext,
+	"link-next": (*player).linkNext,
+	"pin":       (*player).pin,
+	"get":       (*player).get,
+	"unlink":    (*player).unlink,
+	"dup":       (*player).dup,
+	"bpf":       (*player).command,
 }
 
 func (p *player) need(s *trace.Statement) (trace.Outcome, error) {
@@ -68,6 +83,9 @@ func (p *player) need(s *trace.Statement) (trace.Outcome, error) {
 
 func (p *player) device(s *trace.Statement) (trace.Outcome, error) {
 	spec := mprog.DeviceSpec{Kind: mprog.DeviceKind(s.Verb), Name: s.Operands[0]}
+	spec.Mode, _ = trace.ParseMode(param(s, "mode"))
+	spec.Policy, _ = trace.ParsePolicy(param(s, "policy"))
+	spec.PeerPolicy, _ = trace.ParsePolicy(param(s, "peer_policy"))
 	if len(s.Operands) > 1 {
 		spec.Peer = s.Operands[1]
 	}
@@ -134,16 +152,20 @@ func (p *player) each(s *trace.Statement, call func(word string) error) (trace.O
 	return trace.Outcome{}, nil
 }
 
+// param returns a parameter as written, "" when absent.
+func param(s *trace.Statement, key string) string {
+	v, _ := s.Param(key)
+	return v
+}
+
 // number returns a parameter that is a number of 32 bits, 0 when absent.
 func number(s *trace.Statement, key string) uint32 {
-	v, _ := s.Param(key)
-	n, _ := trace.ParseNumber(v)
+	n, _ := trace.ParseNumber(param(s, key))
 	return n
 }
 
 func number64(s *trace.Statement, key string) uint64 {
-	v, _ := s.Param(key)
-	n, _ := strconv.ParseUint(v, 0, 64)
+	n, _ := strconv.ParseUint(param(s, key), 0, 64)
 	return n
 }
 

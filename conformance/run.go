@@ -131,7 +131,7 @@ func (c *checker) compareHooks(s *trace.Statement, refused bool, touched []mprog
 		}
 		before := c.last[h]
 		c.last[h] = state
-		mayChange := !refused && s.Verb != "query" && (slices.Contains(touched, h) || c.deletes(s, h))
+		mayChange := !refused && s.Verb != "query" && (slices.Contains(touched, h) || c.removes(s, h))
 		if mayChange || failure != nil || equal(before, state) {
 			continue
 		}

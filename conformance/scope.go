@@ -17,6 +17,9 @@ type scope struct {
 	fd      map[string]uint32
 	id      map[string]uint32
 	hook    map[string]mprog.Hook // of a link, as it was created
+	pin     map[string]string     // by path: the name of what is pinned there
+	netns   map[string]mprog.Netns
+	process map[string]mprog.Process
 
 	device map[uint32]string // by ifindex
 	prog   map[uint32]string // by id
@@ -27,8 +30,10 @@ type scope struct {
 func newScope() *scope {
 	return &scope{
 		ifindex: map[string]uint32{"lo": 1}, fd: map[string]uint32{}, id: map[string]uint32{},
-		hook: map[string]mprog.Hook{}, device: map[uint32]string{1: "lo"},
-		prog: map[uint32]string{}, link: map[uint32]string{}, pair: map[uint32]uint32{},
+		hook: map[string]mprog.Hook{}, pin: map[string]string{},
+		netns: map[string]mprog.Netns{}, process: map[string]mprog.Process{},
+		device: map[uint32]string{1: "lo"},
+		prog:   map[uint32]string{}, link: map[uint32]string{}, pair: map[uint32]uint32{},
 	}
 }
 
@@ -48,6 +53,17 @@ func resolve(word string, names map[string]uint32) uint32 {
 func (s *scope) hookOf(word string) mprog.Hook {
 	device, typ, _ := trace.SplitHook(word)
 	return mprog.Hook{Ifindex: resolve(device, s.ifindex), Type: typ}
+}
+
+// bind gives an fd a name, and what else is known of its object.
+func (s *scope) bind(name string, fd uint32, object string) {
+	s.fd[name] = fd
+	if id, ok := s.id[object]; ok {
+		s.id[name] = id
+	}
+	if h, ok := s.hook[object]; ok {
+		s.hook[name] = h
+	}
 }
 
 // name returns what a number is called in the trace, or the number.

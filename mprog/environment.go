@@ -14,6 +14,16 @@ type Environment interface {
 	AddDevice(DeviceSpec) (ifindex, peer uint32, err error)
 	// DeleteDevice deletes a device, and its peer if it has one.
 	DeleteDevice(ifindex uint32) error
+	// NewNetns creates a network namespace.
+	NewNetns() (Netns, error)
+	// MoveDevice moves a device from the first process's namespace to another,
+	// and returns the ifindex it has there.
+	MoveDevice(ifindex uint32, to Netns) (uint32, error)
+	// NewProcess starts a process. Shutdown ends it if nothing else does.
+	NewProcess(ProcessSpec) (Process, error)
+	// Transmit brings a netkit pair, or lo, up and has the device transmit one
+	// packet, and tells what became of it. Other devices wrap ErrUnsupported.
+	Transmit(ifindex uint32) (Delivery, error)
 	// LoadProg loads a program that does nothing but return a number, and
 	// returns its fd.
 	LoadProg(ProgSpec) (fd uint32, err error)
@@ -32,10 +42,11 @@ const (
 	FeatureNetkit Feature = "netkit" // netkit devices, Linux 6.7 with CONFIG_NETKIT
 	FeatureVeth   Feature = "veth"   // veth devices, often a module
 	FeatureDummy  Feature = "dummy"  // dummy devices, often a module
+	FeatureSingle Feature = "single" // netkit devices without peer, Linux 7.1
 )
 
 // Features lists every feature known here.
-var Features = []Feature{FeatureTCX, FeatureNetkit, FeatureVeth, FeatureDummy}
+var Features = []Feature{FeatureTCX, FeatureNetkit, FeatureVeth, FeatureDummy, FeatureSingle}
 
 // DeviceKind is a device's IFLA_INFO_KIND.
 type DeviceKind string
@@ -55,7 +66,35 @@ const (
 type DeviceSpec struct {
 	Kind DeviceKind
 	Name string
-	Peer string // the peer device's name, for Netkit and Veth
+	Peer string // the peer device's name, for Netkit and Veth; "": a single netkit device
+
+	Mode       NetkitMode   // of Netkit
+	Policy     NetkitPolicy // of Netkit: what happens where no program is attached
+	PeerPolicy NetkitPolicy // the same for the peer
+}
+
+// NetkitMode is IFLA_NETKIT_MODE. The zero value is L3, the kernel's default.
+type NetkitMode uint8
+
+// The modes of netkit devices.
+const (
+	L3 NetkitMode = iota
+	L2
+)
+
+// NetkitPolicy is IFLA_NETKIT_POLICY and IFLA_NETKIT_PEER_POLICY.
+type NetkitPolicy uint8
+
+// The policies of netkit devices.
+const (
+	Forward   NetkitPolicy = iota // NETKIT_PASS, the kernel's default
+	Blackhole                     // NETKIT_DROP
+)
+
+// Delivery is what became of a packet.
+type Delivery struct {
+	Delivered bool     // it got through all hooks
+	Ran       []uint32 // ids of the programs that ran on it, in order
 }
 
 // ProgSpec describes a program to load.

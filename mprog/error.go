@@ -7,14 +7,23 @@ type Op string
 
 // The operations of [Kernel].
 const (
-	OpProgAttach Op = "prog attach" // BPF_PROG_ATTACH
-	OpProgDetach Op = "prog detach" // BPF_PROG_DETACH
-	OpProgQuery  Op = "prog query"  // BPF_PROG_QUERY
-	OpLinkCreate Op = "link create" // BPF_LINK_CREATE
-	OpLinkUpdate Op = "link update" // BPF_LINK_UPDATE
-	OpLinkDetach Op = "link detach" // BPF_LINK_DETACH
-	OpObjectInfo Op = "object info" // BPF_OBJ_GET_INFO_BY_FD
-	OpClose      Op = "close"       // close(2)
+	OpProgAttach Op = "prog attach"   // BPF_PROG_ATTACH
+	OpProgDetach Op = "prog detach"   // BPF_PROG_DETACH
+	OpProgQuery  Op = "prog query"    // BPF_PROG_QUERY
+	OpLinkCreate Op = "link create"   // BPF_LINK_CREATE
+	OpLinkUpdate Op = "link update"   // BPF_LINK_UPDATE
+	OpLinkDetach Op = "link detach"   // BPF_LINK_DETACH
+	OpObjectInfo Op = "object info"   // BPF_OBJ_GET_INFO_BY_FD
+	OpProgFDByID Op = "prog fd by id" // BPF_PROG_GET_FD_BY_ID
+	OpLinkFDByID Op = "link fd by id" // BPF_LINK_GET_FD_BY_ID
+	OpProgNextID Op = "prog next id"  // BPF_PROG_GET_NEXT_ID
+	OpLinkNextID Op = "link next id"  // BPF_LINK_GET_NEXT_ID
+	OpObjPin     Op = "object pin"    // BPF_OBJ_PIN
+	OpObjGet     Op = "object get"    // BPF_OBJ_GET
+	OpCommand    Op = "bpf"           // bpf(2) with any command
+	OpUnlink     Op = "unlink"        // unlink(2)
+	OpDup        Op = "dup"           // dup(2)
+	OpClose      Op = "close"         // close(2)
 )
 
 // Error is a refusal: what was asked, the errno, and, when a model answered,

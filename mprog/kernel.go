@@ -24,6 +24,25 @@ type Kernel interface {
 	// ObjectInfo describes the object that fd refers to
 	// (BPF_OBJ_GET_INFO_BY_FD).
 	ObjectInfo(fd uint32) (ObjectInfo, error)
+	// ProgFDByID opens the program with an id (BPF_PROG_GET_FD_BY_ID).
+	ProgFDByID(IDRequest) (fd uint32, err error)
+	// LinkFDByID opens the link with an id (BPF_LINK_GET_FD_BY_ID).
+	LinkFDByID(IDRequest) (fd uint32, err error)
+	// ProgNextID returns the lowest program id above one (BPF_PROG_GET_NEXT_ID).
+	ProgNextID(IDRequest) (id uint32, err error)
+	// LinkNextID returns the lowest link id above one (BPF_LINK_GET_NEXT_ID).
+	LinkNextID(IDRequest) (id uint32, err error)
+	// ObjPin gives an object a path in a bpf file system, which keeps a
+	// reference (BPF_OBJ_PIN).
+	ObjPin(PinRequest) error
+	// ObjGet opens the object pinned at a path (BPF_OBJ_GET).
+	ObjGet(GetRequest) (fd uint32, err error)
+	// Command makes a call of any number (bpf(2)).
+	Command(CommandRequest) error
+	// Unlink removes a path, and with it the pin's reference (unlink(2)).
+	Unlink(path string) error
+	// Dup returns another fd of the same object (dup(2)).
+	Dup(fd uint32) (uint32, error)
 	// Close closes fd (close(2)).
 	Close(fd uint32) error
 }

@@ -28,6 +28,7 @@ func (f *File) Statements() []*Statement {
 // Statement is one system call, or one step that sets the stage.
 type Statement struct {
 	Line     int      // line number in the file, from 1
+	Process  string   // who makes the call; "": the first process
 	Verb     string   // a key of the language's table of verbs
 	Operands []string // as written
 	Params   []Param  // in the order written

@@ -84,12 +84,22 @@ func (p *parser) next() word {
 func isAnswer(w word) bool { return w.text == "=" || w.text == "!" || w.text == "?" }
 
 func (p *parser) statement() (*Statement, error) {
+	s := &Statement{Line: p.line}
+	if w := p.peek(); strings.HasSuffix(w.text, ":") {
+		s.Process = strings.TrimSuffix(p.next().text, ":")
+		if err := p.named(word{s.Process, w.col}, newProcess); err != nil {
+			return nil, err
+		}
+	}
 	w := p.next()
 	v, ok := verbs[w.text]
 	if !ok {
 		return nil, p.errorf(w.col, "unknown statement %q%s", w.text, oneOf(keys(verbs)))
 	}
-	s := &Statement{Line: p.line, Verb: w.text}
+	if s.Process != "" && !v.call {
+		return nil, p.errorf(w.col, "%s is no system call: a process cannot make it", w.text)
+	}
+	s.Verb = w.text
 	var declares []string
 	for i := 0; ; i++ {
 		w := p.peek()
@@ -165,14 +175,18 @@ func (p *parser) params(s *Statement, v verb) error {
 // value checks a word, and returns the names that it declares.
 func (p *parser) value(k kind, w word) (declares []string, err error) {
 	switch k {
-	case newDevice, newProg, newLink:
+	case newDevice, newProg, newLink, newObject, newNetns, newProcess:
 		return p.declaration(k, w)
 	case device:
 		return nil, p.reference(w, newDevice)
 	case fd, id:
-		return nil, p.reference(w, newProg, newLink)
+		return nil, p.reference(w, newProg, newLink, newObject)
 	case fds:
-		return nil, p.references(w, newProg, newLink)
+		return nil, p.references(w, newProg, newLink, newObject)
+	case netns:
+		return nil, p.named(w, newNetns)
+	case process:
+		return nil, p.named(w, newProcess)
 	case hook:
 		dev, _, err := SplitHook(w.text)
 		if err != nil {
@@ -188,6 +202,16 @@ func (p *parser) value(k kind, w word) (declares []string, err error) {
 			return nil, p.errorf(w.col, "unknown feature %q%s", w.text, oneOf(known))
 		}
 		return nil, nil
+	case path:
+		if !strings.HasPrefix(w.text, "/") {
+			err = fmt.Errorf("expected a path that begins with /, found %q", w.text)
+		}
+	case mode:
+		_, err = ParseMode(w.text)
+	case policy:
+		_, err = ParsePolicy(w.text)
+	case capabilities:
+		_, err = ParseCapabilities(w.text)
 	case flags:
 		_, err = mprog.ParseFlags(w.text)
 	case u32, s32:
@@ -237,6 +261,11 @@ func (p *parser) reference(w word, kinds ...kind) error {
 		}
 		return nil
 	}
+	return p.named(w, kinds...)
+}
+
+// named checks that a word names something of one of the kinds.
+func (p *parser) named(w word, kinds ...kind) error {
 	if !slices.Contains(kinds, p.declared[w.text]) {
 		return p.undeclared(w.col, w.text, kinds)
 	}
@@ -266,7 +295,9 @@ func (p *parser) undeclared(col int, name string, kinds []kind) error {
 	}
 	var what []string
 	for _, k := range kinds {
-		what = append(what, k.declared())
+		if k != newObject { // which is one of the others
+			what = append(what, k.declared())
+		}
 	}
 	return p.errorf(col, "no %s is called %q%s", strings.Join(what, " or "), name, oneOf(known))
 }
@@ -292,8 +323,8 @@ func oneOf(known []string) string {
 		return ""
 	}
 	sort.Strings(known)
-	if len(known) > 20 {
-		known = append(known[:20:20], "...")
+	if len(known) > 40 {
+		known = append(known[:40:40], "...")
 	}
 	return ": expected one of " + strings.Join(known, ", ")
 }

@@ -26,6 +26,19 @@ attach 99999:primary -1                ! ENODEV | = ok
 attach nk0:primary p1..p62             = revision 66 [b@l p1..p62]
 link-update l a flags=replace old_prog_fd=b = [a@l 17@4]
 link-detach l size=3
+netns blue
+move nk1 blue
+process q netns=blue without=net_admin+bpf
+q: prog-fd z a open_flags=1            ! EPERM
+link-fd m l
+q: link-next 0                         = next_id l
+pin /sys/fs/bpf/l l
+get k /sys/fs/bpf/l
+dup y m
+send nk0                               = packet delivered [a b]
+unlink /sys/fs/bpf/l
+bpf 999 size=16                        ! EINVAL
+exit q
 info l                                 = type netkit id l prog_id a ifindex 0 attach_type peer
 close l                                ?
 delete nk0
@@ -41,7 +54,7 @@ func TestPrintIsTheInverseOfParse(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	const stage = "netkit nk0 nk1\nprog a\nlink l nk0:peer a\n"
 	for _, tc := range []struct{ text, want string }{
-		{"atach nk0:primary a", `t:4:1: unknown statement "atach": expected one of attach, close`},
+		{"atach nk0:primary a", `t:4:1: unknown statement "atach": expected one of attach, bpf, close`},
 		{"attach nk0:primary", `t:4:19: attach: expected a program or link, found the end of the line`},
 		{"attach nk0:primary b", `t:4:20: no program or link is called "b": expected one of a, l`},
 		{"attach nk9:primary a", `t:4:8: no device is called "nk9": expected one of lo, nk0, nk1`},
@@ -68,7 +81,16 @@ func TestParseErrors(t *testing.T) {
 		{"query nk0:primary prog_ids=0", `t:4:28: expected null, found "0"`},
 		{"need netkitt", `t:4:6: unknown feature "netkitt": expected one of`},
 		{"need netkit = ok", `t:4:13: need: takes no answer, found "="`},
-		{"netkit nk2", `t:4:11: netkit: expected the name of a new device, found the end of the line`},
+		{"veth v0", `t:4:8: veth: expected the name of a new device, found the end of the line`},
+		{"netkit nk2 mode=l4", `t:4:17: expected l2 or l3, found "l4"`},
+		{"netkit nk2 policy=drop", `t:4:19: expected forward or blackhole, found "drop"`},
+		{"process q without=root", `t:4:19: expected net_admin, sys_admin, perfmon or bpf, joined by +, found "root"`},
+		{"process q netns=blue", `t:4:17: no network namespace is called "blue"`},
+		{"q: attach nk0:primary a", `t:4:1: no process is called "q"`},
+		{"process q\nq: prog b", `t:5:4: prog is no system call: a process cannot make it`},
+		{"exit a", `t:4:6: no process is called "a"`},
+		{"pin l l", `t:4:5: expected a path that begins with /, found "l"`},
+		{"dup x y", `t:4:7: no program or link is called "y": expected one of a, l`},
 		{"netkit nk2 nk2", `t:4:12: "nk2" is declared twice`},
 		{"netkit nk2 a", `t:4:12: "a" is declared already, as the name of a new program`},
 		{"prog 1a", `t:4:6: expected the name of a new program (a letter`},

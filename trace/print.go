@@ -36,6 +36,9 @@ func (s *Statement) String() string {
 // Call prints the statement without its answer.
 func (s *Statement) Call() string {
 	var b strings.Builder
+	if s.Process != "" {
+		b.WriteString(s.Process + ": ")
+	}
 	b.WriteString(s.Verb)
 	for _, o := range s.Operands {
 		b.WriteByte(' ')

@@ -81,6 +81,41 @@ func splitNumber(s string) (prefix string, n int, ok bool) {
 	return prefix, n, err == nil && IsName(s) && (digits == "0" || digits[0] != '0')
 }
 
+// ParseMode reads the mode of a netkit device: l2 or l3.
+func ParseMode(s string) (mprog.NetkitMode, error) {
+	switch s {
+	case "l2":
+		return mprog.L2, nil
+	case "l3":
+		return mprog.L3, nil
+	}
+	return 0, fmt.Errorf("expected l2 or l3, found %q", s)
+}
+
+// ParsePolicy reads the policy of a netkit device: forward or blackhole.
+func ParsePolicy(s string) (mprog.NetkitPolicy, error) {
+	switch s {
+	case "forward":
+		return mprog.Forward, nil
+	case "blackhole":
+		return mprog.Blackhole, nil
+	}
+	return 0, fmt.Errorf("expected forward or blackhole, found %q", s)
+}
+
+// ParseCapabilities reads capabilities joined by +.
+func ParseCapabilities(s string) ([]mprog.Capability, error) {
+	var list []mprog.Capability
+	for _, part := range strings.Split(s, "+") {
+		c, ok := mprog.ParseCapability(part)
+		if !ok {
+			return nil, fmt.Errorf("expected net_admin, sys_admin, perfmon or bpf, joined by +, found %q", part)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
 var progTypes = map[string]mprog.ProgType{
 	"sched_cls": mprog.SchedCLS, "xdp": mprog.XDP, "socket_filter": mprog.SocketFilter,
 }

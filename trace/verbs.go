@@ -4,21 +4,30 @@ package trace
 type kind int
 
 const (
-	newDevice kind = iota + 1 // declares a device
-	newProg                   // declares a program, and an fd of it
-	newLink                   // declares a link, and an fd of it
-	device                    // a device's name, or an ifindex
-	hook                      // DEVICE:TYPE
-	fd                        // name of a program or link, or a number
-	fds                       // as fd, or a range of names: the statement is repeated
-	id                        // name of a program or link, or a number
-	feature                   // a feature's name
-	flags                     // names and numbers joined by +
-	u32                       // a number
-	u64                       // a number
-	s32                       // a number
-	progType                  // sched_cls, xdp, socket_filter or a number
-	null                      // the word null
+	newDevice    kind = iota + 1 // declares a device
+	newProg                      // declares a program, and an fd of it
+	newLink                      // declares a link, and an fd of it
+	newObject                    // declares another fd of a program or a link
+	newNetns                     // declares a network namespace
+	newProcess                   // declares a process
+	netns                        // a network namespace's name
+	process                      // a process's name
+	path                         // a path
+	mode                         // l2 or l3
+	policy                       // forward or blackhole
+	capabilities                 // names joined by +
+	device                       // a device's name, or an ifindex
+	hook                         // DEVICE:TYPE
+	fd                           // name of a program or link, or a number
+	fds                          // as fd, or a range of names: the statement is repeated
+	id                           // name of a program or link, or a number
+	feature                      // a feature's name
+	flags                        // names and numbers joined by +
+	u32                          // a number
+	u64                          // a number
+	s32                          // a number
+	progType                     // sched_cls, xdp, socket_filter or a number
+	null                         // the word null
 )
 
 // verb is the form of a statement.
@@ -27,6 +36,7 @@ type verb struct {
 	optional int  // how many operands may be left out at the end
 	repeated bool // the last operand may come more than once
 	params   map[string]kind
+	call     bool     // a system call, which any process can make
 	answer   bool     // may be followed by an answer
 	fields   []string // the named values its answer may have
 	list     bool     // its answer may have a list
@@ -39,6 +49,11 @@ var relative = map[string]kind{
 	"flags": flags, "relative_fd": fd, "relative_id": id, "expected_revision": u64,
 }
 
+var (
+	openFlags = map[string]kind{"open_flags": u32}
+	fileFlags = map[string]kind{"file_flags": u32}
+)
+
 // state is what the answer of a statement that touches a hook may tell of it.
 var state = []string{"revision"}
 
@@ -46,30 +61,46 @@ var state = []string{"revision"}
 var verbs = map[string]verb{
 	"need": {operands: []kind{feature}, repeated: true},
 
-	"netkit": {operands: []kind{newDevice, newDevice}, answer: true},
+	"netkit": {operands: []kind{newDevice, newDevice}, optional: 1, answer: true,
+		params: map[string]kind{"mode": mode, "policy": policy, "peer_policy": policy}},
 	"device": {operands: []kind{newDevice}, repeated: true, answer: true},
 	"veth":   {operands: []kind{newDevice, newDevice}, answer: true},
 	"dummy":  {operands: []kind{newDevice}, answer: true},
 	"delete": {operands: []kind{device}, answer: true},
+	"netns":  {operands: []kind{newNetns}, repeated: true, answer: true},
+	"move":   {operands: []kind{device, netns}, answer: true},
+	"process": {operands: []kind{newProcess}, answer: true,
+		params: map[string]kind{"netns": netns, "without": capabilities}},
+	"exit": {operands: []kind{process}, answer: true, fields: state, list: true},
+	"send": {operands: []kind{device}, answer: true, fields: []string{"packet"}, list: true},
 	"prog": {operands: []kind{newProg}, repeated: true, answer: true,
 		params: map[string]kind{"type": progType, "return": s32}},
 
-	"attach": {operands: []kind{hook, fds}, answer: true, fields: state, list: true,
+	"attach": {call: true, operands: []kind{hook, fds}, answer: true, fields: state, list: true,
 		params: merge(shape, relative, map[string]kind{"replace_bpf_fd": fd})},
-	"detach": {operands: []kind{hook, fds}, optional: 1, answer: true, fields: state, list: true,
+	"detach": {call: true, operands: []kind{hook, fds}, optional: 1, answer: true, fields: state, list: true,
 		params: merge(shape, relative, map[string]kind{"replace_bpf_fd": fd})},
-	"query": {operands: []kind{hook}, answer: true,
+	"query": {call: true, operands: []kind{hook}, answer: true,
 		fields: []string{"revision", "count", "attach_flags"}, list: true,
 		params: merge(shape, map[string]kind{"count": u32, "query_flags": u32,
 			"attach_flags": u32, "prog_ids": null, "link_ids": null})},
-	"link": {operands: []kind{newLink, hook, fd}, answer: true, fields: state, list: true,
+	"link": {call: true, operands: []kind{newLink, hook, fd}, answer: true, fields: state, list: true,
 		params: merge(shape, relative)},
-	"link-update": {operands: []kind{fd, fd}, answer: true, fields: state, list: true,
+	"link-update": {call: true, operands: []kind{fd, fd}, answer: true, fields: state, list: true,
 		params: merge(shape, map[string]kind{"flags": flags, "old_prog_fd": fd})},
-	"link-detach": {operands: []kind{fd}, answer: true, fields: state, list: true, params: shape},
-	"info": {operands: []kind{fd}, answer: true,
+	"link-detach": {call: true, operands: []kind{fd}, answer: true, fields: state, list: true, params: shape},
+	"prog-fd":     {call: true, operands: []kind{newObject, id}, answer: true, params: merge(shape, openFlags)},
+	"link-fd":     {call: true, operands: []kind{newObject, id}, answer: true, params: merge(shape, openFlags)},
+	"prog-next":   {call: true, operands: []kind{id}, answer: true, fields: []string{"next_id"}, params: merge(shape, openFlags)},
+	"link-next":   {call: true, operands: []kind{id}, answer: true, fields: []string{"next_id"}, params: merge(shape, openFlags)},
+	"pin":         {call: true, operands: []kind{path, fd}, answer: true, params: merge(shape, fileFlags)},
+	"get":         {call: true, operands: []kind{newObject, path}, answer: true, params: merge(shape, fileFlags)},
+	"unlink":      {call: true, operands: []kind{path}, answer: true, fields: state, list: true},
+	"dup":         {call: true, operands: []kind{newObject, fd}, answer: true},
+	"bpf":         {call: true, operands: []kind{u32}, answer: true, params: shape},
+	"info": {call: true, operands: []kind{fd}, answer: true,
 		fields: []string{"type", "id", "prog_id", "ifindex", "attach_type"}},
-	"close": {operands: []kind{fds}, repeated: true, answer: true, fields: state, list: true},
+	"close": {call: true, operands: []kind{fds}, repeated: true, answer: true, fields: state, list: true},
 }
 
 func merge(tables ...map[string]kind) map[string]kind {
