@@ -27,7 +27,7 @@ type device struct {
 	primary bool    // of a netkit pair: the end that both hooks are addressed by
 
 	netkit hook // PRIMARY's or PEER's, whichever end this is
-	tcx    [2]tcxEntry
+	tcx    [2]hook // INGRESS, EGRESS
 }
 
 // register adds a device under the next ifindex (register_netdevice).
@@ -38,14 +38,13 @@ func (n *netns) register(name string, kind mprog.DeviceKind) *device {
 	return d
 }
 
-// unregister takes a device away and empties its hooks (netkit_uninit,
+// unregister takes a device away, and its hooks with it (netkit_uninit,
 // dev_tcx_uninstall).
 func (d *device) unregister() {
 	delete(d.net.devices, d.ifindex)
-	d.netkit.clear()
-	for i := range d.tcx {
-		d.tcx[i].hook.clear()
-	}
+	d.netkit.abandon()
+	d.tcx[0].abandon()
+	d.tcx[1].abandon()
 }
 
 // byName returns the device with a name, or nil.
@@ -74,11 +73,4 @@ func (d *device) entry(at mprog.AttachType, create bool) *hook {
 		return d.netkitEntry(create)
 	}
 	return d.tcxEntry(at, create)
-}
-
-// update follows every attempt to change one of the device's hooks.
-func (d *device) update(at mprog.AttachType) {
-	if at.TCX() {
-		d.tcxUpdate(at)
-	}
 }

@@ -54,17 +54,15 @@ func (h *hook) remove(pos int) {
 	h.entries[h.count] = entry{}
 }
 
-// clear takes everything out because the device goes: links become defunct
-// (netkit_release_all, dev_tcx_uninstall).
-func (h *hook) clear() {
+// abandon lets go of everything because the device goes, and this list with it:
+// links become defunct (netkit_release_all, dev_tcx_uninstall).
+func (h *hook) abandon() {
 	for _, e := range h.entries[:h.count] {
 		if e.link != nil {
 			e.link.dev = nil
 		}
 		e.release()
 	}
-	h.count = 0
-	clear(h.entries[:])
 }
 
 // release lets go of the program, unless a link holds it

@@ -44,7 +44,6 @@ func (p *Process) linkCreate(r *mprog.LinkCreateRequest) (fd uint32, err error) 
 	err = dev.entry(r.AttachType, true).attach(p, change{
 		prog: prog, link: l, flags: r.Flags, relative: r.Relative, revision: r.ExpectedRevision,
 	})
-	dev.update(r.AttachType)
 	if err != nil {
 		l.dev = nil // so that letting go of it does not touch the hook
 		l.put()

@@ -94,6 +94,5 @@ func (l *link) release() {
 	// No position, revision or relative object is asked for, so that this
 	// cannot be refused: a link with a device is on that device's hook.
 	_ = l.dev.entry(l.at, true).detach(nil, change{prog: l.prog, link: l})
-	l.dev.update(l.at)
 	l.dev = nil
 }

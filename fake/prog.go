@@ -65,7 +65,6 @@ func (p *Process) progAttach(r *mprog.AttachRequest) error {
 	if err == nil {
 		prog.get()
 	}
-	dev.update(r.AttachType)
 	return err
 }
 
@@ -114,11 +113,9 @@ func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 	if h == nil {
 		return refuse(detachEmpty, "the hook has no programs")
 	}
-	err = h.detach(p, change{
+	return h.detach(p, change{
 		prog: prog, flags: r.Flags, relative: r.Relative, revision: r.ExpectedRevision,
 	})
-	dev.update(r.AttachType)
-	return err
 }
 
 // ProgQuery lists a hook's programs in order of execution (BPF_PROG_QUERY). It

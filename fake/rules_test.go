@@ -30,6 +30,7 @@ func TestRules(t *testing.T) {
 func TestReasons(t *testing.T) {
 	s := newStage(t, mprog.NetkitPrimary)
 	s.put("a b@l")
+	s.prog("x", mprog.SchedCLS)
 	for _, c := range []struct {
 		r    mprog.AttachRequest
 		want string
@@ -40,6 +41,8 @@ func TestReasons(t *testing.T) {
 		{s.attach("x", R, "", "b", 0), "prog attach: program id 3, to be replaced, is owned by link id 1: EBUSY"},
 		{s.attach("a", 0, "", "", 0), "prog attach: program id 2 is on the hook already, at position 0: EEXIST"},
 		{s.attach("x", A|L, "a", "", 0), "prog attach: relative_fd 4 is program id 2, not a link: EINVAL"},
+		{s.attach("x", B, "x", "", 0), "prog attach: before: program id 4 is not on the hook: ENOENT"},
+		{s.attach("x", B, "q", "", 0), "prog attach: program id 1 has program type 1, not 3: EINVAL"},
 		{mprog.AttachRequest{AttachFD: s.ref("x"), TargetIfindex: s.nk1, AttachType: mprog.NetkitPeer},
 			"prog attach: device nk1 (ifindex 2) is the peer of nk0: both hooks are addressed through the primary's ifindex 3: EACCES"},
 	} {
