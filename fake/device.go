@@ -26,7 +26,7 @@ type device struct {
 	peer    *device // the other end of a pair
 	primary bool    // of a netkit pair: the end that both hooks are addressed by
 
-	netkit hook // PRIMARY's or PEER's, whichever end this is
+	netkit hook    // PRIMARY's or PEER's, whichever end this is
 	tcx    [2]hook // INGRESS, EGRESS
 }
 
