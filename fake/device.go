@@ -33,7 +33,7 @@ type device struct {
 // register adds a device under the next ifindex (register_netdevice).
 func (n *netns) register(name string, kind mprog.DeviceKind) *device {
 	n.lastIfindex++
-	d := &device{net: n, ifindex: n.lastIfindex, name: name, kind: kind, netkit: newHook()}
+	d := &device{net: n, ifindex: n.lastIfindex, name: name, kind: kind, netkit: hook{revision: 1}}
 	n.devices[d.ifindex] = d
 	return d
 }

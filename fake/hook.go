@@ -30,8 +30,6 @@ func (e entry) String() string {
 	return fmt.Sprintf("program id %d", e.prog.id)
 }
 
-func newHook() hook { return hook{revision: 1} }
-
 // insert puts an entry at a position; what is there and behind it moves up
 // (bpf_mprog_insert).
 func (h *hook) insert(pos int, e entry) {

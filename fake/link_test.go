@@ -87,6 +87,8 @@ func TestLinkCreateDevice(t *testing.T) {
 		t.Errorf("refused in front of the hook, yet %d link ids are used", s.k.lastLinkID)
 	}
 	s.prog("x", mprog.XDP)
+	check(t, create(s.veth, mprog.TCXIngress, "x"), mprog.EINVAL, "attach-type/mismatch")
+	check(t, create(s.veth, 37, "a"), mprog.EINVAL, "attach-type/mismatch")
 	if err := create(s.veth, 37, "x"); !errors.Is(err, mprog.ErrUnsupported) {
 		t.Error(err)
 	}
