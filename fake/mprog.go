@@ -36,8 +36,8 @@ func (h *hook) attach(p *Process, c change) error {
 	pos := unset
 	if c.flags&mprog.Replace != 0 {
 		switch pos = h.find(entry{prog: c.old}); {
-		case pos < 0 && c.old == nil:
-			return refuse(replaceAbsent, "replace: a new link has no program to replace")
+		case c.old == nil:
+			return refuse(replaceAbsent, "a new link has no program to replace")
 		case pos < 0:
 			return refuse(replaceAbsent, "program id %d, to be replaced, is not on the hook", c.old.id)
 		case h.entries[pos].link != c.link:

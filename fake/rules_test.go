@@ -42,6 +42,7 @@ func TestReasons(t *testing.T) {
 		{s.attach("a", 0, "", "", 0), "prog attach: program id 2 is on the hook already, at position 0: EEXIST"},
 		{s.attach("x", A|L, "a", "", 0), "prog attach: relative_fd 4 is program id 2, not a link: EINVAL"},
 		{s.attach("x", B, "x", "", 0), "prog attach: before: program id 4 is not on the hook: ENOENT"},
+		{s.attach("x", R, "", "x", 0), "prog attach: program id 4, to be replaced, is not on the hook: ENOENT"},
 		{s.attach("x", B, "q", "", 0), "prog attach: program id 1 has program type 1, not 3: EINVAL"},
 		{mprog.AttachRequest{AttachFD: s.ref("x"), TargetIfindex: s.nk1, AttachType: mprog.NetkitPeer},
 			"prog attach: device nk1 (ifindex 2) is the peer of nk0: both hooks are addressed through the primary's ifindex 3: EACCES"},

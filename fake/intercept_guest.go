@@ -1,0 +1,71 @@
+package fake
+
+import "github.com/nkconform/nkconform/mprog"
+
+// guestFD is the first fd that a guest gets by itself.
+const guestFD = 1 << 30
+
+// AsGuest prepares a process whose open fds are decided by somebody else, with
+// Install, under the numbers that a program outside of this kernel has for
+// them. What the process opens itself gets numbers that such a program does not
+// reach.
+func (p *Process) AsGuest() *Process {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	p.lastFD = guestFD
+	clear(p.files)
+	return p
+}
+
+// Install makes fd of the process refer to what held refers to in another
+// process of the same kernel, as pidfd_getfd(2) and dup2(2) would. It reports
+// whether held is open; fd stays as it was if not.
+func (p *Process) Install(fd uint32, from *Process, held uint32) bool {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	f := from.files[held]
+	if f == nil {
+		return false
+	}
+	switch f := f.(type) {
+	case *program:
+		f.refs++
+	case *link:
+		f.refs++
+	}
+	if old := p.files[fd]; old != nil {
+		old.put()
+	}
+	p.files[fd] = f
+	return true
+}
+
+// Keep gives the process another fd of what held refers to in another process.
+func (p *Process) Keep(from *Process, held uint32) (fd uint32, ok bool) {
+	p.kernel.mu.Lock()
+	p.lastFD++
+	fd = p.lastFD
+	p.kernel.mu.Unlock()
+	return fd, p.Install(fd, from, held)
+}
+
+// LoadAny is [Kernel.LoadProg] for a program of any type and any name.
+func (p *Process) LoadAny(spec mprog.ProgSpec) (fd uint32) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	return p.open(p.kernel.newProg(spec))
+}
+
+// HasProg reports whether a program has the id.
+func (k *Kernel) HasProg(id uint32) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.progs[id] != nil
+}
+
+// HasLink reports whether a link has the id.
+func (k *Kernel) HasLink(id uint32) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.links[id] != nil
+}
