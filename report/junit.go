@@ -5,23 +5,38 @@ import (
 	"fmt"
 	"io"
 	"path"
-
-	"github.com/nkconform/nkconform/conformance"
+	"strings"
+	"time"
 )
 
 type junitSuites struct {
-	XMLName xml.Name     `xml:"testsuites"`
-	Suites  []junitSuite `xml:"testsuite"`
+	XMLName  xml.Name     `xml:"testsuites"`
+	Name     string       `xml:"name,attr"`
+	Tests    int          `xml:"tests,attr"`
+	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
+	Time     string       `xml:"time,attr"`
+	Suites   []junitSuite `xml:"testsuite"`
 }
 
+// junitSuite has its elements in the order that the schemas want.
 type junitSuite struct {
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Errors   int         `xml:"errors,attr"`
-	Skipped  int         `xml:"skipped,attr"`
-	Time     string      `xml:"time,attr"`
-	Cases    []junitCase `xml:"testcase"`
+	Name       string          `xml:"name,attr"`
+	Tests      int             `xml:"tests,attr"`
+	Failures   int             `xml:"failures,attr"`
+	Errors     int             `xml:"errors,attr"`
+	Skipped    int             `xml:"skipped,attr"`
+	Time       string          `xml:"time,attr"`
+	Timestamp  string          `xml:"timestamp,attr,omitempty"`
+	Properties []junitProperty `xml:"properties>property"`
+	Cases      []junitCase     `xml:"testcase"`
+	SystemOut  string          `xml:"system-out,omitempty"`
+	SystemErr  string          `xml:"system-err,omitempty"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
 }
 
 type junitCase struct {
@@ -29,6 +44,7 @@ type junitCase struct {
 	Class   string        `xml:"classname,attr"`
 	Time    string        `xml:"time,attr"`
 	Skipped *junitMessage `xml:"skipped"`
+	Error   *junitMessage `xml:"error"`
 	Failure *junitMessage `xml:"failure"`
 }
 
@@ -38,33 +54,83 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
-func (r *Run) junit(out io.Writer) error {
-	suite := junitSuite{
-		Name:  "nkconform " + r.Backend + " " + r.Kernel.Release,
-		Tests: len(r.Cases), Failures: r.Failed, Skipped: r.Skipped,
-		Time: seconds(r.Seconds),
-	}
-	for _, c := range r.Cases {
-		j := junitCase{Name: c.ID, Class: path.Dir(c.ID), Time: seconds(c.Seconds)}
-		switch c.Status {
-		case conformance.Skipped:
-			j.Skipped = &junitMessage{Message: c.Reason}
-		case conformance.Failed:
-			text := (*conformance.Failure)(c.Failure).String()
-			j.Failure = &junitMessage{Message: c.Rule, Type: "deviation", Text: text}
-		}
-		suite.Cases = append(suite.Cases, j)
+func (r *Results) junit(out io.Writer) error {
+	all := junitSuites{Name: "nkconform", Time: seconds(r.Seconds)}
+	for _, run := range r.Runs {
+		s := run.junitSuite(r.Started)
+		all.Tests += s.Tests
+		all.Failures += s.Failures
+		all.Errors += s.Errors
+		all.Suites = append(all.Suites, s)
 	}
 	if _, err := io.WriteString(out, xml.Header); err != nil {
 		return err
 	}
 	e := xml.NewEncoder(out)
 	e.Indent("", "  ")
-	if err := e.Encode(junitSuites{Suites: []junitSuite{suite}}); err != nil {
+	if err := e.Encode(all); err != nil {
 		return err
 	}
 	_, err := io.WriteString(out, "\n")
 	return err
 }
 
+func (run *Run) junitSuite(started time.Time) junitSuite {
+	s := junitSuite{
+		Name:  "nkconform " + run.Name,
+		Tests: len(run.Cases), Failures: run.Failed, Skipped: run.Skipped + run.Known,
+		Time: seconds(run.Seconds), SystemOut: xmlText(run.Console),
+		Properties: []junitProperty{{"backend", run.Backend}, {"release", run.Kernel.Release}, {"architecture", run.Kernel.Machine}},
+	}
+	if !started.IsZero() {
+		s.Timestamp = started.UTC().Format("2006-01-02T15:04:05") // the schemas know no zone
+	}
+	if run.Image != "" {
+		s.Properties = append(s.Properties, junitProperty{"image", run.Image})
+	}
+	if vm := run.VM; vm != nil {
+		s.Properties = append(s.Properties, junitProperty{"machine", vm.Machine + "/" + vm.Accel},
+			junitProperty{"boot_seconds", seconds(vm.Boot)}, junitProperty{"total_seconds", seconds(vm.Total)})
+	}
+	for _, c := range run.Cases {
+		s.Cases = append(s.Cases, c.junitCase(run.Name))
+	}
+	if run.Stopped != "" { // no case failed, and yet it did not go well
+		s.Errors++
+		s.Tests++
+		s.Cases = append(s.Cases, junitCase{Name: "kernel/stopped", Class: run.Name + ".kernel", Time: seconds(0),
+			Error: &junitMessage{Message: run.Stopped, Type: "stopped"}})
+	}
+	return s
+}
+
+func (c Case) junitCase(run string) junitCase {
+	// Readers of the format show classes as a tree divided by dots.
+	class := strings.ReplaceAll(run, ".", "_") + "." + strings.ReplaceAll(path.Dir(c.ID), "/", ".")
+	j := junitCase{Name: c.ID, Class: class, Time: seconds(c.Seconds)}
+	switch c.Status {
+	case Skipped:
+		j.Skipped = &junitMessage{Message: c.Reason}
+	case Known:
+		j.Skipped = &junitMessage{Message: "known deviation: " + c.Reason, Text: xmlText(c.Failure.String())}
+	case Failed:
+		text := c.Failure.String()
+		if c.Trace != "" {
+			text += "\n\n" + c.Trace
+		}
+		j.Failure = &junitMessage{Message: c.Rule, Type: "deviation", Text: xmlText(text)}
+	}
+	return j
+}
+
 func seconds(s float64) string { return fmt.Sprintf("%.6f", s) }
+
+// xmlText drops what XML cannot hold, as the escape sequences of a console.
+func xmlText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
+}

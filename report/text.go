@@ -4,15 +4,20 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/nkconform/nkconform/conformance"
 )
 
 // Style says how text looks.
 type Style struct {
 	Color   bool // for terminals
-	Verbose bool // also name what passed
+	Verbose bool // name also what passed, and every case that was skipped
 }
+
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	dim    = "2"
+)
 
 func (s Style) paint(code, text string) string {
 	if !s.Color {
@@ -21,37 +26,113 @@ func (s Style) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (r *Run) text(out io.Writer, style Style) error {
+// text writes what is worth knowing, the verdict last.
+func (r *Results) text(out io.Writer, style Style) error {
 	var b strings.Builder
-	for _, c := range r.Cases {
-		c.text(&b, style)
+	if style.Verbose {
+		for _, run := range r.Runs {
+			run.verbose(&b, style, len(r.Runs) > 1)
+		}
 	}
-	fmt.Fprintf(&b, "%s on %s (%s)\n", r.Backend, r.Kernel.Release, r.Kernel.Machine)
+	for _, f := range r.findings(Known) {
+		fmt.Fprintf(&b, "%s %s%s\n     %s\n", style.paint(yellow, "known"), f.ID, r.on(f), f.Reason)
+	}
+	if !style.Verbose {
+		r.skips(&b, style)
+	}
+	for _, f := range r.findings(Failed) {
+		fmt.Fprintf(&b, "%s %s%s\n", style.paint(red, "FAIL"), f.ID, r.on(f))
+		if f.Rule != "" {
+			fmt.Fprintf(&b, "     %s\n", f.Rule)
+		}
+		for line := range strings.Lines(f.Failure.String()) {
+			fmt.Fprintf(&b, "     %s\n", strings.TrimRight(line, "\n"))
+		}
+	}
+	if len(r.Runs) == 1 {
+		r.Runs[0].closing(&b)
+	} else {
+		r.table(&b, style)
+	}
 	if r.Interrupted {
 		b.WriteString("interrupted: not all scenarios have run\n")
 	}
-	code := "32"
-	if r.Failed > 0 {
-		code = "31"
+	count, code := r.Count(), green
+	if !r.OK() {
+		code = red
 	}
-	b.WriteString(style.paint(code, r.Summary()) + "\n")
+	if count.Known > 0 {
+		fmt.Fprintf(&b, "%d known deviations\n", count.Known)
+	}
+	b.WriteString(style.paint(code, count.String()) + "\n")
 	_, err := io.WriteString(out, b.String())
 	return err
 }
 
-func (c Case) text(b *strings.Builder, style Style) {
-	switch c.Status {
-	case conformance.Passed:
-		if style.Verbose {
-			fmt.Fprintf(b, "%s %s\n", style.paint("32", "pass"), c.ID)
+// on names the runs that a finding is of, if there could be others.
+func (r *Results) on(f *Finding) string {
+	if len(r.Runs) == 1 {
+		return ""
+	}
+	return " on " + r.names(f.Runs)
+}
+
+// names lists runs in few words.
+func (r *Results) names(runs []*Run) string {
+	if len(runs) == len(r.Runs) && len(runs) > 2 {
+		return fmt.Sprintf("all %d kernels", len(runs))
+	}
+	names := make([]string, len(runs))
+	for i, run := range runs {
+		names[i] = run.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// skips tells how many cases were skipped for which reason. A word is enough
+// where a table follows.
+func (r *Results) skips(b *strings.Builder, style Style) {
+	if len(r.Runs) != 1 {
+		return
+	}
+	count := map[string]int{}
+	var reasons []string
+	for _, c := range r.Runs[0].Cases {
+		if c.Status != Skipped {
+			continue
 		}
-	case conformance.Skipped:
-		fmt.Fprintf(b, "%s %s: %s\n", style.paint("33", "skip"), c.ID, c.Reason)
-	case conformance.Failed:
-		fmt.Fprintf(b, "%s %s\n", style.paint("31", "FAIL"), c.ID)
-		fmt.Fprintf(b, "     %s\n", c.Rule)
-		for _, line := range strings.Split((*conformance.Failure)(c.Failure).String(), "\n") {
-			fmt.Fprintf(b, "     %s\n", line)
+		if count[c.Reason]++; count[c.Reason] == 1 {
+			reasons = append(reasons, c.Reason)
 		}
+	}
+	for _, reason := range reasons {
+		fmt.Fprintf(b, "%s %d: %s\n", style.paint(yellow, "skip"), count[reason], reason)
+	}
+}
+
+func (run *Run) verbose(b *strings.Builder, style Style, named bool) {
+	name := ""
+	if named {
+		name = style.paint(dim, run.Name+" ")
+	}
+	for _, c := range run.Cases {
+		switch c.Status {
+		case Passed:
+			fmt.Fprintf(b, "%s %s%s\n", style.paint(green, "pass"), name, c.ID)
+		case Skipped:
+			fmt.Fprintf(b, "%s %s%s: %s\n", style.paint(yellow, "skip"), name, c.ID, c.Reason)
+		}
+	}
+}
+
+// closing names the kernel of a single run.
+func (run *Run) closing(b *strings.Builder) {
+	fmt.Fprintf(b, "%s on %s (%s)", run.Name, run.Kernel.Release, run.Kernel.Machine)
+	if vm := run.VM; vm != nil {
+		fmt.Fprintf(b, ", %s/%s: boot %.1f s, suite %.1f s, total %.1f s", vm.Machine, vm.Accel, vm.Boot, run.Seconds, vm.Total)
+	}
+	b.WriteString("\n")
+	if run.Stopped != "" {
+		fmt.Fprintf(b, "stopped: %s\n", run.Stopped)
 	}
 }

@@ -2,29 +2,34 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/nkconform/nkconform"
 	"github.com/nkconform/nkconform/conformance"
+	"github.com/nkconform/nkconform/deviation"
 	"github.com/nkconform/nkconform/report"
 )
 
+// formatStream is how a guest reports; see report.Streaming.
+const formatStream = "stream"
+
 // runOptions are the flags of run.
 type runOptions struct {
-	backend   string
-	scenarios string
-	format    string
-	machine   string
-	timeout   time.Duration
-	verbose   bool
+	backend    string
+	scenarios  string
+	format     string
+	machine    string
+	timeout    time.Duration
+	deviations string
+	verbose    bool
 }
 
 func runCommand() *cobra.Command {
@@ -54,10 +59,11 @@ version begins with VERSION.`,
 	f := c.Flags()
 	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, host or vm:IMAGE")
 	f.StringVarP(&o.scenarios, "scenarios", "s", "", "folder of .trace files to run instead of the suite")
-	f.StringVarP(&o.format, "format", "f", "text", "how to report: text, json or junit")
+	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.StringVar(&o.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit for a virtual machine, from boot to end")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "name what passed too")
+	f.StringVar(&o.deviations, "known", "", "file of known deviations")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
 	return c
 }
 
@@ -80,58 +86,109 @@ func loadScenarios(dir string, patterns []string) ([]conformance.Scenario, error
 }
 
 func run(ctx context.Context, o runOptions, patterns []string) error {
-	formats := []report.Format{report.Text, report.JSON, report.JUnit}
-	if !slices.Contains(formats, report.Format(o.format)) {
-		return fmt.Errorf("unknown format %q: expected text, json or junit", o.format)
+	if o.format != formatStream {
+		if _, err := report.ParseFormat(o.format); err != nil {
+			return err
+		}
 	}
 	chosen, err := loadScenarios(o.scenarios, patterns)
 	if err != nil {
 		return err
 	}
-	var r *report.Run
+	known, err := loadDeviations(o.deviations, chosen, patterns)
+	if err != nil {
+		return err
+	}
+	if o.format == formatStream {
+		return runStream(ctx, o.backend, chosen, os.Stdout)
+	}
+	var results *report.Results
 	if image, ok := isVM(o.backend); ok {
-		r, err = runVM(ctx, o, image, patterns)
+		results, err = runVM(ctx, o, image, patterns, chosen, known)
 	} else {
-		r, err = runLocal(ctx, o.backend, chosen)
+		results, err = runLocal(ctx, o.backend, chosen, known)
 	}
 	if err != nil {
 		return err
 	}
-	style := report.Style{Verbose: o.verbose,
-		Color: term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""}
-	if err := r.Write(os.Stdout, report.Format(o.format), style); err != nil {
-		return fmt.Errorf("write results: %w", err)
-	}
-	if r.Failed > 0 || r.Interrupted {
-		return errFailed
-	}
-	return nil
+	return writeResults(os.Stdout, results, o.format, o.verbose)
 }
 
 // runLocal runs scenarios in this process.
-func runLocal(ctx context.Context, name string, chosen []conformance.Scenario) (*report.Run, error) {
-	b, err := localBackend(name)
+func runLocal(ctx context.Context, name string, chosen []conformance.Scenario, known deviation.List) (*report.Results, error) {
+	began := time.Now()
+	r := &report.Run{Name: name, Backend: name, Cases: []report.Case{}}
+	err := eachScenario(ctx, name, chosen, func(k report.Kernel) error {
+		r.Kernel = k
+		return nil
+	}, func(s conformance.Scenario, result conformance.Result) error {
+		r.Add(result)
+		if last := &r.Cases[len(r.Cases)-1]; last.Status == report.Failed {
+			last.Trace = s.Trace.String()
+		}
+		return nil
+	})
+	results := report.New(r)
+	if errors.Is(err, context.Canceled) {
+		results.Interrupted, r.Stopped, err = true, "interrupted", nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	r := &report.Run{Schema: report.Schema, Backend: b.name, Kernel: b.kernel}
+	known.Apply(r)
+	results.Started, results.Seconds = began.UTC().Truncate(time.Second), time.Since(began).Seconds()
+	return results, nil
+}
+
+// runStream runs scenarios in this process and reports each at once.
+func runStream(ctx context.Context, name string, chosen []conformance.Scenario, out io.Writer) error {
+	var stream *report.Streaming
+	failed := false
+	err := eachScenario(ctx, name, chosen, func(k report.Kernel) (err error) {
+		stream, err = report.NewStreaming(out, k)
+		return err
+	}, func(_ conformance.Scenario, result conformance.Result) error {
+		failed = failed || result.Status == conformance.Failed
+		return stream.Case(report.NewCase(result))
+	})
+	if err == nil && failed {
+		return errFailed
+	}
+	return err
+}
+
+// eachScenario runs scenarios in this process, each in an environment of its
+// own. It calls begin with what answers, then ended for each.
+func eachScenario(ctx context.Context, name string, chosen []conformance.Scenario,
+	begin func(report.Kernel) error, ended func(conformance.Scenario, conformance.Result) error) error {
+	b, err := localBackend(name)
+	if err != nil {
+		return err
+	}
+	err = begin(b.kernel)
 	for _, s := range chosen {
-		if ctx.Err() != nil {
-			r.Interrupted = true
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
 			break
 		}
-		env, err := b.open()
-		if err != nil {
-			return nil, err
+		env, errOpen := b.open()
+		if errOpen != nil {
+			err = errOpen
+			break
 		}
 		result := conformance.Run(env, s)
 		if err := env.Shutdown(); err != nil && result.Status != conformance.Failed {
 			result.Status = conformance.Failed
 			result.Failure = &conformance.Failure{Detail: "shut down: " + err.Error()}
 		}
-		r.Add(result)
+		err = ended(s, result)
 	}
-	return r, b.close()
+	if errClose := b.close(); err == nil {
+		err = errClose
+	}
+	return err
 }
 
 func listCommand() *cobra.Command {

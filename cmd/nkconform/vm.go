@@ -1,20 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/term"
 
 	"github.com/nkconform/nkconform/conformance"
-	"github.com/nkconform/nkconform/harness"
-	"github.com/nkconform/nkconform/harness/image"
+	"github.com/nkconform/nkconform/deviation"
+	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/report"
 )
 
@@ -26,72 +23,38 @@ func progress() io.Writer {
 	return io.Discard
 }
 
-// inVM runs this program with arguments in a kernel, and returns what it
-// printed. An exit status that is neither 0 nor exitFailed is an error.
-func inVM(ctx context.Context, ref, machine string, c harness.Command) ([]byte, harness.Result, error) {
-	img, err := image.Resolve(ctx, ref, image.Options{Progress: progress()})
-	if err != nil {
-		return nil, harness.Result{}, err
+// guestSuite is the suite as this program runs it in a guest.
+func guestSuite(dir string, patterns []string, chosen []conformance.Scenario, known deviation.List) (matrix.Suite, error) {
+	s := matrix.Suite{
+		Argv:      []string{"run", "--backend", "host", "--format", formatStream},
+		Scenarios: chosen, Deviations: known,
 	}
-	m, err := harness.Pick(machine, img)
-	if err != nil {
-		return nil, harness.Result{}, err
+	if dir != "" {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return s, fmt.Errorf("scenarios: %w", err)
+		}
+		s.Argv = append(s.Argv, "--scenarios", abs)
+		s.Files = append(s.Files, abs)
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, harness.Result{}, fmt.Errorf("find this program: %w", err)
-	}
-	var stdout, stderr bytes.Buffer
-	c.Image, c.Stdout, c.Stderr = img, &stdout, &stderr
-	c.Argv = append([]string{self}, c.Argv...)
-	fmt.Fprintf(progress(), "booting %s (%s)\n", ref, m.Name())
-	result, err := m.Run(ctx, c)
-	if err != nil {
-		return nil, result, err
-	}
-	if result.ExitStatus != 0 && result.ExitStatus != exitFailed {
-		said := strings.TrimPrefix(strings.TrimSpace(stderr.String()), "nkconform: ")
-		return nil, result, fmt.Errorf("in the guest of %s: exit status %d: %s", ref, result.ExitStatus, said)
-	}
-	return stdout.Bytes(), result, nil
+	s.Argv = append(append(s.Argv, "--"), patterns...)
+	return s, nil
 }
 
 // runVM runs the scenarios in a kernel booted for it.
-func runVM(ctx context.Context, o runOptions, ref string, patterns []string) (*report.Run, error) {
-	c := harness.Command{
-		Argv:    []string{"run", "--backend", "host", "--format", "json"},
-		Timeout: o.timeout,
-	}
-	if o.scenarios != "" {
-		dir, err := filepath.Abs(o.scenarios)
-		if err != nil {
-			return nil, fmt.Errorf("scenarios: %w", err)
-		}
-		c.Argv = append(c.Argv, "--scenarios", dir)
-		c.Files = append(c.Files, dir)
-	}
-	c.Argv = append(append(c.Argv, "--"), patterns...)
-	out, result, err := inVM(ctx, ref, o.machine, c)
-	if errors.Is(err, context.Canceled) {
-		return &report.Run{Schema: report.Schema, Backend: o.backend, Interrupted: true}, nil
-	}
+func runVM(ctx context.Context, o runOptions, image string, patterns []string,
+	chosen []conformance.Scenario, known deviation.List) (*report.Results, error) {
+	suite, err := guestSuite(o.scenarios, patterns, chosen, known)
 	if err != nil {
 		return nil, err
 	}
-	r, err := report.Decode(bytes.NewReader(out))
+	entry, err := matrix.ParseEntry(image, o.machine)
 	if err != nil {
-		return nil, fmt.Errorf("in the guest of %s: %w", ref, err)
+		return nil, err
 	}
-	r.Backend = o.backend
-	if len(result.KernelTrouble) > 0 {
-		r.Add(conformance.Result{
-			ID:     "kernel/console",
-			Rule:   "The kernel complains about nothing while the suite runs.",
-			Status: conformance.Failed,
-			Failure: &conformance.Failure{
-				Detail: strings.Join(result.KernelTrouble, "\n") + "\n\nthe whole console:\n" + result.Console,
-			},
-		})
-	}
-	return r, nil
+	show := newTicker(os.Stderr, 1)
+	defer show.end()
+	return matrix.Run(ctx, []matrix.Entry{entry}, suite, matrix.Options{
+		Jobs: 1, Kernel: o.timeout, Fetched: show, Watch: show.event,
+	})
 }

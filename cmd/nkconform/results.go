@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/nkconform/nkconform/conformance"
+	"github.com/nkconform/nkconform/deviation"
+	"github.com/nkconform/nkconform/report"
+)
+
+// style is how text looks on a file: coloured on terminals.
+func style(out *os.File, verbose bool) report.Style {
+	return report.Style{
+		Verbose: verbose,
+		Color:   term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == "",
+	}
+}
+
+// writeResults writes results and returns errFailed if they are no success.
+func writeResults(out *os.File, r *report.Results, format string, verbose bool) error {
+	if err := r.Write(out, report.Format(format), style(out, verbose)); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	if !r.OK() {
+		return errFailed
+	}
+	return nil
+}
+
+// readResults reads the JSON form from a file, or from standard input for "-".
+func readResults(file string) (*report.Results, error) {
+	var in io.Reader = os.Stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fmt.Errorf("read results: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	r, err := report.Decode(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return r, nil
+}
+
+// loadDeviations reads a list of known deviations. Without patterns every case
+// on it must be a scenario.
+func loadDeviations(file string, chosen []conformance.Scenario, patterns []string) (deviation.List, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("known deviations: %w", err)
+	}
+	list, err := deviation.Parse(file, string(text))
+	if err != nil {
+		return nil, fmt.Errorf("known deviations: %w", err)
+	}
+	if len(patterns) > 0 {
+		return list, nil
+	}
+	ids := make([]string, len(chosen))
+	for i, s := range chosen {
+		ids[i] = s.ID
+	}
+	for _, d := range list.Unknown(ids) {
+		return nil, fmt.Errorf("known deviations: %s: there is no scenario %q", d.Where, d.Case)
+	}
+	return list, nil
+}

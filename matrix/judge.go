@@ -1,0 +1,86 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/report"
+)
+
+// judge makes failures of all that went wrong beside the scenarios. The run
+// holds the cases that were reported.
+func (m *matrix) judge(ctx context.Context, run *report.Run, res harness.Result, err error, stderr string) {
+	var noBoot *harness.BootError
+	var died *harness.DiedError
+	var late *harness.TimeoutError
+	switch {
+	case err == nil && (res.ExitStatus == 0 || res.ExitStatus == 1):
+		if len(m.missing(run)) > 0 {
+			m.incomplete(run, "the suite ended before this")
+		}
+	case err == nil:
+		m.incomplete(run, crash(res.ExitStatus, stderr))
+	case ctx.Err() != nil:
+		run.Stopped = fmt.Sprintf("%s: %d of %d scenarios have run", why(ctx), len(run.Cases), len(m.suite.Scenarios))
+		return
+	case errors.As(err, &noBoot):
+		run.Fail("kernel/boot", "The kernel boots.", err.Error())
+	case errors.As(err, &died), errors.As(err, &late):
+		m.incomplete(run, err.Error())
+	default:
+		run.Fail("kernel/machine", "The machine runs the suite.", err.Error())
+	}
+	if len(res.KernelTrouble) > 0 {
+		run.Fail("kernel/console", "The kernel complains about nothing while the suite runs.", strings.Join(res.KernelTrouble, "\n"))
+	}
+	if err != nil || len(res.KernelTrouble) > 0 {
+		run.KeepConsole(res.Console)
+	}
+}
+
+// incomplete blames the first scenario without a result, which was running
+// when the suite ended, and notes that those after it did not run.
+func (m *matrix) incomplete(run *report.Run, why string) {
+	missing := m.missing(run)
+	switch {
+	case len(run.Cases) == 0: // perhaps no scenario had begun
+		run.Fail("kernel/suite", "The suite runs on the kernel.", why)
+	case len(missing) == 0:
+		run.Fail("kernel/end", "The kernel and the suite come to an orderly end.", why)
+	default:
+		c := report.Case{ID: missing[0], Status: report.Failed, Failure: &report.Failure{Detail: why}}
+		run.AddCase(m.complete(c))
+		missing = missing[1:]
+	}
+	for _, id := range missing {
+		c := report.Case{ID: id, Status: report.Skipped, Reason: "not run: the kernel or the suite had failed"}
+		run.AddCase(m.complete(c))
+	}
+}
+
+// missing lists the scenarios without a result.
+func (m *matrix) missing(run *report.Run) []string {
+	var ids []string
+	for _, s := range m.suite.Scenarios {
+		if !slices.ContainsFunc(run.Cases, func(c report.Case) bool { return c.ID == s.ID }) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+// crash tells how the suite ended that should not have ended so.
+func crash(status int, stderr string) string {
+	text := fmt.Sprintf("the suite ended with exit status %d", status)
+	if status > 128 {
+		text = fmt.Sprintf("the suite was killed by signal %d", status-128)
+	}
+	if stderr = strings.TrimPrefix(stderr, "nkconform: "); stderr != "" {
+		text += ": " + stderr
+	}
+	return text
+}

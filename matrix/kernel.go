@@ -1,0 +1,149 @@
+package matrix
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/nkconform/nkconform/conformance"
+	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/harness/image"
+	"github.com/nkconform/nkconform/report"
+)
+
+// matrix is one call of Run.
+type matrix struct {
+	suite   Suite
+	options Options
+	known   map[string]conformance.Scenario
+
+	watching sync.Mutex
+}
+
+// maxBoots is how often a kernel is booted that never says a word. Emulated
+// machines hang now and then before that, and nothing has run yet.
+const maxBoots = 2
+
+// maxStderr bounds what is kept of what the suite says on stderr.
+const maxStderr = 16 << 10
+
+func (m *matrix) newRun(e Entry) *report.Run {
+	return &report.Run{Name: e.String(), Backend: "vm", Image: e.Image, Cases: []report.Case{}}
+}
+
+func (m *matrix) resolve(ctx context.Context, e Entry) (image.Image, error) {
+	m.watch(Event{Entry: e, Stage: Fetching})
+	return m.options.machines.resolve(ctx, e.Image)
+}
+
+// unavailable is the run of a kernel that cannot be had.
+func (m *matrix) unavailable(ctx context.Context, e Entry, err error) (*report.Run, error) {
+	if ctx.Err() != nil {
+		return m.notRun(ctx, e), nil
+	}
+	run := m.newRun(e)
+	run.Fail("kernel/image", "The kernel can be had.", err.Error())
+	return m.done(e, run), err
+}
+
+// notRun is the run of a kernel whose turn did not come.
+func (m *matrix) notRun(ctx context.Context, e Entry) *report.Run {
+	run := m.newRun(e)
+	run.Stopped = "not run: " + why(ctx)
+	return m.done(e, run)
+}
+
+// why tells what stopped the work.
+func why(ctx context.Context) string {
+	if errors.Is(context.Cause(ctx), errTotal) {
+		return errTotal.Error()
+	}
+	return "interrupted"
+}
+
+func (m *matrix) done(e Entry, run *report.Run) *report.Run {
+	m.suite.Deviations.Apply(run)
+	m.watch(Event{Entry: e, Stage: Done, Cases: len(run.Cases), Run: run})
+	return run
+}
+
+// run runs the suite in one kernel. The error says that it could not even be
+// tried; the run says so, too.
+func (m *matrix) run(ctx context.Context, e Entry, img image.Image) (*report.Run, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return m.unavailable(ctx, e, fmt.Errorf("find this program: %w", err))
+	}
+	for boots := 1; ; boots++ {
+		run := m.newRun(e)
+		m.watch(Event{Entry: e, Stage: Booting})
+		stream := &report.Receiver{OnCase: func(c report.Case) {
+			run.AddCase(m.complete(c))
+			m.watch(Event{Entry: e, Stage: Running, Cases: len(run.Cases)})
+		}}
+		stderr := &tail{max: maxStderr}
+		kind, res, err := m.options.machines.boot(ctx, e.Machine, harness.Command{
+			Image: img, Argv: append([]string{self}, m.suite.Argv...), Files: m.suite.Files,
+			Stdout: stream, Stderr: stderr,
+			Timeout: m.options.Kernel, BootTimeout: m.options.Boot, LogDir: m.options.LogDir,
+		})
+		if boots < maxBoots && worthAnother(ctx, res, err) {
+			continue
+		}
+		run.Kernel = stream.Kernel
+		if run.Kernel.Release == "" {
+			run.Kernel.Release = res.Release
+		}
+		if res.Total > 0 {
+			run.VM = &report.VM{Machine: kind, Accel: res.Accel, Boots: boots, Boot: res.Boot.Seconds(), Total: res.Total.Seconds()}
+		}
+		var unavailable *harness.UnavailableError
+		if errors.As(err, &unavailable) {
+			run.Fail("kernel/machine", "There is a machine that boots the kernel.", err.Error())
+			return m.done(e, run), err
+		}
+		m.judge(ctx, run, res, err, stderr.String())
+		return m.done(e, run), nil
+	}
+}
+
+// worthAnother says that a boot was lost before the kernel said anything of
+// itself. A kernel that panics has said something.
+func worthAnother(ctx context.Context, res harness.Result, err error) bool {
+	var noBoot *harness.BootError
+	started := res.Total > 0
+	return errors.As(err, &noBoot) && started && len(res.KernelTrouble) == 0 && ctx.Err() == nil
+}
+
+// complete adds to a case what the guest did not send: the host has the suite.
+func (m *matrix) complete(c report.Case) report.Case {
+	s, ok := m.known[c.ID]
+	if !ok {
+		return c
+	}
+	c.Rule = s.Rule
+	if c.Status == report.Failed {
+		c.Trace = s.Trace.String()
+	}
+	return c
+}
+
+// tail is an io.Writer that keeps the end of what is written.
+type tail struct {
+	max  int
+	text bytes.Buffer
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.text.Write(b)
+	if over := t.text.Len() - t.max; over > 0 {
+		t.text.Next(over)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string { return strings.TrimSpace(t.text.String()) }

@@ -1,0 +1,147 @@
+package matrix
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/nkconform/nkconform/conformance"
+	"github.com/nkconform/nkconform/deviation"
+	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/harness/image"
+	"github.com/nkconform/nkconform/report"
+)
+
+// Suite is what runs in each kernel.
+type Suite struct {
+	// Argv are arguments of this program with which it runs the scenarios on
+	// the running kernel and prints a report.Streaming.
+	Argv []string
+	// Files of the host that it needs.
+	Files []string
+	// Scenarios are those that it runs, in its order.
+	Scenarios []conformance.Scenario
+	// Deviations are held against what it shows.
+	Deviations deviation.List
+}
+
+// Options change how a matrix runs. The zero value is useful.
+type Options struct {
+	Jobs    int           // kernels at once; Jobs() if zero
+	Boot    time.Duration // limit for a boot; the machine's own if zero
+	Kernel  time.Duration // limit for one kernel, boot and all; harness.DefaultTimeout if zero
+	Total   time.Duration // limit for all; none if zero
+	LogDir  string        // for the console logs of failures; the cache if empty
+	Fetched io.Writer     // takes a line for each download; optional
+	Watch   func(Event)   // called when something has happened, by one goroutine at a time; optional
+
+	machines machineRoom // for tests
+}
+
+// errTotal is why the work was stopped when it took too long.
+var errTotal = errors.New("the time limit for all kernels has passed")
+
+// Run runs the suite in every kernel. It returns results also when it is
+// stopped half-way. The error is nil if at least one kernel could be tried.
+func Run(ctx context.Context, entries []Entry, s Suite, o Options) (*report.Results, error) {
+	began := time.Now()
+	if o.Total > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.Total, errTotal)
+		defer cancel()
+	}
+	if o.machines == nil {
+		o.machines = realMachines{o.Fetched}
+	}
+	m := &matrix{suite: s, options: o, known: map[string]conformance.Scenario{}}
+	for _, scenario := range s.Scenarios {
+		m.known[scenario.ID] = scenario
+	}
+	runs := make([]*report.Run, len(entries))
+	errs := make([]error, len(entries))
+	slots := make(chan struct{}, cmp.Or(o.Jobs, Jobs()))
+	var work sync.WaitGroup
+	for _, i := range order(entries) {
+		// What is at hand boots while the next one is fetched.
+		e := entries[i]
+		img, err := m.resolve(ctx, e)
+		if err != nil {
+			runs[i], errs[i] = m.unavailable(ctx, e, err)
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			runs[i] = m.notRun(ctx, e)
+			continue
+		}
+		work.Go(func() {
+			defer func() { <-slots }()
+			runs[i], errs[i] = m.run(ctx, e, img)
+		})
+	}
+	work.Wait()
+	results := report.New(runs...)
+	results.Started, results.Seconds = began.UTC().Truncate(time.Second), time.Since(began).Seconds()
+	results.Interrupted = ctx.Err() != nil
+	return results, allFailed(errs)
+}
+
+// order returns the indexes of entries, those first that take longest.
+func order(entries []Entry) []int {
+	list := make([]int, len(entries))
+	for i := range list {
+		list[i] = i
+	}
+	slow := func(i int) int {
+		if entries[i].Machine == "vng" {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(a, b int) int { return slow(a) - slow(b) })
+	return list
+}
+
+// allFailed returns what was wrong with every entry, or nil if one went well.
+func allFailed(errs []error) error {
+	var all *multierror.Error
+	seen := map[string]bool{}
+	for _, err := range errs {
+		if err == nil {
+			return nil
+		}
+		if !seen[err.Error()] {
+			seen[err.Error()] = true
+			all = multierror.Append(all, err)
+		}
+	}
+	return all.ErrorOrNil()
+}
+
+// machineRoom is what a matrix needs of the world.
+type machineRoom interface {
+	resolve(ctx context.Context, ref string) (image.Image, error)
+	boot(ctx context.Context, machine string, c harness.Command) (kind string, res harness.Result, err error)
+}
+
+type realMachines struct{ fetched io.Writer }
+
+func (r realMachines) resolve(ctx context.Context, ref string) (image.Image, error) {
+	return image.Resolve(ctx, ref, image.Options{Progress: r.fetched})
+}
+
+func (realMachines) boot(ctx context.Context, machine string, c harness.Command) (string, harness.Result, error) {
+	m, err := harness.Pick(machine, c.Image)
+	if err != nil {
+		return machine, harness.Result{}, &harness.UnavailableError{Machine: machine, Missing: err.Error()}
+	}
+	res, err := m.Run(ctx, c)
+	return m.Name(), res, err
+}

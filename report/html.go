@@ -1,0 +1,244 @@
+package report
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// pageTemplate is the page with its style and script put in, so that it is one
+// file that asks nothing of any network.
+var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
+	"style":  func() template.CSS { return template.CSS(pageFile("page/style.css")) },
+	"script": func() template.JS { return template.JS(pageFile("page/script.js")) },
+}).ParseFS(pageFiles, "page/page.html"))
+
+func pageFile(name string) string {
+	text, err := pageFiles.ReadFile(name)
+	if err != nil {
+		panic(err) // the embedded paths are constants
+	}
+	return string(text)
+}
+
+// page is what the template shows.
+type page struct {
+	OK          bool
+	Verdict     string
+	Count       Count
+	Started     string
+	Took        string
+	Interrupted bool
+	Kernels     []pageKernel
+	Rotate      bool // names too long to stand above their columns
+	Groups      []pageGroup
+	Rules       int
+	Findings    []pageFinding
+}
+
+type pageKernel struct {
+	row
+	Prefix  string   // what the names of most kernels begin with
+	Label   []string // the rest of the name, in lines
+	Console string
+}
+
+type pageGroup struct {
+	Name  string
+	Count int
+	Bad   bool // something failed or deviates
+	Sums  []pageSum
+	Rules []pageRule
+}
+
+// pageSum is what a group comes to on one kernel.
+type pageSum struct{ Class, Text, Title string }
+
+type pageRule struct {
+	ID, Rule string
+	Bad      bool // something failed or deviates
+	Differs  bool // kernels do not agree
+	Cells    []pageCell
+}
+
+// pageCell is a rule on one kernel. Finding is the anchor of what it shows.
+type pageCell struct{ Class, Mark, Title, Finding string }
+
+type pageFinding struct {
+	Anchor, ID, Rule, Kernels string
+	Known                     bool
+	Reason                    string
+	Trace                     []pageLine
+	Failure                   *Failure
+}
+
+// pageLine is a line of a trace.
+type pageLine struct {
+	Number int
+	Text   string
+	Failed bool
+}
+
+// html writes the page.
+func (r *Results) html(out io.Writer) error {
+	p := page{OK: r.OK(), Count: r.Count(), Interrupted: r.Interrupted, Kernels: r.pageKernels()}
+	p.Verdict = p.Count.String()
+	if !r.Started.IsZero() {
+		p.Started = r.Started.UTC().Format("2 January 2006, 15:04 UTC")
+	}
+	if r.Seconds > 0 {
+		p.Took = fmt.Sprintf("%.1f s", r.Seconds)
+	}
+	for _, k := range p.Kernels {
+		for _, l := range k.Label {
+			p.Rotate = p.Rotate || len(l) > 7
+		}
+	}
+	anchors := map[anchorKey]string{}
+	for _, status := range []Status{Failed, Known} {
+		for _, f := range r.findings(status) {
+			p.Findings = append(p.Findings, r.pageFinding(f, len(p.Findings), anchors))
+		}
+	}
+	p.Groups = r.pageGroups(anchors)
+	for _, g := range p.Groups {
+		p.Rules += len(g.Rules)
+	}
+	if err := pageTemplate.Execute(out, p); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return nil
+}
+
+func (r *Results) pageKernels() []pageKernel {
+	rows := r.rows()
+	kernels := make([]pageKernel, len(rows))
+	for i, o := range rows {
+		k := pageKernel{row: o, Console: r.Runs[i].Console}
+		name := o.Name
+		if prefix, rest, ok := strings.Cut(name, ":"); ok {
+			k.Prefix, name = prefix+":", rest
+		}
+		if strings.HasPrefix(name, "/") || strings.HasPrefix(name, ".") {
+			name = name[strings.LastIndexByte(name, '/')+1:] // of a path, the end tells
+		}
+		k.Label = strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == '@' })
+		kernels[i] = k
+	}
+	return kernels
+}
+
+// anchorKey finds the finding that a cell shows.
+type anchorKey struct {
+	run *Run
+	id  string
+}
+
+func (r *Results) pageFinding(f *Finding, n int, anchors map[anchorKey]string) pageFinding {
+	p := pageFinding{
+		Anchor: fmt.Sprintf("finding-%d", n+1), ID: f.ID, Rule: f.Rule, Kernels: r.names(f.Runs),
+		Known: f.Status == Known, Reason: f.Reason, Failure: f.Failure,
+	}
+	for _, run := range f.Runs {
+		anchors[anchorKey{run, f.ID}] = p.Anchor
+	}
+	number := 0
+	for line := range strings.Lines(f.Trace) {
+		number++
+		p.Trace = append(p.Trace, pageLine{number, strings.TrimRight(line, "\n"), number == f.Failure.Line})
+	}
+	return p
+}
+
+func (r *Results) pageGroups(anchors map[anchorKey]string) []pageGroup {
+	cases := make([]map[string]Case, len(r.Runs))
+	rules := map[string]string{}
+	for i, run := range r.Runs {
+		cases[i] = map[string]Case{}
+		for _, c := range run.Cases {
+			cases[i][c.ID] = c
+			if c.Rule != "" {
+				rules[c.ID] = c.Rule
+			}
+		}
+	}
+	var groups []pageGroup
+	for _, id := range r.ids() {
+		if len(groups) == 0 || groups[len(groups)-1].Name != folder(id) {
+			groups = append(groups, pageGroup{Name: folder(id)})
+		}
+		g := &groups[len(groups)-1]
+		rule := pageRule{ID: id, Rule: rules[id]}
+		var verdicts []Status
+		for i, run := range r.Runs {
+			c, ran := cases[i][id]
+			rule.Cells = append(rule.Cells, cell(c, ran, anchors[anchorKey{run, id}]))
+			if c.Status == Failed || c.Status == Known {
+				rule.Bad = true
+			}
+			if ran && !slices.Contains(verdicts, c.Status) {
+				verdicts = append(verdicts, c.Status)
+			}
+		}
+		rule.Differs = len(verdicts) > 1
+		g.Bad = g.Bad || rule.Bad
+		g.Rules = append(g.Rules, rule)
+	}
+	for i := range groups {
+		groups[i].sum(len(r.Runs))
+	}
+	return groups
+}
+
+// The marks of cells. They differ in shape, for readers who see no colours.
+var marks = map[Status][2]string{
+	Passed:  {"p", "✓"},
+	Failed:  {"f", "✗"},
+	Skipped: {"s", "–"},
+	Known:   {"k", "≈"},
+}
+
+func cell(c Case, ran bool, anchor string) pageCell {
+	if !ran {
+		return pageCell{Class: "n", Title: "not run"}
+	}
+	m := marks[c.Status]
+	p := pageCell{Class: m[0], Mark: m[1], Finding: anchor, Title: c.Reason}
+	if c.Status == Failed {
+		p.Title = "failed"
+	}
+	return p
+}
+
+// sum fills in what the group comes to on each kernel.
+func (g *pageGroup) sum(kernels int) {
+	g.Count = len(g.Rules)
+	for i := range kernels {
+		count := map[string]int{}
+		for _, rule := range g.Rules {
+			count[rule.Cells[i].Class]++
+		}
+		s := pageSum{Class: "p", Text: fmt.Sprint(count["p"])}
+		switch {
+		case count["f"] > 0:
+			s.Class, s.Text = "f", fmt.Sprint(count["f"])
+		case count["k"] > 0:
+			s.Class, s.Text = "k", fmt.Sprint(count["k"])
+		case count["p"] == 0 && count["s"] > 0:
+			s.Class, s.Text = "s", "–"
+		case count["p"] == 0:
+			s.Class, s.Text = "n", ""
+		}
+		s.Title = fmt.Sprintf("%d passed, %d failed, %d skipped", count["p"], count["f"], count["s"])
+		if count["k"] > 0 {
+			s.Title += fmt.Sprintf(", %d known deviations", count["k"])
+		}
+		g.Sums = append(g.Sums, s)
+	}
+}

@@ -1,0 +1,88 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// maxSummary keeps a summary below what CI systems take.
+const maxSummary = 900 << 10
+
+// summary writes Markdown: a line for each kernel, then what failed.
+func (r *Results) summary(out io.Writer) error {
+	var b strings.Builder
+	mark := "✅"
+	if !r.OK() {
+		mark = "❌"
+	}
+	fmt.Fprintf(&b, "### %s nkconform: %s\n\n", mark, r.Count())
+	if r.Interrupted {
+		b.WriteString("**Interrupted:** not all scenarios have run.\n\n")
+	}
+	b.WriteString("| | Kernel | Release | Machine | Boot | Suite | Total | Passed | Failed | Skipped |\n")
+	b.WriteString("|---|---|---|---|--:|--:|--:|--:|--:|--:|\n")
+	for _, o := range r.rows() {
+		mark, name := "✅", cellText(o.Name)
+		if !o.OK {
+			mark = "❌"
+		}
+		if o.Note != "" {
+			name += "<br>" + cellText(o.Note)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %d | %d | %d |\n",
+			mark, name, cellText(o.Release), cellText(o.Machine), o.Boot, o.Suite, o.Total, o.Passed, o.Failed, o.Skipped)
+	}
+	left := 0
+	for _, status := range []Status{Failed, Known} {
+		for _, f := range r.findings(status) {
+			text := r.markdown(f)
+			if b.Len()+len(text) > maxSummary {
+				left++
+				continue
+			}
+			b.WriteString(text)
+		}
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, "\n%d more deviations are left out here.\n", left)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// markdown writes a finding that unfolds.
+func (r *Results) markdown(f *Finding) string {
+	var b strings.Builder
+	mark := "❌"
+	if f.Status == Known {
+		mark = "≈"
+	}
+	fmt.Fprintf(&b, "\n<details><summary>%s <code>%s</code> on %s</summary>\n\n", mark, htmlText(f.ID), htmlText(r.names(f.Runs)))
+	if f.Rule != "" {
+		fmt.Fprintf(&b, "%s\n\n", cellText(f.Rule))
+	}
+	if f.Status == Known {
+		fmt.Fprintf(&b, "Known: %s\n\n", cellText(f.Reason))
+	}
+	text := f.Failure.String()
+	if f.Trace != "" {
+		text += "\n\n" + strings.TrimRight(f.Trace, "\n")
+	}
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	fmt.Fprintf(&b, "%s\n%s\n%s\n\n</details>\n", fence, text, fence)
+	return b.String()
+}
+
+// htmlText and cellText quote text for HTML and for a cell of a table, so that
+// what a kernel or a file says cannot be taken for markup.
+func htmlText(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+}
+
+func cellText(s string) string {
+	return strings.NewReplacer("|", "\\|", "\n", " ", "`", "\\`", "*", "\\*", "_", "\\_").Replace(htmlText(s))
+}

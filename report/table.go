@@ -1,0 +1,83 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+)
+
+// row is one line of the table of kernels, in words.
+type row struct {
+	Name, Release, Machine, Boot, Suite, Total string
+	Passed, Failed, Skipped, Known             int
+	Note                                       string
+	OK                                         bool
+}
+
+// rows are the lines of the table of kernels, as text and pages show it.
+func (r *Results) rows() []row {
+	rows := make([]row, len(r.Runs))
+	for i, run := range r.Runs {
+		o := &rows[i]
+		*o = row{Name: run.Name, Release: run.Kernel.Release, Machine: run.Kernel.Machine,
+			Boot: "-", Suite: brief(run.Seconds), Total: "-", Note: run.Stopped, OK: run.OK(),
+			Passed: run.Passed, Failed: run.Failed, Skipped: run.Skipped, Known: run.Known}
+		if o.Release == "" {
+			o.Release = "-"
+		}
+		if vm := run.VM; vm != nil {
+			o.Machine, o.Boot, o.Total = vm.Machine+"/"+vm.Accel, brief(vm.Boot), brief(vm.Total)
+			if vm.Boots > 1 && o.Note == "" {
+				o.Note = fmt.Sprintf("came up at boot %d", vm.Boots)
+			}
+		}
+	}
+	return rows
+}
+
+// brief writes a duration in seconds, a dash for none.
+func brief(seconds float64) string {
+	switch {
+	case seconds == 0:
+		return "-"
+	case seconds < 10:
+		return fmt.Sprintf("%.2f s", seconds)
+	}
+	return fmt.Sprintf("%.1f s", seconds)
+}
+
+// table writes a line for each kernel.
+func (r *Results) table(b *strings.Builder, style Style) {
+	lines := [][]string{{"KERNEL", "RELEASE", "MACHINE", "BOOT", "SUITE", "TOTAL", "PASSED", "FAILED", "SKIPPED", ""}}
+	rows := r.rows()
+	for _, o := range rows {
+		lines = append(lines, []string{o.Name, o.Release, o.Machine, o.Boot, o.Suite, o.Total,
+			fmt.Sprint(o.Passed), fmt.Sprint(o.Failed), fmt.Sprint(o.Skipped), o.Note})
+	}
+	width := make([]int, len(lines[0]))
+	for _, line := range lines {
+		for i, cell := range line {
+			width[i] = max(width[i], len(cell))
+		}
+	}
+	for n, line := range lines {
+		var text strings.Builder
+		for i, cell := range line {
+			if i < 3 || i == len(line)-1 {
+				fmt.Fprintf(&text, "%-*s  ", width[i], cell)
+			} else {
+				fmt.Fprintf(&text, "%*s  ", width[i], cell)
+			}
+		}
+		s := strings.TrimRight(text.String(), " ")
+		switch {
+		case n == 0:
+			s = style.paint(dim, s)
+		case !rows[n-1].OK:
+			s = style.paint(red, s)
+		}
+		b.WriteString(s + "\n")
+	}
+	if r.Seconds > 0 {
+		fmt.Fprintf(b, "%d kernels in %.1f s\n", len(r.Runs), r.Seconds)
+	}
+}
