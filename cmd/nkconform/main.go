@@ -28,10 +28,14 @@ var errFailed = errors.New("failed")
 func main() {
 	guest.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := command().ExecuteContext(ctx)
 	stop()
+	var status exitStatus
 	switch {
 	case err == nil:
+	case errors.As(err, &status):
+		os.Exit(int(status))
 	case errors.Is(err, errFailed):
 		os.Exit(exitFailed)
 	default:
@@ -55,6 +59,7 @@ that cannot run what is asked.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), recordCommand(), formatCommand(), listCommand())
+	root.AddCommand(runCommand(), recordCommand(), formatCommand(), listCommand(), matrixCommand(),
+		reportCommand(), diffCommand(), kernelsCommand(), vmCommand())
 	return root
 }

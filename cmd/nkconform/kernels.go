@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/spf13/cobra"
+
+	"github.com/nkconform/nkconform/harness/image"
+	"github.com/nkconform/nkconform/matrix"
+)
+
+func kernelsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "kernels",
+		Short: "List, fetch and build kernels to boot",
+		Long:  "Kernels looks after the kernels that run, matrix and vm boot. An IMAGE is one of\n\n" + image.Forms,
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(kernelsListCommand(), kernelsFetchCommand(), kernelsPruneCommand())
+	return c
+}
+
+func kernelsListCommand() *cobra.Command {
+	var refresh bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the kernels that can be had, and which of them are in the cache",
+		Example: `  nkconform kernels list
+  nkconform kernels list --refresh`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			list, err := image.List(c.Context(), image.Options{Progress: progress(), Refresh: refresh})
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "IMAGE\tRELEASE\tCACHED")
+			for _, e := range list {
+				cached := "-"
+				if e.Cached {
+					cached = "yes"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\n", e.Ref, e.Release, cached)
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&refresh, "refresh", false, "fetch newer package lists first")
+	return c
+}
+
+func kernelsFetchCommand() *cobra.Command {
+	var refresh bool
+	c := &cobra.Command{
+		Use:   "fetch [flags] [IMAGE...]",
+		Short: "Fetch kernels into the cache, without IMAGE those of matrix",
+		Example: `  nkconform kernels fetch
+  nkconform kernels fetch debian:7.1 debian:6.12/amd64
+  nkconform kernels fetch --refresh debian:7.3`,
+		RunE: func(c *cobra.Command, images []string) error {
+			return fetchKernels(c.Context(), images, refresh)
+		},
+	}
+	c.Flags().BoolVar(&refresh, "refresh", false, "look for something newer than what is in the cache")
+	return c
+}
+
+// fetchKernels fetches all that can be had, and tells of each what it is.
+func fetchKernels(ctx context.Context, images []string, refresh bool) error {
+	text, name := strings.Join(images, "\n"), "the command line"
+	if len(images) == 0 {
+		text, name = matrix.DefaultList, "the built-in list"
+	}
+	entries, err := matrix.ParseList(name, text, matrix.Auto)
+	if err != nil {
+		return err
+	}
+	var errs *multierror.Error
+	for _, e := range entries {
+		img, err := image.Resolve(ctx, e.Image, image.Options{Progress: progress(), Refresh: refresh})
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			errs = multierror.Append(errs, err)
+			continue
+		}
+		fmt.Printf("%s: %s\n", e.Image, img.Kernel)
+	}
+	return errs.ErrorOrNil()
+}
+
+func kernelsPruneCommand() *cobra.Command {
+	var unused time.Duration
+	var all bool
+	c := &cobra.Command{
+		Use:   "prune [flags]",
+		Short: "Remove from the cache what has not been used for long",
+		Example: `  nkconform kernels prune
+  nkconform kernels prune --unused 24h
+  nkconform kernels prune --all`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if unused <= 0 {
+				return fmt.Errorf("bad time %s for --unused: expected more than 0, or --all", unused)
+			}
+			if all {
+				unused = 0
+			}
+			freed, err := image.Prune(c.Context(), unused)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("freed %.1f MB\n", float64(freed)/1e6)
+			return nil
+		},
+	}
+	c.Flags().DurationVar(&unused, "unused", 30*24*time.Hour, "for how long")
+	c.Flags().BoolVar(&all, "all", false, "everything, package lists and logs included")
+	return c
+}

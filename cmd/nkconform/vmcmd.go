@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/harness/image"
+)
+
+// vmOptions are the flags of vm.
+type vmOptions struct {
+	machine string
+	with    []string
+	env     []string
+	bare    bool
+	memory  int
+	timeout time.Duration
+}
+
+func vmCommand() *cobra.Command {
+	var o vmOptions
+	c := &cobra.Command{
+		Use:   "vm [flags] IMAGE -- CMD [ARG...]",
+		Short: "Run any command as root in a kernel booted for it",
+		Long: `Vm boots the kernel IMAGE, runs the command in it as root, passes its output on
+as it comes, and ends with its exit status. The guest has the command, the
+libraries it needs, the working directory with all that is below, what --with
+names, and the environment, but no network and no input; what it writes to files
+stays in the guest.
+
+A kernel that warns of itself, dies or hangs is a failure whatever the command
+says: its complaint goes to stderr, and the exit status is not 0.`,
+		Example: `  nkconform vm debian:7.1 -- ./mylib.test -test.v
+  go test -exec "nkconform vm debian:7.1 --" ./...
+  nkconform vm --with /usr/sbin/bpftool debian:6.12 -- bpftool feature
+  nkconform vm --vm vng debian:7.3 -- sh -c 'uname -r; ip link'`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return runInVM(c.Context(), o, args[0], args[1:])
+		},
+	}
+	f := c.Flags()
+	f.SetInterspersed(false) // flags after IMAGE are the command's
+	f.StringVar(&o.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
+	f.StringSliceVar(&o.with, "with", nil, "further file or folder for the guest, at the same path")
+	f.StringArrayVarP(&o.env, "env", "e", nil, "NAME=VALUE for the command's environment")
+	f.BoolVar(&o.bare, "bare", false, "leave the working directory out")
+	f.IntVar(&o.memory, "memory", harness.DefaultMemory, "the guest's memory in MiB")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "limit from boot to end")
+	return c
+}
+
+// maxDir bounds what of the working directory goes into a guest, in bytes.
+const maxDir = 256 << 20
+
+// exitStatus ends this program with the status of another; it has been
+// reported what went wrong.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error {
+	if len(argv) > 0 && argv[0] == "--" {
+		argv = argv[1:]
+	}
+	if len(argv) == 0 {
+		return errors.New("no command given: expected IMAGE -- CMD [ARG...]")
+	}
+	img, err := image.Resolve(ctx, ref, image.Options{Progress: progress()})
+	if err != nil {
+		return err
+	}
+	m, err := harness.Pick(o.machine, img)
+	if err != nil {
+		return err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find the working directory: %w", err)
+	}
+	files := o.with
+	if !o.bare && m.Name() != "vng" { // which shows the host's own files
+		if err := checkSize(dir); err != nil {
+			return err
+		}
+		files = append(slices.Clone(files), dir)
+	}
+	res, err := m.Run(ctx, harness.Command{
+		Image: img, Argv: argv, Dir: dir, Files: files, Env: append(guestEnv(os.Environ()), o.env...),
+		Stdout: os.Stdout, Stderr: os.Stderr, Timeout: o.timeout, Memory: o.memory,
+	})
+	if err != nil {
+		return err
+	}
+	if len(res.KernelTrouble) > 0 {
+		fmt.Fprintf(os.Stderr, "nkconform: the kernel %s complains about itself:\n%s\n", res.Release, res.Console)
+		if res.ExitStatus == 0 {
+			return errFailed
+		}
+	}
+	if res.ExitStatus != 0 {
+		return exitStatus(res.ExitStatus)
+	}
+	return nil
+}
+
+// hostOnly are variables that say something of the host that is not so in the
+// guest, which has its own.
+var hostOnly = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR", "PWD", "OLDPWD", "HOSTNAME", "_", "LD_PRELOAD"}
+
+// guestEnv is the environment that a command has in a guest.
+func guestEnv(host []string) []string {
+	return slices.DeleteFunc(slices.Clone(host), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains(hostOnly, name) || strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "NKCONFORM_")
+	})
+}
+
+// checkSize returns an error if a folder is too much for a guest.
+func checkSize(dir string) error {
+	var size int64
+	tooBig := errors.New("too big")
+	err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if size += info.Size(); size > maxDir {
+			return tooBig
+		}
+		return nil
+	})
+	if errors.Is(err, tooBig) {
+		return fmt.Errorf("the working directory %s holds more than %d MiB, too much for a guest: use another, or --bare and --with", dir, maxDir>>20)
+	}
+	if err != nil {
+		return fmt.Errorf("look at the working directory: %w", err)
+	}
+	return nil
+}
