@@ -5,16 +5,17 @@ import "github.com/nkconform/nkconform/mprog"
 // guestFD is the first fd that a guest gets by itself.
 const guestFD = 1 << 30
 
-// AsGuest prepares a process whose open fds are decided by somebody else, with
+// Guest starts a process whose open fds are decided by somebody else, with
 // Install, under the numbers that a program outside of this kernel has for
 // them. What the process opens itself gets numbers that such a program does not
 // reach.
-func (p *Process) AsGuest() *Process {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
+func (k *Kernel) Guest(spec mprog.ProcessSpec) (*Process, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p := k.newProcess(k.net, allCapabilities)
 	p.lastFD = guestFD
 	clear(p.files)
-	return p
+	return p, nil
 }
 
 // Install makes fd of the process refer to what held refers to in another

@@ -59,6 +59,7 @@ that cannot run what is asked.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(execCommand())
 	root.AddCommand(runCommand(), recordCommand(), formatCommand(), listCommand(), matrixCommand(),
 		reportCommand(), diffCommand(), kernelsCommand(), vmCommand())
 	return root

@@ -1,0 +1,109 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/notify"
+	"github.com/nkconform/nkconform/intercept/sim"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// caller is the thread behind a call.
+type caller struct {
+	s    *supervisor
+	call *notify.Call
+	mem  notify.Memory
+}
+
+var _ sim.Caller = (*caller)(nil)
+
+func (s *supervisor) caller(c *notify.Call) *caller {
+	return &caller{s, c, notify.Memory{TID: c.TID}}
+}
+
+// Read fails, too, when the caller is gone and the memory somebody else's.
+func (c *caller) Read(address uint64, p []byte) error {
+	if err := c.mem.Read(address, p); err != nil {
+		return err
+	}
+	return c.stillThere()
+}
+
+func (c *caller) ReadSome(address uint64, p []byte) (int, error) {
+	n, err := c.mem.ReadSome(address, p)
+	if err != nil {
+		return 0, err
+	}
+	return n, c.stillThere()
+}
+
+func (c *caller) stillThere() error {
+	if !c.s.listener.Valid(c.call) {
+		return unix.ESRCH
+	}
+	return nil
+}
+
+func (c *caller) Write(segments ...sim.Segment) error {
+	var few [4]notify.Segment
+	out := few[:0]
+	for _, s := range segments {
+		out = append(out, notify.Segment(s))
+	}
+	return c.mem.Write(out...)
+}
+
+// Object looks up what the caller's fd is by its inode.
+func (c *caller) Object(fd uint32) (*sim.Object, bool) {
+	f, open := c.s.files.find(c.call.TID, fd)
+	if f == nil {
+		return nil, open
+	}
+	return f.object, true
+}
+
+// Netns is the inode of the caller's network namespace.
+func (c *caller) Netns() uint64 {
+	if !c.s.wanderers {
+		return c.s.home
+	}
+	var st unix.Stat_t
+	if unix.Stat(c.proc("/ns/net"), &st) != nil {
+		return c.s.home // the caller is gone
+	}
+	return st.Ino
+}
+
+// Capable looks at the effective capabilities.
+func (c *caller) Capable(capability mprog.Capability) bool {
+	if !c.s.dropped {
+		return true
+	}
+	status, err := os.ReadFile(c.proc("/status"))
+	if err != nil {
+		return true // the caller is gone
+	}
+	_, rest, _ := bytes.Cut(status, []byte("CapEff:\t"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	set, err := strconv.ParseUint(string(line), 16, 64)
+	return err != nil || set>>capability&1 != 0
+}
+
+// proc returns the path of a file about the calling thread.
+func (c *caller) proc(name string) string {
+	return "/proc/" + strconv.FormatUint(uint64(c.call.TID), 10) + name
+}
+
+func (c *caller) CreatePin(dirFD int32, path string) (sim.PinKey, mprog.Errno) {
+	return sim.PinKey{}, mprog.EPERM
+}
+
+func (c *caller) FindPin(dirFD int32, path string) (sim.PinKey, mprog.Errno) {
+	return sim.PinKey{}, mprog.ENOENT
+}

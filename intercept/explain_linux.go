@@ -1,0 +1,29 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/nkconform/nkconform/intercept/notify"
+	"github.com/nkconform/nkconform/intercept/sim"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// explainer writes a line for each call.
+type explainer struct{ out io.Writer }
+
+func (e *explainer) bpf(c *notify.Call, a *sim.Answer) {
+	answer := fmt.Sprint(a.Value)
+	if a.Errno != 0 {
+		answer = "-1 " + a.Errno.String()
+		if refusal, ok := errors.AsType[*mprog.Error](a.Err); ok && refusal.Detail != "" {
+			answer += fmt.Sprintf(" (%s) by rule %s", refusal.Detail, refusal.Rule)
+		} else if a.Err != nil {
+			answer += fmt.Sprintf(" (%v)", a.Err)
+		}
+	}
+	fmt.Fprintf(e.out, "[%d] %s %+v = %s\n", c.TID, a.Command, a.Request, answer)
+}

@@ -1,0 +1,142 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/notify"
+	"github.com/nkconform/nkconform/intercept/sim"
+)
+
+// files are the open file descriptions that were put into the program. Each is
+// one end of a pair of sockets; the other end, which stays here, hangs up when
+// the last copy of the first is closed, wherever it has got to by then.
+type files struct {
+	epoll int
+	byKey map[fileKey]*file
+	byEnd map[int32]*file
+	event [64]unix.EpollEvent
+}
+
+// fileKey identifies an open file by its inode, which is the same for every copy
+// of an fd and under every number.
+type fileKey struct{ device, inode uint64 }
+
+// file is an open file description in the program.
+type file struct {
+	key    fileKey
+	end    int // the end that stays here
+	object *sim.Object
+}
+
+func newFiles() (*files, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	return &files{epoll: epoll, byKey: make(map[fileKey]*file), byEnd: make(map[int32]*file)}, nil
+}
+
+// drain closes what hung up since. A program's close(2) returns after the
+// hang-up, so that its next call finds the close done.
+func (f *files) drain() {
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(f.epoll),
+			uintptr(unsafe.Pointer(&f.event)), uintptr(len(f.event)), 0, 0, 0)
+		if errno != 0 || n == 0 {
+			return
+		}
+		for _, e := range f.event[:n] {
+			f.hungUp(e.Fd)
+		}
+	}
+}
+
+func (f *files) hungUp(end int32) {
+	gone := f.byEnd[end]
+	if gone == nil {
+		return
+	}
+	f.forget(gone)
+	if gone.object != nil {
+		gone.object.Close()
+	}
+}
+
+func (f *files) forget(gone *file) {
+	delete(f.byEnd, int32(gone.end))
+	delete(f.byKey, gone.key)
+	unix.Close(gone.end) // which takes it out of the epoll set, too
+}
+
+// inject answers a call with a new fd of an object. When it fails, nothing of
+// it is left.
+func (f *files) inject(l *notify.Listener, c *notify.Call, o *sim.Object) (number int, err error) {
+	made, theirs, err := f.pair()
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(theirs)
+	made.object = o
+	number, err = l.AnswerFD(c, theirs, true)
+	if err != nil {
+		f.forget(made)
+	}
+	return number, err
+}
+
+// pair makes an open file description, known here, and returns the fd to hand
+// out.
+func (f *files) pair() (made *file, theirs int, err error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, -1, fmt.Errorf("socketpair: %w", err)
+	}
+	made, err = f.register(ends[0], ends[1])
+	if err != nil {
+		return nil, -1, errors.Join(err, unix.Close(ends[0]), unix.Close(ends[1]))
+	}
+	return made, ends[1], nil
+}
+
+func (f *files) register(ours, theirs int) (*file, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(theirs, &st); err != nil {
+		return nil, fmt.Errorf("fstat: %w", err)
+	}
+	made := &file{key: fileKey{st.Dev, st.Ino}, end: ours}
+	event := unix.EpollEvent{Fd: int32(ours)} // a hang-up is always reported
+	if err := unix.EpollCtl(f.epoll, unix.EPOLL_CTL_ADD, ours, &event); err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	f.byKey[made.key] = made
+	f.byEnd[int32(ours)] = made
+	return made, nil
+}
+
+// find returns the file behind a thread's fd, nil when it is none of these, and
+// whether the fd is open.
+func (f *files) find(tid, fd uint32) (found *file, open bool) {
+	var path [64]byte
+	p := append(path[:0], "/proc/"...)
+	p = strconv.AppendUint(p, uint64(tid), 10)
+	p = append(p, "/fd/"...)
+	p = strconv.AppendUint(p, uint64(fd), 10)
+	p = append(p, 0)
+	var st unix.Stat_t
+	_, _, errno := unix.RawSyscall6(sysFstatat, atFDCWD, uintptr(unsafe.Pointer(&p[0])),
+		uintptr(unsafe.Pointer(&st)), 0, 0, 0)
+	if errno != 0 {
+		return nil, false
+	}
+	return f.byKey[fileKey{st.Dev, st.Ino}], true
+}
+
+// atFDCWD is AT_FDCWD as an argument.
+const atFDCWD = ^uintptr(99)

@@ -1,0 +1,38 @@
+// Package intercept runs an unmodified program on a simulated kernel: its
+// bpf(2), and what it asks rtnetlink of netkit devices, is answered by package
+// fake. The program needs no privileges, and the running kernel no netkit.
+//
+// None of the program's calls of bpf(2) reaches the running kernel, whatever
+// happens: not when it calls by a 32-bit number, not when this process dies.
+//
+// The work is divided: notify has system calls answered by this process, sim
+// answers the bytes of bpf(2), rtnl those of rtnetlink; this package brings
+// them together.
+package intercept
+
+import (
+	"io"
+
+	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/intercept/sim"
+)
+
+// Options say how a program is run. The zero value runs it on the newest kernel
+// known, without devices.
+type Options struct {
+	// Kernel answers; nil is a new one.
+	Kernel *fake.Kernel
+	// Devices are pairs of netkit devices to begin with, by their names.
+	Devices [][2]string
+	// Explain, if not nil, gets a line for every call: what was asked, the
+	// answer, and the rule behind a refusal.
+	Explain io.Writer
+	// Faults are calls that fail for no reason.
+	Faults []sim.Fault
+	// Verdicts are what test runs of programs return, by the programs' names.
+	Verdicts map[string]int32
+	// Host leaves the program in the namespaces that it would be in anyway. By
+	// default it has namespaces of its own, in which it is root, if the system
+	// permits that.
+	Host bool
+}

@@ -1,0 +1,69 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"fmt"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/notify"
+)
+
+// ErrUnavailable is wrapped by every error that says why calls cannot be
+// intercepted on this machine.
+var ErrUnavailable = notify.ErrUnavailable
+
+// Run runs a program, with arguments, and waits for it. Standard input, output
+// and error are this process's; signals that this process gets are passed on.
+// The status is the program's exit status, or 128 and the number of the signal
+// that killed it.
+//
+// Processes that the program leaves behind get ENOSYS from bpf(2).
+func Run(o Options, env []string, name string, args ...string) (status int, err error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return 0, fmt.Errorf("find the program: %w", err)
+	}
+	filter, err := notify.Assemble(notify.Native, rules())
+	if err != nil {
+		return 0, err
+	}
+	s, err := newSupervisor(o)
+	if err != nil {
+		return 0, err
+	}
+	if s.home, err = currentNetns(); err != nil {
+		return 0, err
+	}
+	s.sim.Home(s.home)
+	// Orphans become this process's children, so that their memory can be read
+	// where only ancestors may.
+	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	forward := forwardSignals()
+	p, err := notify.Start(notify.Command{
+		Path: path, Args: append([]string{name}, args...), Env: env,
+		Filter: filter, Serve: s.serve,
+	})
+	if err != nil {
+		forward.stop()
+		return 0, err
+	}
+	forward.to(p.Pid)
+	status, err = wait(p.Pid)
+	forward.stop()
+	p.Stop()
+	if serveErr := <-s.done; err == nil {
+		err = serveErr
+	}
+	return status, err
+}
+
+func currentNetns() (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
+		return 0, fmt.Errorf("network namespace: %w", err)
+	}
+	return st.Ino, nil
+}

@@ -1,0 +1,51 @@
+package sim
+
+import "github.com/nkconform/nkconform/mprog"
+
+// Caller is the thread that makes a call, as far as bpf(2) looks at it. Its
+// methods are called by the call in hand alone.
+type Caller interface {
+	// Read fills p from an address of the caller's memory on, or fails when
+	// part of it cannot be read.
+	Read(address uint64, p []byte) error
+	// ReadSome fills the front of p as far as memory can be read.
+	ReadSome(address uint64, p []byte) (int, error)
+	// Write writes to the caller's memory, or fails when part of it cannot be
+	// written.
+	Write(...Segment) error
+	// Object returns what the caller's fd refers to: nil if that is no object
+	// of the simulation, false if the fd is not open.
+	Object(fd uint32) (*Object, bool)
+	// Netns identifies the caller's network namespace.
+	Netns() uint64
+	// Capable reports whether the caller holds a capability.
+	Capable(mprog.Capability) bool
+	// CreatePin makes the file that stands for a pin, FindPin finds it. A
+	// relative path starts at dirFD.
+	CreatePin(dirFD int32, path string) (PinKey, mprog.Errno)
+	FindPin(dirFD int32, path string) (PinKey, mprog.Errno)
+}
+
+// Segment is a piece of a caller's memory to write.
+type Segment struct {
+	Address uint64
+	Data    []byte
+}
+
+// PinKey identifies a file in a simulated bpf file system, whatever its name.
+type PinKey struct {
+	Device, Inode uint64
+}
+
+// Answer is what a call returns.
+type Answer struct {
+	Value int64
+	Errno mprog.Errno
+	// New is an object to be given to the caller as a new fd, whose number is
+	// then the call's value. When that fails it must be closed.
+	New *Object
+	// Command, Request and Err tell what was asked and why it was refused.
+	Command string
+	Request any
+	Err     error
+}

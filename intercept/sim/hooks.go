@@ -1,0 +1,184 @@
+package sim
+
+import (
+	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// request returns the attr as the decoders want it: as long as the caller told.
+func (k *call) request() []byte { return k.attr[:k.size] }
+
+// lend returns the process that stands for the caller, with the caller's fds
+// that the call names open in it; done takes them back.
+func (k *call) lend(fds ...uint32) (p *fake.Process, done func(), err error) {
+	if p, err = k.stand(); err != nil {
+		return nil, nil, err
+	}
+	for i, fd := range fds {
+		object, open := k.caller.Object(fd)
+		switch {
+		case !open:
+			fds[i] = closedFD
+		case object == nil || object.Kind > Link:
+			p.Install(fd, k.holder, notBPF)
+		default:
+			p.Install(fd, k.holder, object.held)
+		}
+	}
+	return p, func() {
+		for _, fd := range fds {
+			if fd != closedFD {
+				_ = p.Close(fd) // closed before, when named twice
+			}
+		}
+	}, nil
+}
+
+const (
+	closedFD = ^uint32(0)
+	notBPF   = 1 // an fd of every process of the fake that is no BPF object
+)
+
+// stand returns the process that stands for the caller.
+func (k *call) stand() (*fake.Process, error) { return k.standIn(k.caller) }
+
+func (k *call) progAttach() error {
+	r := attr.DecodeAttach(k.request())
+	k.Request = r
+	p, done, err := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD, r.ReplaceFD)...)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return p.ProgAttach(r)
+}
+
+// relativeFDs returns the fd by which a relative object is named, if one is.
+func relativeFDs(flags mprog.Flags, relative uint32) []uint32 {
+	if flags&mprog.ID != 0 {
+		return nil
+	}
+	return []uint32{relative}
+}
+
+func (k *call) progDetach() error {
+	r := attr.DecodeDetach(k.request())
+	k.Request = r
+	p, done, err := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD)...)
+	if err != nil {
+		return err
+	}
+	defer done()
+	defer k.sweep()
+	return p.ProgDetach(r)
+}
+
+// hookRoom is more than the most entries of a hook: arrays that long take
+// whatever a query writes.
+const hookRoom = mprog.MaxPrograms + 1
+
+func (k *call) progQuery() error {
+	r, arrays := attr.DecodeQuery(k.request())
+	var progIDs, linkIDs [hookRoom]uint32
+	if arrays.ProgIDs != 0 {
+		r.ProgIDs = progIDs[:]
+	}
+	if arrays.LinkIDs != 0 {
+		r.LinkIDs = linkIDs[:]
+	}
+	k.Request = r
+	p, err := k.stand()
+	if err != nil {
+		return err
+	}
+	res, err := p.ProgQuery(r)
+	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC {
+		return err
+	}
+	if writeErr := k.writeQuery(&r, arrays, res); writeErr != nil {
+		return writeErr
+	}
+	return err
+}
+
+// writeQuery writes what bpf_mprog_query writes: three fields and the arrays.
+func (k *call) writeQuery(r *mprog.QueryRequest, arrays attr.Arrays, res mprog.QueryResult) error {
+	out := k.attr[:64]
+	attr.EncodeQueryResult(out, res)
+	segments := []Segment{
+		{k.address + 12, out[12:16]},
+		{k.address + 24, out[24:28]},
+		{k.address + 56, out[56:64]},
+	}
+	if n := min(r.Count, res.Count); n > 0 && arrays.ProgIDs != 0 {
+		zeros := make([]uint32, n)
+		for _, array := range []struct {
+			address uint64
+			ids     []uint32
+		}{
+			{arrays.ProgIDs, r.ProgIDs}, {arrays.ProgAttachFlags, zeros},
+			{arrays.LinkIDs, r.LinkIDs}, {arrays.LinkAttachFlags, zeros},
+		} {
+			if array.address != 0 {
+				segments = append(segments, Segment{array.address, encode32(array.ids[:n])})
+			}
+		}
+	}
+	return k.write(segments...)
+}
+
+func encode32(numbers []uint32) []byte {
+	p := make([]byte, 0, 4*len(numbers))
+	for _, n := range numbers {
+		p = native.AppendUint32(p, n)
+	}
+	return p
+}
+
+func (k *call) linkCreate() error {
+	r := attr.DecodeLinkCreate(k.request())
+	k.Request = r
+	p, done, err := k.lend(append(relativeFDs(r.Flags, r.Relative), r.ProgFD)...)
+	if err != nil {
+		return err
+	}
+	defer done()
+	fd, err := p.LinkCreate(r)
+	if err != nil {
+		return err
+	}
+	return k.give(p, fd)
+}
+
+// give has the caller get what p has opened as fd.
+func (k *call) give(p *fake.Process, fd uint32) error {
+	held, _ := k.holder.Keep(p, fd)
+	_ = p.Close(fd) // just opened
+	o, err := k.adopt(held)
+	k.New = o
+	return err
+}
+
+func (k *call) linkUpdate() error {
+	r := attr.DecodeLinkUpdate(k.request())
+	k.Request = r
+	p, done, err := k.lend(r.LinkFD, r.NewProgFD, r.OldProgFD)
+	if err != nil {
+		return err
+	}
+	defer done()
+	defer k.sweep()
+	return p.LinkUpdate(r)
+}
+
+func (k *call) linkDetach() error {
+	r := attr.DecodeLinkDetach(k.request())
+	k.Request = r
+	p, done, err := k.lend(r.LinkFD)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return p.LinkDetach(r)
+}

@@ -1,0 +1,171 @@
+package sim
+
+import (
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// The sizes of what is written, Linux 6.18.
+const (
+	progInfoSize = 232 // sizeof(struct bpf_prog_info)
+	mapInfoSize  = 88  // sizeof(struct bpf_map_info), without what 6.18 added
+	btfInfoSize  = 32  // sizeof(struct bpf_btf_info)
+	linkInfoSize = 64  // sizeof(struct bpf_link_info)
+)
+
+// objInfo is bpf_obj_get_info_by_fd.
+func (k *call) objInfo() error {
+	r := attr.DecodeInfo(k.request())
+	k.Request = r
+	o, open := k.caller.Object(r.FD)
+	switch {
+	case !open:
+		return refuse("info/bad-fd", mprog.EBADFD, "fd %d is not open", int32(r.FD))
+	case o == nil:
+		return refuse("info/not-an-object", mprog.EINVAL, "fd %d is no BPF object", r.FD)
+	}
+	fill := map[Kind]struct {
+		size uint32
+		fill func(*Object, []byte) error
+	}{
+		Prog: {progInfoSize, k.progInfo}, Link: {linkInfoSize, k.linkInfo},
+		Map: {mapInfoSize, k.mapInfo}, BTF: {btfInfoSize, k.btfInfo},
+	}[o.Kind]
+	if r.InfoLen > pageSize {
+		return refuse("info/size", mprog.E2BIG, "info_len %d is more than a page", r.InfoLen)
+	}
+	p := make([]byte, max(r.InfoLen, fill.size))
+	if err := k.read(r.Info, p[:r.InfoLen]); err != nil {
+		return err
+	}
+	if at := nonzero(p, fill.size, r.InfoLen); at < r.InfoLen {
+		return refuse("info/unknown", mprog.E2BIG, "byte %d is nonzero, this kernel's structure ends at %d", at, fill.size)
+	}
+	size := min(r.InfoLen, fill.size)
+	p = p[:fill.size]
+	if err := fill.fill(o, p); err != nil {
+		return err
+	}
+	return k.write(Segment{r.Info, p[:size]}, Segment{k.address + 4, native.AppendUint32(nil, size)})
+}
+
+// linkInfo fills a struct bpf_link_info.
+func (k *call) linkInfo(o *Object, p []byte) error {
+	info, err := k.holder.ObjectInfo(o.held)
+	if err != nil {
+		return err
+	}
+	clear(p)
+	attr.EncodeLinkInfo(p, info)
+	return nil
+}
+
+// progInfo fills a struct bpf_prog_info, and the arrays that it points to
+// (bpf_prog_get_info_by_fd). Nothing is compiled, so that what is compiled is
+// empty.
+func (k *call) progInfo(o *Object, p []byte) error {
+	info, err := k.holder.ObjectInfo(o.held)
+	if err != nil {
+		return err
+	}
+	prog := k.programs[o.ID]
+	if prog == nil {
+		prog = &program{}
+	}
+	in := make([]byte, len(p))
+	copy(in, p)
+	clear(p)
+	attr.EncodeProgInfo(p, info)
+	copy(p[8:16], prog.tag[:])
+	native.PutUint32(p[20:], uint32(len(prog.insns)))
+	if want := native.Uint32(in[20:]); want != 0 && native.Uint64(in[32:]) != 0 {
+		n := min(want, uint32(len(prog.insns)))
+		if err := k.write(Segment{native.Uint64(in[32:]), prog.insns[:n]}); err != nil {
+			return err
+		}
+		copy(p[32:40], in[32:40])
+	}
+	ids := make([]uint32, len(prog.maps))
+	for i, m := range prog.maps {
+		ids[i] = m.id
+	}
+	native.PutUint32(p[52:], uint32(len(ids)))
+	if want := native.Uint32(in[52:]); want != 0 && len(ids) > 0 {
+		n := min(want, uint32(len(ids)))
+		if err := k.write(Segment{native.Uint64(in[56:]), encode32(ids[:n])}); err != nil {
+			return err
+		}
+		copy(p[56:64], in[56:64])
+	}
+	if prog.gpl {
+		p[84] = 1
+	}
+	native.PutUint32(p[216:], uint32(len(prog.insns)/insnSize)) // verified_insns
+	if prog.btf == nil {
+		return nil
+	}
+	native.PutUint32(p[128:], prog.btf.id)
+	if err := k.putRecords(&prog.funcInfo, in, p, 132, 136, 144); err != nil {
+		return err
+	}
+	return k.putRecords(&prog.lineInfo, in, p, 172, 152, 148)
+}
+
+// putRecords writes func_info or line_info, whose size, address and count are at
+// three offsets.
+func (k *call) putRecords(r *records, in, p []byte, size, address, count int) error {
+	native.PutUint32(p[size:], r.size)
+	native.PutUint32(p[count:], r.count)
+	want := native.Uint32(in[count:])
+	if want == 0 || r.count == 0 {
+		return nil
+	}
+	if recordSize := native.Uint32(in[size:]); recordSize != r.size {
+		return refuse("info/record-size", mprog.EINVAL, "records of %d bytes asked for, %d loaded", recordSize, r.size)
+	}
+	copy(p[address:address+8], in[address:])
+	return k.write(Segment{native.Uint64(in[address:]), r.data[:min(want, r.count)*r.size]})
+}
+
+// mapInfo fills a struct bpf_map_info.
+func (k *call) mapInfo(o *Object, p []byte) error {
+	m := o.m
+	clear(p)
+	for i, v := range []uint32{uint32(m.typ), m.id, m.keySize, m.valueSize, m.entries, m.flags} {
+		native.PutUint32(p[4*i:], v)
+	}
+	copy(p[24:40], m.name[:])
+	if m.btf != nil {
+		native.PutUint32(p[64:], m.btf.id)
+		native.PutUint32(p[68:], m.keyType)
+		native.PutUint32(p[72:], m.valueType)
+	}
+	native.PutUint64(p[80:], m.extra)
+	return nil
+}
+
+// btfInfo fills a struct bpf_btf_info and copies the BTF out
+// (btf_get_info_by_fd).
+func (k *call) btfInfo(o *Object, p []byte) error {
+	b := o.b
+	address, room := native.Uint64(p), native.Uint32(p[8:])
+	name, nameLen := native.Uint64(p[16:]), native.Uint32(p[24:])
+	if (name == 0) != (nameLen == 0) {
+		return refuse("info/btf-name", mprog.EINVAL, "name at %#x with name_len %d", name, nameLen)
+	}
+	if n := min(room, uint32(len(b.data))); n > 0 && address != 0 {
+		if err := k.write(Segment{address, b.data[:n]}); err != nil {
+			return err
+		}
+	}
+	if name != 0 {
+		if err := k.write(Segment{name, []byte{0}}); err != nil {
+			return err
+		}
+	}
+	native.PutUint32(p[8:], uint32(len(b.data)))
+	native.PutUint32(p[12:], b.id)
+	native.PutUint32(p[24:], 0)
+	native.PutUint32(p[28:], 0)
+	return nil
+}

@@ -1,0 +1,112 @@
+package sim
+
+import "github.com/nkconform/nkconform/mprog"
+
+// Kind tells the kinds of BPF objects apart.
+type Kind uint8
+
+// The kinds that fds refer to.
+const (
+	Prog Kind = iota + 1
+	Link
+	Map
+	BTF
+)
+
+// Object is what an fd refers to: an open file description, with a reference on
+// a program, link, map or BTF.
+type Object struct {
+	Kind Kind
+	ID   uint32
+
+	sim  *Sim
+	held uint32 // of a program or link: the holder's fd
+	m    *bpfMap
+	b    *btf
+}
+
+// String returns what readlink(2) says of the object's fd in /proc.
+func (o *Object) String() string {
+	switch o.Kind {
+	case Prog:
+		return "anon_inode:bpf-prog"
+	case Link:
+		return "anon_inode:bpf-link"
+	case Map:
+		return "anon_inode:bpf-map"
+	}
+	return "anon_inode:btf"
+}
+
+// Memory returns what mmap(2) of the object maps, nil for nothing.
+func (o *Object) Memory() Memory {
+	if o.m == nil {
+		return nil
+	}
+	return o.m.memory
+}
+
+// Close lets go of the reference, because the last copy of the fd was closed.
+func (o *Object) Close() {
+	o.sim.mu.Lock()
+	defer o.sim.mu.Unlock()
+	o.close()
+}
+
+func (o *Object) close() {
+	s := o.sim
+	switch o.Kind {
+	case Map:
+		s.putMap(o.m)
+	case BTF:
+		s.putBTF(o.b)
+	default:
+		_ = s.holder.Close(o.held) // open, or it were not here
+		s.sweep()
+	}
+}
+
+// clone makes another description of the same object.
+func (o *Object) clone() *Object {
+	s := o.sim
+	n := *o
+	switch o.Kind {
+	case Map:
+		o.m.refs++
+	case BTF:
+		o.b.refs++
+	default:
+		n.held, _ = s.holder.Keep(s.holder, o.held)
+	}
+	return &n
+}
+
+// adopt makes an object of what the holder has open as held.
+func (s *Sim) adopt(held uint32) (*Object, error) {
+	info, err := s.holder.ObjectInfo(held)
+	if err != nil {
+		return nil, err
+	}
+	o := &Object{Kind: Prog, ID: info.ID, sim: s, held: held}
+	if info.Kind == mprog.LinkObject {
+		o.Kind = Link
+	}
+	return o, nil
+}
+
+// sweep forgets what is known of programs that are gone, and with it their
+// references on maps and BTF.
+func (s *Sim) sweep() {
+	for id, p := range s.programs {
+		if s.kernel.HasProg(id) {
+			continue
+		}
+		delete(s.programs, id)
+		for _, m := range p.maps {
+			s.putMap(m)
+		}
+		if p.btf != nil {
+			s.putBTF(p.btf)
+		}
+	}
+}

@@ -1,0 +1,256 @@
+package sim
+
+import (
+	"bytes"
+	"crypto/sha256"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// program is what is known of a program besides what the fake knows.
+type program struct {
+	id       uint32
+	typ      uint32
+	attach   uint32 // expected_attach_type
+	flags    uint32
+	name     [nameSize]byte
+	tag      [8]byte
+	gpl      bool
+	insns    []byte // as loaded, with the caller's fds of maps replaced by ids
+	verdict  int32  // what a test run returns
+	maps     []*bpfMap
+	btf      *btf
+	funcInfo records
+	lineInfo records
+}
+
+// records are func_info or line_info.
+type records struct {
+	size, count uint32
+	data        []byte
+}
+
+const (
+	nameSize = 16 // BPF_OBJ_NAME_LEN
+	insnSize = 8  // sizeof(struct bpf_insn)
+
+	maxInsns     = 1_000_000 // BPF_COMPLEXITY_LIMIT_INSNS
+	lastProgType = 32        // BPF_PROG_TYPE_NETFILTER
+	progFlags    = 0xff      // all that Linux 6.18 knows
+)
+
+// Where BPF_PROG_LOAD has its fields.
+const (
+	loadInsnCount    = 4
+	loadInsns        = 8
+	loadLicense      = 16
+	loadFlags        = 44
+	loadName         = 48
+	loadAttachType   = 68
+	loadBTF          = 72
+	loadFuncInfoSize = 76
+	loadFuncInfo     = 80
+	loadFuncCount    = 88
+	loadLineInfoSize = 92
+	loadLineInfo     = 96
+	loadLineCount    = 104
+	loadFDArray      = 120
+)
+
+// progLoad is bpf_prog_load without the verifier: a program that is well-formed
+// loads.
+func (k *call) progLoad() error {
+	p := &program{typ: k.u32(0), attach: k.u32(loadAttachType), flags: k.u32(loadFlags)}
+	if p.flags&^progFlags != 0 {
+		return refuse("load/flags", mprog.EINVAL, "prog_flags %#x", p.flags)
+	}
+	license := make([]byte, 128)
+	n, err := k.caller.ReadSome(k.u64(loadLicense), license)
+	if err != nil {
+		return refuse("memory/read", mprog.EFAULT, "license at %#x cannot be read", k.u64(loadLicense))
+	}
+	license, _, _ = bytes.Cut(license[:n], []byte{0})
+	p.gpl = gplCompatible(string(license))
+	count := k.u32(loadInsnCount)
+	if count == 0 || count > maxInsns {
+		return refuse("load/insn-count", mprog.E2BIG, "%d instructions: 1 to %d can be", count, maxInsns)
+	}
+	if p.typ != uint32(mprog.SocketFilter) {
+		if err := k.needBPF(); err != nil {
+			return err
+		}
+	}
+	if p.typ == 0 || p.typ > lastProgType {
+		return refuse("load/type", mprog.EINVAL, "no program type has number %d", p.typ)
+	}
+	if p.name, err = objectName(k.attr[loadName : loadName+nameSize]); err != nil {
+		return err
+	}
+	p.insns = make([]byte, count*insnSize)
+	if err := k.read(k.u64(loadInsns), p.insns); err != nil {
+		return err
+	}
+	if err := k.loadInfo(p); err != nil {
+		return err
+	}
+	p.tag = tagOf(p.insns)
+	if err := k.checkInsns(p); err != nil {
+		return err
+	}
+	p.verdict = verdictOf(p.insns)
+	return k.addProg(p)
+}
+
+// addProg registers the program and gives the caller its fd.
+func (k *call) addProg(p *program) error {
+	name, _, _ := bytes.Cut(p.name[:], []byte{0})
+	spec := mprog.ProgSpec{Type: mprog.ProgType(p.typ), Name: string(name), Return: p.verdict}
+	k.Request = spec
+	o, err := k.adopt(k.holder.LoadAny(spec))
+	if err != nil {
+		return err
+	}
+	p.id = o.ID
+	k.programs[p.id] = p
+	for _, m := range p.maps {
+		m.refs++
+	}
+	if p.btf != nil {
+		p.btf.refs++
+	}
+	k.New = o
+	return nil
+}
+
+// needBPF is bpf_cap, on a system whose unprivileged users may load socket
+// filters only.
+func (k *call) needBPF() error {
+	if !k.caller.Capable(mprog.CapBPF) && !k.caller.Capable(mprog.CapSysAdmin) {
+		return refuse("capability/bpf", mprog.EPERM, "the caller lacks CAP_BPF")
+	}
+	return nil
+}
+
+// loadInfo reads BTF, func_info and line_info (check_btf_info).
+func (k *call) loadInfo(p *program) (err error) {
+	p.funcInfo = records{size: k.u32(loadFuncInfoSize), count: k.u32(loadFuncCount)}
+	p.lineInfo = records{size: k.u32(loadLineInfoSize), count: k.u32(loadLineCount)}
+	if p.funcInfo.count == 0 && p.lineInfo.count == 0 {
+		return nil
+	}
+	if p.btf, err = k.btfByFD("prog_btf_fd", k.u32(loadBTF)); err != nil {
+		return err
+	}
+	if err := k.readRecords(&p.funcInfo, k.u64(loadFuncInfo), 8); err != nil {
+		return err
+	}
+	return k.readRecords(&p.lineInfo, k.u64(loadLineInfo), 16)
+}
+
+const maxRecordSize = 252 // MAX_FUNCINFO_REC_SIZE
+
+func (k *call) readRecords(r *records, address uint64, least uint32) error {
+	if r.count == 0 {
+		return nil
+	}
+	if r.size < least || r.size > maxRecordSize || r.size%4 != 0 {
+		return refuse("load/record-size", mprog.EINVAL, "records of %d bytes: %d to %d can be", r.size, least, maxRecordSize)
+	}
+	if r.count > maxInsns {
+		return refuse("load/records", mprog.EINVAL, "%d records", r.count)
+	}
+	r.data = make([]byte, r.size*r.count)
+	return k.read(address, r.data)
+}
+
+// objectName is bpf_obj_name_cpy.
+func objectName(p []byte) (name [nameSize]byte, err error) {
+	end := bytes.IndexByte(p, 0)
+	if end < 0 {
+		return name, refuse("name/length", mprog.EINVAL, "name %q has no final zero", p)
+	}
+	for _, c := range p[:end] {
+		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_' || c == '.' {
+			continue
+		}
+		return name, refuse("name/characters", mprog.EINVAL, "name %q", p[:end])
+	}
+	copy(name[:], p[:end])
+	return name, nil
+}
+
+// gplCompatible is license_is_gpl_compatible.
+func gplCompatible(license string) bool {
+	switch license {
+	case "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL":
+		return true
+	}
+	return false
+}
+
+// tagOf is bpf_prog_calc_tag: the same for the same program, whatever maps it
+// refers to. Kernels before 6.18 use SHA-1.
+func tagOf(insns []byte) (tag [8]byte) {
+	plain := bytes.Clone(insns)
+	for at := 0; at+2*insnSize <= len(plain); at += insnSize {
+		in := insn(plain[at:])
+		if in.code() != loadWide {
+			continue
+		}
+		if in.src() == pseudoMapFD || in.src() == pseudoMapValue {
+			clear(plain[at+4 : at+8])
+			clear(plain[at+12 : at+16])
+		}
+		at += insnSize
+	}
+	sum := sha256.Sum256(plain)
+	copy(tag[:], sum[:])
+	return tag
+}
+
+// progByFD finds the program behind an fd.
+func (k *call) progByFD(what string, fd uint32) (*Object, *program, error) {
+	o, open := k.caller.Object(fd)
+	switch {
+	case !open:
+		return nil, nil, refuse("prog/bad-fd", mprog.EBADF, "%s %d is not open", what, int32(fd))
+	case o == nil || o.Kind != Prog:
+		return nil, nil, refuse("prog/not-a-program", mprog.EINVAL, "%s %d is no program", what, int32(fd))
+	}
+	p := k.programs[o.ID]
+	if p == nil {
+		p = &program{id: o.ID} // loaded into the fake by somebody else
+	}
+	return o, p, nil
+}
+
+// bindMap is bpf_prog_bind_map.
+func (k *call) bindMap() error {
+	if flags := k.u32(8); flags != 0 {
+		return refuse("bind-map/flags", mprog.EINVAL, "flags %#x", flags)
+	}
+	_, p, err := k.progByFD("prog_fd", k.u32(0))
+	if err != nil {
+		return err
+	}
+	m, err := k.mapByFD("map_fd", k.u32(4))
+	if err != nil {
+		return err
+	}
+	p.use(m)
+	return nil
+}
+
+// use notes a map that the program refers to, whose reference the program then
+// holds when it is registered.
+func (p *program) use(m *bpfMap) {
+	for _, known := range p.maps {
+		if known == m {
+			return
+		}
+	}
+	p.maps = append(p.maps, m)
+	if p.id != 0 {
+		m.refs++
+	}
+}

@@ -1,0 +1,149 @@
+package sim
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// Sim answers bpf(2) for any number of processes. It is safe for concurrent
+// use.
+type Sim struct {
+	mu      sync.Mutex
+	kernel  *fake.Kernel
+	holder  *fake.Process // holds what open file descriptions and pins refer to
+	callers map[callerKey]*fake.Process
+	netns   map[uint64]mprog.Netns
+
+	maps     registry[*bpfMap]
+	btfs     registry[*btf]
+	programs map[uint32]*program // by id
+	pins     map[PinKey]*Object
+
+	cpus     int
+	fail     *faults
+	verdicts map[string]int32
+	memory   func(size int) (Memory, error)
+
+	attr [pageSize]byte // of the call in hand
+}
+
+// Options change what [New] makes. The zero value is for a caller like any.
+type Options struct {
+	CPUs int // possible CPUs, of which values of per-CPU maps have one each; 0: one
+	// Memory makes the memory behind maps that programs can map. Nil: they
+	// cannot.
+	Memory func(size int) (Memory, error)
+	// Fail says which calls fail for no reason; see [ParseFault].
+	Fail []Fault
+	// Verdicts are what test runs of programs return, by their names. A program
+	// without one returns its number, if it only returns a number, or 0.
+	Verdicts map[string]int32
+}
+
+// Memory is memory that can be shared with callers.
+type Memory interface {
+	Bytes() []byte
+	Close() error
+}
+
+// New simulates bpf(2) on a kernel.
+func New(k *fake.Kernel, o Options) *Sim {
+	return &Sim{
+		kernel:  k,
+		holder:  k.Process, // of its own, no caller is ever given it
+		callers: make(map[callerKey]*fake.Process), netns: make(map[uint64]mprog.Netns),
+		maps: newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
+		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object),
+		verdicts: o.Verdicts,
+		cpus:     max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail),
+	}
+}
+
+// Home says which network namespace is the kernel's first.
+func (s *Sim) Home(netns uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.netns[netns] = 0
+}
+
+// callerKey is what processes are told apart by, besides their fds.
+type callerKey struct {
+	netns   mprog.Netns
+	without uint8 // bit i: guarded[i] is missing
+}
+
+// guarded are the capabilities that matter.
+var guarded = [...]mprog.Capability{mprog.CapNetAdmin, mprog.CapSysAdmin, mprog.CapPerfmon, mprog.CapBPF}
+
+// standIn returns the process of the fake that stands for the caller.
+func (s *Sim) standIn(c Caller) (*fake.Process, error) {
+	key := callerKey{}
+	var err error
+	if key.netns, err = s.namespace(c.Netns()); err != nil {
+		return nil, err
+	}
+	for i, capability := range guarded {
+		if !c.Capable(capability) {
+			key.without |= 1 << i
+		}
+	}
+	if p := s.callers[key]; p != nil {
+		return p, nil
+	}
+	spec := mprog.ProcessSpec{Netns: key.netns}
+	for i, capability := range guarded {
+		if key.without>>i&1 != 0 {
+			spec.Without = append(spec.Without, capability)
+		}
+	}
+	p, err := s.kernel.Guest(spec)
+	if err != nil {
+		return nil, fmt.Errorf("stand-in for a caller: %w", err)
+	}
+	s.callers[key] = p
+	return p, nil
+}
+
+// namespace returns the fake's namespace for one outside.
+func (s *Sim) namespace(outside uint64) (mprog.Netns, error) {
+	if n, ok := s.netns[outside]; ok {
+		return n, nil
+	}
+	if len(s.netns) == 0 {
+		s.netns[outside] = 0
+		return 0, nil
+	}
+	n, err := s.kernel.NewNetns()
+	if err != nil {
+		return 0, fmt.Errorf("network namespace: %w", err)
+	}
+	s.netns[outside] = n
+	return n, nil
+}
+
+// registry numbers objects of one kind, whose ids are not used twice.
+type registry[T any] struct {
+	byID map[uint32]T
+	last uint32
+}
+
+func newRegistry[T any]() registry[T] { return registry[T]{byID: make(map[uint32]T)} }
+
+func (r *registry[T]) add(object T) (id uint32) {
+	r.last++
+	r.byID[r.last] = object
+	return r.last
+}
+
+// next returns the lowest id above one, 0 when there is none.
+func (r *registry[T]) next(id uint32) (found uint32) {
+	for candidate := range r.byID {
+		if candidate > id && (found == 0 || candidate < found) {
+			found = candidate
+		}
+	}
+	return found
+}
