@@ -138,9 +138,16 @@ func (a *apt) keyring(signedBy string) (string, error) {
 	return "", nil
 }
 
+// aptTimeout limits each of apt's steps: on a full disk, for one, it waits
+// forever.
+const aptTimeout = 10 * time.Minute
+
 // run runs one of apt's programs in the directory for downloads and returns
 // its output.
 func (a *apt) run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	late := fmt.Errorf("no end within %v", aptTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, aptTimeout, late)
+	defer cancel()
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, append([]string{"-q", "-c", filepath.Join(a.dir, "apt.conf")}, args...)...)
 	cmd.Dir = filepath.Join(a.dir, "downloads")
@@ -171,6 +178,10 @@ func complaint(stderr string) string {
 	return strings.Join(errs, "; ")
 }
 
+// updateSpace is what the package lists and apt's digest of them take, in
+// bytes, while they are renewed.
+const updateSpace = 500 << 20
+
 // age returns how long ago the package lists were fetched.
 func (a *apt) age() time.Duration {
 	fi, err := os.Stat(filepath.Join(a.dir, "updated"))
@@ -182,6 +193,9 @@ func (a *apt) age() time.Duration {
 
 // update fetches the package lists.
 func (a *apt) update(ctx context.Context) error {
+	if err := checkSpace(a.dir, updateSpace); err != nil {
+		return err
+	}
 	a.opts.progress("fetching Debian's package lists")
 	if _, err := a.run(ctx, "apt-get", "update"); err != nil {
 		return err
@@ -226,18 +240,4 @@ func parseMadison(out []byte) []pkg {
 		}
 	}
 	return all
-}
-
-// download fetches a package, which is "=VERSION" or "/SUITE", and returns
-// its path. Apt verifies it, and completes what an earlier attempt left.
-func (a *apt) download(ctx context.Context, name, which string) (string, error) {
-	a.opts.progress("fetching " + name + which)
-	if _, err := a.run(ctx, "apt-get", "download", name+which); err != nil {
-		return "", err
-	}
-	found, err := filepath.Glob(filepath.Join(a.dir, "downloads", name+"_*.deb"))
-	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("download %s: found %d files", name, len(found))
-	}
-	return found[0], nil
 }

@@ -186,7 +186,7 @@ func (a *apt) find(ctx context.Context, want, flavour string) (debianKernel, err
 
 // fetch downloads a kernel and places its image at dest.
 func (a *apt) fetch(ctx context.Context, k debianKernel, dest string) error {
-	var errs error
+	var errs []string
 	for _, p := range k.pkgs {
 		deb, err := a.download(ctx, p.name, "="+p.version)
 		if err == nil {
@@ -196,9 +196,9 @@ func (a *apt) fetch(ctx context.Context, k debianKernel, dest string) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		errs = errors.Join(errs, fmt.Errorf("fetch kernel from %s: %w", p.name, err))
+		errs = append(errs, fmt.Sprintf("%s: %v", p.name, err))
 	}
-	return errs
+	return fmt.Errorf("fetch kernel %s: %s", k.release, strings.Join(errs, "; "))
 }
 
 // extractKernel copies the kernel image out of a package.
