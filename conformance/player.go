@@ -73,8 +73,19 @@ var steps = map[string]func(*player, *trace.Statement) (trace.Outcome, error){
 }
 
 func (p *player) need(s *trace.Statement) (trace.Outcome, error) {
-	for _, f := range s.Operands {
-		if err := p.env.Supports(mprog.Feature(f)); err != nil {
+	for _, word := range s.Operands {
+		f, absent := trace.ParseNeed(word)
+		err := p.env.Supports(f)
+		switch {
+		case absent && err == nil:
+			err = fmt.Errorf("%w: this one has it", mprog.ErrUnsupported)
+		case absent && errors.Is(err, mprog.ErrUnsupported):
+			err = nil
+		}
+		if err != nil && absent {
+			return trace.Outcome{}, fmt.Errorf("needs a kernel without %s: %w", f, err)
+		}
+		if err != nil {
 			return trace.Outcome{}, fmt.Errorf("needs %s: %w", f, err)
 		}
 	}

@@ -198,7 +198,7 @@ func (p *parser) value(k kind, w word) (declares []string, err error) {
 		for _, f := range mprog.Features {
 			known = append(known, string(f))
 		}
-		if !slices.Contains(known, w.text) {
+		if name, _ := ParseNeed(w.text); !slices.Contains(known, string(name)) {
 			return nil, p.errorf(w.col, "unknown feature %q%s", w.text, oneOf(known))
 		}
 		return nil, nil

@@ -10,7 +10,7 @@ import (
 
 // sample is in the form that the printer gives.
 const sample = `# The revision of an emptied netkit hook goes on, although a query shows 1.
-need netkit tcx
+need netkit tcx !veth
 netkit nk0 nk1
 
 prog a b # two of them
@@ -80,6 +80,7 @@ func TestParseErrors(t *testing.T) {
 		{"query nk0:primary count=99999999999", `t:4:25: expected a number of 32 bits, found "99999999999"`},
 		{"query nk0:primary prog_ids=0", `t:4:28: expected null, found "0"`},
 		{"need netkitt", `t:4:6: unknown feature "netkitt": expected one of`},
+		{"need !netkitt", `t:4:6: unknown feature "!netkitt": expected one of`},
 		{"need netkit = ok", `t:4:13: need: takes no answer, found "="`},
 		{"veth v0", `t:4:8: veth: expected the name of a new device, found the end of the line`},
 		{"netkit nk2 mode=l4", `t:4:17: expected l2 or l3, found "l4"`},

@@ -8,13 +8,14 @@ import (
 	"github.com/nkconform/nkconform/kernel"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/report"
+	"github.com/nkconform/nkconform/trace"
 )
 
 // backend makes environments in this process.
 type backend struct {
 	name   string
 	kernel report.Kernel
-	open   func() (mprog.Environment, error)
+	open   func(*trace.File) (mprog.Environment, error)
 	close  func() error // after the last environment
 }
 
@@ -28,13 +29,30 @@ func localBackend(name string) (*backend, error) {
 	case "fake":
 		return &backend{
 			name: name, kernel: report.Kernel{Release: "newest known", Machine: "simulated"},
-			open:  func() (mprog.Environment, error) { return fake.New(), nil },
+			open:  func(f *trace.File) (mprog.Environment, error) { return fake.New(without(f)...), nil },
 			close: func() error { return nil },
 		}, nil
 	case "host":
 		return hostBackend()
 	}
 	return nil, fmt.Errorf("unknown backend %q: expected fake, host or vm:IMAGE", name)
+}
+
+// without are the options for a fake that lacks what a trace says that it must
+// lack: the fake can be any kernel.
+func without(f *trace.File) []fake.Option {
+	var options []fake.Option
+	for _, s := range f.Statements() {
+		if s.Verb != "need" {
+			continue
+		}
+		for _, word := range s.Operands {
+			if feature, absent := trace.ParseNeed(word); absent {
+				options = append(options, fake.Without(feature))
+			}
+		}
+	}
+	return options
 }
 
 func hostBackend() (*backend, error) {
@@ -51,7 +69,7 @@ func hostBackend() (*backend, error) {
 	}
 	return &backend{
 		name: "host", kernel: hostKernel(),
-		open:  func() (mprog.Environment, error) { return kernel.New() },
+		open:  func(*trace.File) (mprog.Environment, error) { return kernel.New() },
 		close: restore,
 	}, nil
 }

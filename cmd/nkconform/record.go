@@ -46,7 +46,7 @@ func record(b *backend, file string) error {
 	if err != nil {
 		return err
 	}
-	env, err := b.open()
+	env, err := b.open(f)
 	if err != nil {
 		return err
 	}

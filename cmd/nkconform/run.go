@@ -173,7 +173,7 @@ func eachScenario(ctx context.Context, name string, chosen []conformance.Scenari
 		if err != nil {
 			break
 		}
-		env, errOpen := b.open()
+		env, errOpen := b.open(s.Trace)
 		if errOpen != nil {
 			err = errOpen
 			break
