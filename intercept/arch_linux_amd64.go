@@ -1,5 +1,16 @@
 package intercept
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/notify"
+)
 
 const sysFstatat = unix.SYS_NEWFSTATAT
+
+// nativeRules are of calls that newer machines do not have.
+var nativeRules = []notify.Rule{{Number: unix.SYS_READLINK}}
+
+func addNativeHandlers(to map[uint32]func(*supervisor, *notify.Call)) {
+	to[unix.SYS_READLINK] = (*supervisor).readlink
+}

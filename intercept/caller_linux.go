@@ -68,18 +68,6 @@ func (c *caller) Object(fd uint32) (*sim.Object, bool) {
 	return f.object, true
 }
 
-// Netns is the inode of the caller's network namespace.
-func (c *caller) Netns() uint64 {
-	if !c.s.wanderers {
-		return c.s.home
-	}
-	var st unix.Stat_t
-	if unix.Stat(c.proc("/ns/net"), &st) != nil {
-		return c.s.home // the caller is gone
-	}
-	return st.Ino
-}
-
 // Capable looks at the effective capabilities.
 func (c *caller) Capable(capability mprog.Capability) bool {
 	if !c.s.dropped {
@@ -98,12 +86,4 @@ func (c *caller) Capable(capability mprog.Capability) bool {
 // proc returns the path of a file about the calling thread.
 func (c *caller) proc(name string) string {
 	return "/proc/" + strconv.FormatUint(uint64(c.call.TID), 10) + name
-}
-
-func (c *caller) CreatePin(dirFD int32, path string) (sim.PinKey, mprog.Errno) {
-	return sim.PinKey{}, mprog.EPERM
-}
-
-func (c *caller) FindPin(dirFD int32, path string) (sim.PinKey, mprog.Errno) {
-	return sim.PinKey{}, mprog.ENOENT
 }

@@ -22,6 +22,10 @@ type files struct {
 	byKey map[fileKey]*file
 	byEnd map[int32]*file
 	event [64]unix.EpollEvent
+
+	inotify  int
+	pins     map[int32]sim.PinKey // by watch descriptor
+	unpinned func(sim.PinKey)
 }
 
 // fileKey identifies an open file by its inode, which is the same for every copy
@@ -40,7 +44,29 @@ func newFiles() (*files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
-	return &files{epoll: epoll, byKey: make(map[fileKey]*file), byEnd: make(map[int32]*file)}, nil
+	inotify, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		unix.Close(epoll)
+		return nil, fmt.Errorf("inotify: %w", err)
+	}
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(inotify)}
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, inotify, &event); err != nil {
+		return nil, errors.Join(fmt.Errorf("epoll: %w", err), unix.Close(epoll), unix.Close(inotify))
+	}
+	return &files{
+		epoll: epoll, byKey: make(map[fileKey]*file), byEnd: make(map[int32]*file),
+		inotify: inotify, pins: make(map[int32]sim.PinKey),
+	}, nil
+}
+
+// close closes everything that is known here. The program's copies then lead
+// nowhere.
+func (f *files) close() {
+	for _, open := range f.byEnd {
+		unix.Close(open.end)
+	}
+	unix.Close(f.epoll)
+	unix.Close(f.inotify)
 }
 
 // drain closes what hung up since. A program's close(2) returns after the
@@ -53,6 +79,10 @@ func (f *files) drain() {
 			return
 		}
 		for _, e := range f.event[:n] {
+			if e.Fd == int32(f.inotify) {
+				f.unlinked()
+				continue
+			}
 			f.hungUp(e.Fd)
 		}
 	}

@@ -26,6 +26,12 @@ func Run(o Options, env []string, name string, args ...string) (status int, err 
 	if err != nil {
 		return 0, fmt.Errorf("find the program: %w", err)
 	}
+	if !o.Host {
+		status, entered, err := enterUserNamespace()
+		if entered || err != nil {
+			return status, err
+		}
+	}
 	filter, err := notify.Assemble(notify.Native, rules())
 	if err != nil {
 		return 0, err
@@ -34,36 +40,28 @@ func Run(o Options, env []string, name string, args ...string) (status int, err 
 	if err != nil {
 		return 0, err
 	}
-	if s.home, err = currentNetns(); err != nil {
-		return 0, err
+	defer s.files.close()
+	prepare := s.isolate
+	if o.Host {
+		prepare = s.settle
 	}
-	s.sim.Home(s.home)
 	// Orphans become this process's children, so that their memory can be read
 	// where only ancestors may.
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	forward := forwardSignals()
+	defer forward.stop()
 	p, err := notify.Start(notify.Command{
-		Path: path, Args: append([]string{name}, args...), Env: env,
-		Filter: filter, Serve: s.serve,
+		Path: path, Args: append([]string{name}, args...), Env: programEnvironment(env),
+		Filter: filter, Prepare: prepare, Serve: s.serve,
 	})
 	if err != nil {
-		forward.stop()
 		return 0, err
 	}
 	forward.to(p.Pid)
 	status, err = wait(p.Pid)
-	forward.stop()
 	p.Stop()
 	if serveErr := <-s.done; err == nil {
 		err = serveErr
 	}
 	return status, err
-}
-
-func currentNetns() (uint64, error) {
-	var st unix.Stat_t
-	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
-		return 0, fmt.Errorf("network namespace: %w", err)
-	}
-	return st.Ino, nil
 }

@@ -25,16 +25,20 @@ type supervisor struct {
 	files  *files
 	log    *explainer
 
-	home      uint64 // network namespace in which the program begins
-	wanderers bool   // a thread may be in another one
-	dropped   bool   // a thread may have fewer capabilities
+	home      uint64            // network namespace in which the program begins
+	wanderers bool              // a thread may be in another one
+	dropped   bool              // a thread may have fewer capabilities
+	leaving   map[uint32]uint64 // threads that asked for a new one, and their old one
+	private   bool              // the namespaces are the program's own
+	bpffs     map[uint64]bool   // devices of simulated bpf file systems
 
 	listener *notify.Listener
 	done     chan error
 }
 
 func newSupervisor(o Options) (*supervisor, error) {
-	s := &supervisor{kernel: o.Kernel, done: make(chan error, 1)}
+	s := &supervisor{kernel: o.Kernel, done: make(chan error, 1),
+		leaving: make(map[uint32]uint64), bpffs: make(map[uint64]bool)}
 	if s.kernel == nil {
 		s.kernel = fake.New()
 	}
@@ -51,6 +55,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 	s.sim = sim.New(s.kernel, sim.Options{
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: o.Faults, Verdicts: o.Verdicts,
 	})
+	s.files.unpinned = s.sim.Unpinned
 	if o.Explain != nil {
 		s.log = &explainer{out: o.Explain}
 	}
@@ -104,15 +109,40 @@ var handlers map[uint32]func(*supervisor, *notify.Call)
 
 func init() {
 	handlers = map[uint32]func(*supervisor, *notify.Call){
-		notify.Native.BPF: (*supervisor).bpf,
+		notify.Native.BPF:   (*supervisor).bpf,
+		unix.SYS_STATFS:     (*supervisor).statfs,
+		unix.SYS_FSTATFS:    (*supervisor).fstatfs,
+		unix.SYS_READLINKAT: (*supervisor).readlinkat,
+		unix.SYS_UNSHARE:    (*supervisor).wander,
+		unix.SYS_SETNS:      (*supervisor).wander,
+		unix.SYS_CLONE:      (*supervisor).wander,
+		unix.SYS_CLONE3:     (*supervisor).wanderClone3,
+		unix.SYS_CAPSET:     (*supervisor).drop,
+		unix.SYS_SETUID:     (*supervisor).drop,
+		unix.SYS_SETREUID:   (*supervisor).drop,
+		unix.SYS_SETRESUID:  (*supervisor).drop,
 	}
+	addNativeHandlers(handlers)
 }
 
 // rules are the calls to be notified of.
 func rules() []notify.Rule {
-	return []notify.Rule{
+	newNetns := notify.Condition{Arg: 0, Test: notify.AnyBit, Value: unix.CLONE_NEWNET}
+	list := []notify.Rule{
 		{Number: notify.Native.BPF},
+		{Number: unix.SYS_STATFS},
+		{Number: unix.SYS_FSTATFS},
+		{Number: unix.SYS_READLINKAT},
+		{Number: unix.SYS_UNSHARE, When: []notify.Condition{newNetns}},
+		{Number: unix.SYS_SETNS},
+		{Number: unix.SYS_CLONE, When: []notify.Condition{newNetns}},
+		{Number: unix.SYS_CLONE3},
+		{Number: unix.SYS_CAPSET},
+		{Number: unix.SYS_SETUID},
+		{Number: unix.SYS_SETREUID},
+		{Number: unix.SYS_SETRESUID},
 	}
+	return append(list, nativeRules...)
 }
 
 // bpf answers bpf(2). No path continues the call in the kernel.

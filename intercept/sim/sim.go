@@ -147,3 +147,11 @@ func (r *registry[T]) next(id uint32) (found uint32) {
 	}
 	return found
 }
+
+// ForgetNetns says that the namespace is gone. The next one by its number is
+// another.
+func (s *Sim) ForgetNetns(outside uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.netns, outside)
+}

@@ -1,0 +1,130 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// insideVariable is in the environment of this program where it was started
+// again as root of a user namespace.
+const insideVariable = "NKCONFORM_USER_NAMESPACE"
+
+// enterUserNamespace runs this program again, with the same arguments, as root
+// of a user namespace, unless it may make other namespaces as it is. It returns
+// false where there is no such need, or where it is not permitted.
+func enterUserNamespace() (status int, entered bool, err error) {
+	if os.Getenv(insideVariable) != "" || capable(mprog.CapSysAdmin) && capable(mprog.CapNetAdmin) {
+		return 0, false, nil
+	}
+	forward := forwardSignals()
+	defer forward.stop()
+	pid, err := syscall.ForkExec("/proc/self/exe", os.Args, &syscall.ProcAttr{
+		Env: append(os.Environ(), insideVariable+"=1"), Files: []uintptr{0, 1, 2},
+		Sys: &syscall.SysProcAttr{
+			Cloneflags:  unix.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}},
+			Pdeathsig:   syscall.SIGKILL,
+		},
+	})
+	if err != nil {
+		return 0, false, nil // not permitted: then it must do without
+	}
+	forward.to(pid)
+	status, err = wait(pid)
+	return status, true, err
+}
+
+// capable reports whether this process holds a capability.
+func capable(c mprog.Capability) bool {
+	var data [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	return unix.Capget(&header, &data[0]) == nil && data[c/32].Effective>>(c%32)&1 != 0
+}
+
+// programEnvironment is an environment without what is for this package.
+func programEnvironment(env []string) []string {
+	kept := make([]string, 0, len(env))
+	for _, v := range env {
+		if !strings.HasPrefix(v, insideVariable+"=") {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+// isolate gives the current thread, from which the program will be forked,
+// namespaces for network and mounts, and a simulated bpf file system. Without
+// the capabilities for it, nothing changes.
+func (s *supervisor) isolate() error {
+	if capable(mprog.CapSysAdmin) && capable(mprog.CapNetAdmin) {
+		if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("namespaces for the program: %w", err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return fmt.Errorf("mounts for the program: %w", err)
+		}
+		if err := s.mountBPF(mprog.BPFFS); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		if err := raiseLoopback(); err != nil {
+			return err
+		}
+		s.private = true
+	}
+	return s.settle()
+}
+
+// settle notes the namespace that the program begins in.
+func (s *supervisor) settle() error {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
+		return fmt.Errorf("network namespace: %w", err)
+	}
+	s.home = st.Ino
+	s.sim.Home(s.home)
+	return nil
+}
+
+// mountBPF mounts what passes for a bpf file system, where the current thread
+// sees it.
+func (s *supervisor) mountBPF(dir string) error {
+	if err := unix.Mount("bpf", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=700"); err != nil {
+		return fmt.Errorf("mount %s: %w", dir, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return fmt.Errorf("mount %s: %w", dir, err)
+	}
+	s.bpffs[st.Dev] = true
+	return nil
+}
+
+// raiseLoopback brings the loopback device of the thread's network namespace up.
+func raiseLoopback() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("bring lo up: %w", err)
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return fmt.Errorf("bring lo up: %w", err)
+	}
+	request.SetUint16(unix.IFF_UP)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFFLAGS,
+		uintptr(unsafe.Pointer(request))); errno != 0 {
+		return fmt.Errorf("bring lo up: %w", errno)
+	}
+	return nil
+}
