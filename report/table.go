@@ -27,7 +27,7 @@ func (r *Results) rows() []row {
 		if vm := run.VM; vm != nil {
 			o.Machine, o.Boot, o.Total = vm.Machine+"/"+vm.Accel, brief(vm.Boot), brief(vm.Total)
 			if vm.Boots > 1 && o.Note == "" {
-				o.Note = fmt.Sprintf("came up at boot %d", vm.Boots)
+				o.Note = "came up at the second boot"
 			}
 		}
 	}

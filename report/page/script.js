@@ -28,7 +28,7 @@
         count += hit;
       }
       body.classList.toggle("out", !any);
-      fold(body, chosen ? !any : !body.classList.contains("bad"));
+      fold(body, !chosen);
     }
     shown.textContent = chosen ? count + (count === 1 ? " rule" : " rules") : "";
     label();
