@@ -23,7 +23,7 @@ func keepLog(c Command, console string) Log {
 			return log
 		}
 		dir = filepath.Join(cache, "logs")
-		dropLogs(dir, time.Now().Add(-logLife))
+		removeOld(filepath.Join(dir, "console-*.log"), time.Now().Add(-logLife))
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return log
@@ -41,12 +41,12 @@ func keepLog(c Command, console string) Log {
 	return log
 }
 
-// dropLogs removes the logs older than a point in time.
-func dropLogs(dir string, before time.Time) {
-	logs, _ := filepath.Glob(filepath.Join(dir, "console-*.log"))
-	for _, log := range logs {
-		if fi, err := os.Stat(log); err == nil && fi.ModTime().Before(before) {
-			os.Remove(log)
+// removeOld removes the files that match a pattern and have not changed since.
+func removeOld(pattern string, since time.Time) {
+	found, _ := filepath.Glob(pattern)
+	for _, path := range found {
+		if fi, err := os.Lstat(path); err == nil && fi.ModTime().Before(since) {
+			os.RemoveAll(path)
 		}
 	}
 }

@@ -31,9 +31,9 @@ func (uml) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	defer initrd.Close()
 	// Its sockets go into a directory of their own, and that with the run.
-	dir, err := os.MkdirTemp("", "nkconform-uml-")
+	dir, err := runDir()
 	if err != nil {
-		return Result{}, fmt.Errorf("make directory for the run: %w", err)
+		return Result{}, err
 	}
 	defer os.RemoveAll(dir)
 	return run(ctx, c, program{

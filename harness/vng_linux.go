@@ -196,19 +196,5 @@ func hasVirtiofsd() bool {
 	return false
 }
 
-// runDir makes a directory for one run in the cache, where a guest that
-// shares the host's root file system sees it.
-func runDir() (string, error) {
-	cache, err := image.CacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "run")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make directory for the run: %w", err)
-	}
-	return os.MkdirTemp(dir, "")
-}
-
 // quote quotes a word for a shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
