@@ -62,7 +62,7 @@ func (p *player) send(s *trace.Statement) (trace.Outcome, error) {
 
 func (p *player) idRequest(s *trace.Statement, word string) mprog.IDRequest {
 	return mprog.IDRequest{
-		Shape: shapeOf(s), ID: resolve(word, p.names.id), OpenFlags: number(s, "open_flags"),
+		Shape: shapeOf(s), ID: p.names.resolveID(word), OpenFlags: number(s, "open_flags"),
 	}
 }
 

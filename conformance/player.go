@@ -205,7 +205,7 @@ func (p *player) fdParam(s *trace.Statement, key string) uint32 {
 // relative returns the field that relative_fd and relative_id share.
 func (p *player) relative(s *trace.Statement) uint32 {
 	if v, ok := s.Param("relative_id"); ok {
-		return resolve(v, p.names.id)
+		return p.names.resolveID(v)
 	}
 	return p.fdParam(s, "relative_fd")
 }

@@ -50,6 +50,12 @@ func resolve(word string, names map[string]uint32) uint32 {
 	return n
 }
 
+// resolveID is resolve for an id, which may be given as one above another.
+func (s *scope) resolveID(word string) uint32 {
+	name, above, _ := trace.SplitID(word)
+	return resolve(name, s.id) + above
+}
+
 func (s *scope) hookOf(word string) mprog.Hook {
 	device, typ, _ := trace.SplitHook(word)
 	return mprog.Hook{Ifindex: resolve(device, s.ifindex), Type: typ}

@@ -179,7 +179,13 @@ func (p *parser) value(k kind, w word) (declares []string, err error) {
 		return p.declaration(k, w)
 	case device:
 		return nil, p.reference(w, newDevice)
-	case fd, id:
+	case id:
+		name, _, err := SplitID(w.text)
+		if err != nil {
+			return nil, p.errorf(w.col, "%v", err)
+		}
+		return nil, p.reference(word{name, w.col}, newProg, newLink, newObject)
+	case fd:
 		return nil, p.reference(w, newProg, newLink, newObject)
 	case fds:
 		return nil, p.references(w, newProg, newLink, newObject)

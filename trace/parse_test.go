@@ -31,6 +31,7 @@ move nk1 blue
 process q netns=blue without=net_admin+bpf
 q: prog-fd z a open_flags=1            ! EPERM
 link-fd m l
+link-fd m2 l+4                         ! ENOENT
 q: link-next 0                         = next_id l
 pin /sys/fs/bpf/l l
 get k /sys/fs/bpf/l
@@ -91,6 +92,9 @@ func TestParseErrors(t *testing.T) {
 		{"process q\nq: prog b", `t:5:4: prog is no system call: a process cannot make it`},
 		{"exit a", `t:4:6: no process is called "a"`},
 		{"pin l l", `t:4:5: expected a path that begins with /, found "l"`},
+		{"link-fd x l+y", `t:4:11: expected an id such as l+1, found "l+y"`},
+		{"link-fd x k+1", `t:4:11: no program or link is called "k": expected one of a, l`},
+		{"link-fd x 5+1", `t:4:11: expected an id such as l+1, found "5+1"`},
 		{"dup x y", `t:4:7: no program or link is called "y": expected one of a, l`},
 		{"netkit nk2 nk2", `t:4:12: "nk2" is declared twice`},
 		{"netkit nk2 a", `t:4:12: "a" is declared already, as the name of a new program`},

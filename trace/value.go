@@ -54,6 +54,20 @@ func SplitHook(s string) (device string, typ mprog.AttachType, err error) {
 	return device, typ, nil
 }
 
+// SplitID splits NAME+N, the id that is N above another, into NAME and N; any
+// other word is itself and 0.
+func SplitID(s string) (name string, above uint32, err error) {
+	name, n, ok := strings.Cut(s, "+")
+	if !ok {
+		return s, 0, nil
+	}
+	v, err := strconv.ParseUint(n, 10, 16)
+	if err != nil || !IsName(name) {
+		return "", 0, fmt.Errorf("expected an id such as l+1, found %q", s)
+	}
+	return name, uint32(v), nil
+}
+
 // Expand returns the names that a word stands for: p1..p63 for 63 of them, any
 // other word for itself.
 func Expand(s string) ([]string, error) {
