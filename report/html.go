@@ -63,7 +63,7 @@ type pageSum struct{ Class, Text, Title string }
 type pageRule struct {
 	ID, Rule string
 	Bad      bool // something failed or deviates
-	Differs  bool // kernels do not agree
+	Differs  bool // kernels that ran it do not agree
 	Cells    []pageCell
 }
 
@@ -108,7 +108,9 @@ func (r *Results) html(out io.Writer) error {
 	}
 	p.Groups = r.pageGroups(anchors)
 	for _, g := range p.Groups {
-		p.Rules += len(g.Rules)
+		if g.Name+"/" != wholeKernel {
+			p.Rules += len(g.Rules)
+		}
 	}
 	if err := pageTemplate.Execute(out, p); err != nil {
 		return fmt.Errorf("write page: %w", err)
@@ -182,7 +184,7 @@ func (r *Results) pageGroups(anchors map[anchorKey]string) []pageGroup {
 			if c.Status == Failed || c.Status == Known {
 				rule.Bad = true
 			}
-			if ran && !slices.Contains(verdicts, c.Status) {
+			if ran && c.Status != Skipped && !slices.Contains(verdicts, c.Status) {
 				verdicts = append(verdicts, c.Status)
 			}
 		}

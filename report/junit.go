@@ -10,16 +10,12 @@ import (
 )
 
 type junitSuites struct {
-	XMLName  xml.Name     `xml:"testsuites"`
-	Name     string       `xml:"name,attr"`
-	Tests    int          `xml:"tests,attr"`
-	Failures int          `xml:"failures,attr"`
-	Errors   int          `xml:"errors,attr"`
-	Time     string       `xml:"time,attr"`
-	Suites   []junitSuite `xml:"testsuite"`
+	XMLName xml.Name     `xml:"testsuites"` // without attributes: not all schemas have them
+	Suites  []junitSuite `xml:"testsuite"`
 }
 
-// junitSuite has its elements in the order that the schemas want.
+// junitSuite has all that the schemas of Jenkins and of Ant ask for, in their
+// order, whether or not it says anything here.
 type junitSuite struct {
 	Name       string          `xml:"name,attr"`
 	Tests      int             `xml:"tests,attr"`
@@ -27,11 +23,14 @@ type junitSuite struct {
 	Errors     int             `xml:"errors,attr"`
 	Skipped    int             `xml:"skipped,attr"`
 	Time       string          `xml:"time,attr"`
-	Timestamp  string          `xml:"timestamp,attr,omitempty"`
+	Timestamp  string          `xml:"timestamp,attr"`
+	Hostname   string          `xml:"hostname,attr"`
+	ID         int             `xml:"id,attr"`
+	Package    string          `xml:"package,attr"`
 	Properties []junitProperty `xml:"properties>property"`
 	Cases      []junitCase     `xml:"testcase"`
-	SystemOut  string          `xml:"system-out,omitempty"`
-	SystemErr  string          `xml:"system-err,omitempty"`
+	SystemOut  string          `xml:"system-out"`
+	SystemErr  string          `xml:"system-err"`
 }
 
 type junitProperty struct {
@@ -55,12 +54,10 @@ type junitMessage struct {
 }
 
 func (r *Results) junit(out io.Writer) error {
-	all := junitSuites{Name: "nkconform", Time: seconds(r.Seconds)}
-	for _, run := range r.Runs {
+	var all junitSuites
+	for i, run := range r.Runs {
 		s := run.junitSuite(r.Started)
-		all.Tests += s.Tests
-		all.Failures += s.Failures
-		all.Errors += s.Errors
+		s.ID = i
 		all.Suites = append(all.Suites, s)
 	}
 	if _, err := io.WriteString(out, xml.Header); err != nil {
@@ -79,11 +76,9 @@ func (run *Run) junitSuite(started time.Time) junitSuite {
 	s := junitSuite{
 		Name:  "nkconform " + run.Name,
 		Tests: len(run.Cases), Failures: run.Failed, Skipped: run.Skipped + run.Known,
-		Time: seconds(run.Seconds), SystemOut: xmlText(run.Console),
+		Time: seconds(run.Seconds), SystemOut: xmlText(run.Console), Package: "nkconform", Hostname: run.Name,
+		Timestamp:  started.UTC().Format("2006-01-02T15:04:05"), // the schemas know no zone
 		Properties: []junitProperty{{"backend", run.Backend}, {"release", run.Kernel.Release}, {"architecture", run.Kernel.Machine}},
-	}
-	if !started.IsZero() {
-		s.Timestamp = started.UTC().Format("2006-01-02T15:04:05") // the schemas know no zone
 	}
 	if run.Image != "" {
 		s.Properties = append(s.Properties, junitProperty{"image", run.Image})
@@ -123,7 +118,8 @@ func (c Case) junitCase(run string) junitCase {
 	return j
 }
 
-func seconds(s float64) string { return fmt.Sprintf("%.6f", s) }
+// seconds is a time as the schemas have it.
+func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
 
 // xmlText drops what XML cannot hold, as the escape sequences of a console.
 func xmlText(s string) string {

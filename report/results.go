@@ -90,8 +90,8 @@ func Decode(in io.Reader) (*Results, error) {
 			if c.ID == "" || !slices.Contains(statuses, c.Status) {
 				return nil, fmt.Errorf("decode results: run %s: case %d has id %q and status %q", run.Name, j, c.ID, c.Status)
 			}
-			if c.Status == Failed && c.Failure == nil {
-				return nil, fmt.Errorf("decode results: run %s: case %s failed without a failure", run.Name, c.ID)
+			if (c.Status == Failed || c.Status == Known) && c.Failure == nil {
+				return nil, fmt.Errorf("decode results: run %s: case %s %s without a failure", run.Name, c.ID, c.Status)
 			}
 		}
 		run.Recount() // what is counted here need not be believed
