@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // capabilities of the current thread, as capget(2) has them: two words of 32.
@@ -25,12 +27,15 @@ func (c *capabilities) effective(number int) bool {
 }
 
 // dropCapabilities takes capabilities from the current thread, for good.
-func dropCapabilities(numbers ...int) error {
+func dropCapabilities(numbers ...mprog.Capability) error {
 	c, err := currentCapabilities()
 	if err != nil {
 		return err
 	}
 	for _, n := range numbers {
+		if int(n) >= 32*len(c) {
+			return fmt.Errorf("drop capability %d: no such capability", n)
+		}
 		word, bit := &c[n/32], uint32(1)<<(n%32)
 		word.Effective &^= bit
 		word.Permitted &^= bit

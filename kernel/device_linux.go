@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -17,16 +16,29 @@ func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 	if spec.Kind == mprog.AnyDevice {
 		return k.addAnyDevice(spec.Name)
 	}
-	link, err := newLink(spec)
+	if spec.Kind == mprog.Netkit && spec.Peer == "" {
+		ifindex, err = k.addSingle(spec)
+	} else {
+		ifindex, peer, err = k.addLink(spec)
+	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("add device %s: %w", spec.Name, err)
 	}
-	if err := k.links.LinkAdd(link); err != nil {
-		return 0, 0, fmt.Errorf("add device %s: %w", spec.Name, linkError(spec.Kind, err))
-	}
-	added, err := k.links.LinkByName(spec.Name)
+	return ifindex, peer, nil
+}
+
+func (k *Kernel) addLink(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+	link, err := newLink(spec)
 	if err != nil {
-		return 0, 0, fmt.Errorf("add device %s: look up: %w", spec.Name, err)
+		return 0, 0, err
+	}
+	links := k.netns0().links
+	if err := links.LinkAdd(link); err != nil {
+		return 0, 0, linkError(spec.Kind, err)
+	}
+	added, err := links.LinkByName(spec.Name)
+	if err != nil {
+		return 0, 0, fmt.Errorf("look up: %w", err)
 	}
 	attrs := added.Attrs()
 	// A pair's devices name each other as parent.
@@ -46,22 +58,13 @@ func (k *Kernel) addAnyDevice(name string) (ifindex, peer uint32, err error) {
 	return ifindex, 0, err
 }
 
-// newLink describes a device to rtnetlink: down, in layer 2 mode and with the
-// kernel's default policy if it is a netkit.
+// newLink describes a device to rtnetlink.
 func newLink(spec mprog.DeviceSpec) (netlink.Link, error) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = spec.Name
 	switch spec.Kind {
 	case mprog.Netkit:
-		nk := &netlink.Netkit{
-			LinkAttrs: attrs,
-			Scrub:     netlink.NETKIT_SCRUB_DEFAULT,
-			PeerScrub: netlink.NETKIT_SCRUB_DEFAULT,
-		}
-		peer := netlink.NewLinkAttrs()
-		peer.Name = spec.Peer
-		nk.SetPeerAttrs(&peer)
-		return nk, nil
+		return newNetkit(attrs, spec), nil
 	case mprog.Veth:
 		return &netlink.Veth{LinkAttrs: attrs, PeerName: spec.Peer}, nil
 	case mprog.Dummy:
@@ -88,12 +91,9 @@ func (k *Kernel) DeleteDevice(ifindex uint32) error {
 		return fmt.Errorf("delete device 0: %w", mprog.ENODEV)
 	}
 	device := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: int(ifindex)}}
-	err := k.links.LinkDel(device)
+	err := k.netns0().links.LinkDel(device)
 	if err == nil {
 		return nil
 	}
-	if errno, ok := errors.AsType[unix.Errno](err); ok {
-		err = mprog.Errno(errno)
-	}
-	return fmt.Errorf("delete device %d: %w", ifindex, err)
+	return fmt.Errorf("delete device %d: %w", ifindex, plainErrno(err))
 }

@@ -16,11 +16,11 @@ func TestUnavailable(t *testing.T) {
 	newKernel(t)
 	for _, test := range []struct {
 		name string
-		drop []int
+		drop []mprog.Capability
 		want string
 	}{
-		{"no capabilities", []int{unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN}, "CAP_NET_ADMIN and CAP_SYS_ADMIN"},
-		{"no CAP_SYS_ADMIN", []int{unix.CAP_SYS_ADMIN}, "missing CAP_SYS_ADMIN"},
+		{"no capabilities", []mprog.Capability{mprog.CapNetAdmin, mprog.CapSysAdmin}, "CAP_NET_ADMIN and CAP_SYS_ADMIN"},
+		{"no CAP_SYS_ADMIN", []mprog.Capability{mprog.CapSysAdmin}, "missing CAP_SYS_ADMIN"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			thread, err := startThread(func() error { return dropCapabilities(test.drop...) })

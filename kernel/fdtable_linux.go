@@ -109,19 +109,33 @@ func readFD(fd int) (string, error) {
 
 // adopt moves a new descriptor to the next free number.
 func (t *fdTable) adopt(fd int) (int, error) {
+	moved, err := t.number(uintptr(fd))
+	unix.Close(fd)
+	return moved, err
+}
+
+// dup is dup(2) for any descriptor but those of the Go runtime.
+func (t *fdTable) dup(fd uint32) (int, error) {
+	if slices.Contains(t.inherited, int(fd)) {
+		return -1, unix.EBADF
+	}
+	return t.number(uintptr(fd))
+}
+
+// number gives an open descriptor the next free number as well.
+func (t *fdTable) number(fd uintptr) (int, error) {
 	if t.next >= t.limit {
 		t.next = t.first
 	}
-	moved, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, t.next)
+	n, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, t.next)
 	if err == unix.EMFILE && t.next != t.first { // all higher numbers are in use
-		moved, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, t.first)
+		n, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, t.first)
 	}
-	unix.Close(fd)
 	if err != nil {
 		return -1, err
 	}
-	t.next = moved + 1
-	return moved, nil
+	t.next = n + 1
+	return n, nil
 }
 
 // close closes any descriptor but those of the Go runtime, which do not exist

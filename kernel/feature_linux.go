@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -10,56 +11,56 @@ import (
 // loopback is the ifindex of the device that every namespace has.
 const loopback = 1
 
-// The probes, each made once a program, in an environment of its own so that it
-// leaves no trace in the one that asks.
-var probes = map[mprog.Feature]func() error{
-	mprog.FeatureTCX: sync.OnceValue(func() error {
-		return probe(func(k *Kernel) error {
-			return k.tryAttach(loopback, mprog.TCXIngress)
-		})
-	}),
-	mprog.FeatureNetkit: sync.OnceValue(func() error {
-		return probe(func(k *Kernel) error {
-			ifindex, _, err := k.AddDevice(mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk0", Peer: "nk1"})
-			if err != nil {
-				return err
-			}
-			return k.tryAttach(ifindex, mprog.NetkitPrimary)
-		})
-	}),
-	mprog.FeatureVeth:  sync.OnceValue(func() error { return probe(canAdd(mprog.Veth)) }),
-	mprog.FeatureDummy: sync.OnceValue(func() error { return probe(canAdd(mprog.Dummy)) }),
-}
+// probed holds, by feature, what the probe said: a func() error that probes when
+// it is first called.
+var probed sync.Map
 
-// Supports tries the feature out; the kernel's version plays no part.
+// Supports tries the feature out, once a program and in an environment of its
+// own, so that no trace is left in this one; the kernel's version plays no part.
 func (k *Kernel) Supports(feature mprog.Feature) error {
-	try, ok := probes[feature]
-	if !ok {
+	if !slices.Contains(mprog.Features, feature) {
 		return fmt.Errorf("feature %q: %w: not known here", feature, mprog.ErrUnsupported)
 	}
-	if err := try(); err != nil {
+	once, _ := probed.LoadOrStore(feature, sync.OnceValue(func() error { return probe(feature) }))
+	if err := once.(func() error)(); err != nil {
 		return fmt.Errorf("feature %s: %w", feature, err)
 	}
 	return nil
 }
 
-func canAdd(kind mprog.DeviceKind) func(*Kernel) error {
-	return func(k *Kernel) error {
-		_, _, err := k.AddDevice(mprog.DeviceSpec{Kind: kind, Name: "d0", Peer: "d1"})
-		return err
-	}
-}
-
-func probe(try func(*Kernel) error) error {
+func probe(feature mprog.Feature) error {
 	k, err := New()
 	if err != nil {
 		return err
 	}
-	err = try(k)
+	err = k.try(feature)
 	if shutdownErr := k.Shutdown(); err == nil {
 		err = shutdownErr
 	}
 	return err
+}
+
+func (k *Kernel) try(feature mprog.Feature) error {
+	switch feature {
+	case mprog.FeatureTCX:
+		return k.tryAttach(loopback, mprog.TCXIngress)
+	case mprog.FeatureNetkit:
+		ifindex, err := k.tryAdd(mprog.Netkit, "d1")
+		if err != nil {
+			return err
+		}
+		return k.tryAttach(ifindex, mprog.NetkitPrimary)
+	case mprog.FeatureSingle:
+		_, err := k.tryAdd(mprog.Netkit, "")
+		return err
+	}
+	_, err := k.tryAdd(mprog.DeviceKind(feature), "d1")
+	return err
+}
+
+func (k *Kernel) tryAdd(kind mprog.DeviceKind, peer string) (ifindex uint32, err error) {
+	ifindex, _, err = k.AddDevice(mprog.DeviceSpec{Kind: kind, Name: "d0", Peer: peer})
+	return ifindex, err
 }
 
 // tryAttach attaches a program. A refusal wraps [mprog.ErrUnsupported].

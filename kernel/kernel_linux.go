@@ -5,18 +5,19 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // Kernel is the running kernel as seen by a process with all capabilities, in a
-// network namespace of its own. [Kernel.Fork] adds processes.
+// network namespace of its own. [Kernel.NewProcess] adds processes.
 type Kernel struct {
 	*Process
-	links *netlink.Handle // rtnetlink of the namespace, for any thread
 
-	forks    sync.Mutex
+	mu       sync.Mutex
+	netns    []*namespace // by mprog.Netns
 	children []*Process
+	recorder *recorder // nil until it is needed
+	sending  sync.Mutex
 }
 
 // New starts an environment. It must be shut down.
@@ -30,55 +31,56 @@ func New() (*Kernel, error) {
 	k := &Kernel{}
 	p, err := startProcess(k.setUp)
 	if err != nil {
-		k.closeLinks()
+		k.closeNamespaces()
 		return nil, fmt.Errorf("new environment: %w", err)
 	}
 	k.Process = p
 	return k, nil
 }
 
-// setUp runs on the first process's thread. The netlink socket is made before
-// the thread gets file descriptors of its own, so that it belongs to the whole
-// program: Go's poller and its finalizers know nothing of another table.
+// setUp runs on the first process's thread, before that gets file descriptors of
+// its own.
 func (k *Kernel) setUp() error {
 	if err := checkBPF(); err != nil {
 		return err
 	}
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return unavailable("a network namespace", err)
+	n, err := newNamespace()
+	if err == nil {
+		k.netns = []*namespace{n}
 	}
-	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return fmt.Errorf("open rtnetlink: %w", err)
-	}
-	k.links = links
-	if err := links.SetSocketTimeout(netlinkTimeout); err != nil {
-		return fmt.Errorf("open rtnetlink: %w", err)
-	}
-	return nil
+	return err
 }
 
 // netlinkTimeout bounds the wait for an answer of rtnetlink. Creating the first
 // device of a kind may load a module.
 const netlinkTimeout = 30 * time.Second
 
-func (k *Kernel) closeLinks() {
-	if k.links != nil {
-		k.links.Close()
-		k.links = nil
+// netns0 is the first process's namespace.
+func (k *Kernel) netns0() *namespace { return k.netns[0] }
+
+func (k *Kernel) closeNamespaces() {
+	for _, n := range k.netns {
+		n.close()
 	}
+	k.netns = nil
 }
 
 // Shutdown ends the processes, which closes every descriptor and leaves the
 // namespaces. The kernel removes their devices, and what is attached to
 // them, soon afterwards.
 func (k *Kernel) Shutdown() error {
-	k.forks.Lock()
-	defer k.forks.Unlock()
-	for _, p := range k.children {
-		p.Exit()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, p := range append(k.children, k.Process) {
+		_ = p.Exit() // those that have exited say so
 	}
-	k.Exit()
-	k.closeLinks()
-	return nil
+	k.closeNamespaces()
+	r := k.recorder
+	k.recorder = nil
+	return r.close()
+}
+
+// Transmit is TODO.
+func (*Kernel) Transmit(uint32) (mprog.Delivery, error) {
+	return mprog.Delivery{}, mprog.ErrUnsupported
 }

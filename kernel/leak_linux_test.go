@@ -103,13 +103,13 @@ func watchNamespace(t *testing.T, k *Kernel, tid int) (ended func() bool) {
 	netkit := &netlink.Netkit{LinkAttrs: attrs}
 	netkit.SetPeerAttrs(&peer)
 	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: peer.Name, PeerNamespace: peer.Namespace}
-	if err := k.links.LinkAdd(veth); err != nil {
-		if err := k.links.LinkAdd(netkit); err != nil {
+	if err := k.netns0().links.LinkAdd(veth); err != nil {
+		if err := k.netns0().links.LinkAdd(netkit); err != nil {
 			t.Skipf("no way to see a namespace's end: add a pair of devices: %v", err)
 		}
 	}
 	return func() bool {
-		_, err := k.links.LinkByName(attrs.Name)
+		_, err := k.netns0().links.LinkByName(attrs.Name)
 		return err != nil
 	}
 }

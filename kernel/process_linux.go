@@ -16,6 +16,8 @@ type Process struct {
 	mu     sync.Mutex
 	thread *thread // nil after exit
 	fds    *fdTable
+	first  *Process // of the environment; p itself for the first one
+	bpffs  *error   // nil: not mounted yet; else how that went
 
 	// The call in hand. It lies here, on the heap, so that no call allocates
 	// and the kernel's pointers stay valid while a caller's stack moves.
@@ -25,13 +27,15 @@ type Process struct {
 	progIDs  []uint32
 	linkIDs  []uint32
 	info     [infoSize]byte
+	path     []byte
 	fd       uint32
+	unlinked int // see Unlink
 	err      error
 	runBPF   func() // p.onThreadBPF
 	runClose func() // p.onThreadClose
 }
 
-var _ mprog.Kernel = (*Process)(nil)
+var _ mprog.Process = (*Process)(nil)
 
 var errExited = errors.New("process has exited")
 
@@ -39,6 +43,7 @@ var errExited = errors.New("process has exited")
 // file descriptors of the program.
 func startProcess(setup func() error) (*Process, error) {
 	p := &Process{}
+	p.first = p
 	p.runBPF, p.runClose = p.onThreadBPF, p.onThreadClose
 	t, err := startThread(func() error {
 		if err := setup(); err != nil {
@@ -86,14 +91,20 @@ func (p *Process) failure(op mprog.Op) error {
 }
 
 func (p *Process) onThreadBPF() {
-	ret, errno := bpf(p.cmd, unsafe.Pointer(&p.attr), p.size)
-	p.err = nil
-	switch {
-	case errno != 0:
-		p.err = errno
-	case p.cmd == attr.LinkCreate:
+	var ret int
+	if ret, p.err = p.raw(p.cmd, p.size); p.err == nil && makesFD[p.cmd] {
 		p.adopt(ret)
 	}
+}
+
+// raw makes the system call whose attr has been encoded into p.attr, on the
+// current thread.
+func (p *Process) raw(cmd attr.Command, size uint32) (int, error) {
+	ret, errno := bpf(cmd, unsafe.Pointer(&p.attr), size)
+	if errno != 0 {
+		return -1, errno
+	}
+	return ret, nil
 }
 
 // adopt makes fd, which a system call has just returned, one of the process's.
@@ -107,3 +118,16 @@ func (p *Process) adopt(fd int) {
 }
 
 func (p *Process) onThreadClose() { p.err = p.fds.close(p.fd) }
+
+// Exit ends the process. When it returns, its descriptors are closed, and what
+// only they referred to, such as links, is released. Later calls fail.
+func (p *Process) Exit() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.thread == nil {
+		return errExited
+	}
+	p.thread.stop()
+	p.thread = nil
+	return nil
+}

@@ -5,12 +5,18 @@ type Command uint32
 
 // The commands with a layout here (include/uapi/linux/bpf.h).
 const (
+	ObjPin         Command = 6  // BPF_OBJ_PIN
+	ObjGet         Command = 7  // BPF_OBJ_GET
 	ProgAttach     Command = 8  // BPF_PROG_ATTACH
 	ProgDetach     Command = 9  // BPF_PROG_DETACH
+	ProgGetNextID  Command = 11 // BPF_PROG_GET_NEXT_ID
+	ProgGetFDByID  Command = 13 // BPF_PROG_GET_FD_BY_ID
 	ObjGetInfoByFD Command = 15 // BPF_OBJ_GET_INFO_BY_FD
 	ProgQuery      Command = 16 // BPF_PROG_QUERY
 	LinkCreate     Command = 28 // BPF_LINK_CREATE
 	LinkUpdate     Command = 29 // BPF_LINK_UPDATE
+	LinkGetFDByID  Command = 30 // BPF_LINK_GET_FD_BY_ID
+	LinkGetNextID  Command = 31 // BPF_LINK_GET_NEXT_ID
 	LinkDetach     Command = 34 // BPF_LINK_DETACH
 )
 
@@ -24,27 +30,27 @@ type Field struct {
 // Fields lists the fields of bpf_attr that the command has for mprog hooks, in
 // order of offset. The list is shared: it must not be changed. It is nil for a
 // command without a layout.
-func (c Command) Fields() []Field {
-	switch c {
-	case ProgAttach, ProgDetach:
-		return progAttach
-	case ProgQuery:
-		return progQuery
-	case LinkCreate:
-		return linkCreate
-	case LinkUpdate:
-		return linkUpdate
-	case LinkDetach:
-		return linkDetach
-	case ObjGetInfoByFD:
-		return objInfo
-	}
-	return nil
-}
+func (c Command) Fields() []Field { return layouts[c] }
 
 // Size returns the size in bytes of the command's fields: what bpf(2) is told
 // for a request with the zero [mprog.Shape].
 func (c Command) Size() uint32 { return end(c.Fields()) }
+
+var layouts = map[Command][]Field{
+	ObjPin:         objPin,
+	ObjGet:         objGet,
+	ProgAttach:     progAttach,
+	ProgDetach:     progAttach,
+	ProgGetNextID:  nextID,
+	ProgGetFDByID:  progFDByID,
+	ObjGetInfoByFD: objInfo,
+	ProgQuery:      progQuery,
+	LinkCreate:     linkCreate,
+	LinkUpdate:     linkUpdate,
+	LinkGetFDByID:  linkFDByID,
+	LinkGetNextID:  nextID,
+	LinkDetach:     linkDetach,
+}
 
 // The layouts. A gap between two fields is padding that the kernel ignores.
 var (
@@ -92,6 +98,29 @@ var (
 		{"info.bpf_fd", 0, 4},
 		{"info.info_len", 4, 4}, // also written by the kernel
 		{"info.info", 8, 8},
+	}
+	progFDByID = []Field{
+		{"prog_id", 0, 4},
+		{"open_flags", 8, 4},
+	}
+	linkFDByID = []Field{
+		{"link_id", 0, 4},
+		{"open_flags", 8, 4},
+	}
+	nextID = []Field{
+		{"start_id", 0, 4},
+		{"next_id", 4, 4}, // written by the kernel, never read
+		{"open_flags", 8, 4},
+	}
+	// Behind these 16 bytes the kernel has path_fd, since Linux 6.5.
+	objPin = []Field{
+		{"pathname", 0, 8},
+		{"bpf_fd", 8, 4},
+		{"file_flags", 12, 4},
+	}
+	objGet = []Field{
+		{"pathname", 0, 8},
+		{"file_flags", 12, 4},
 	}
 )
 

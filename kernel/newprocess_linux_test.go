@@ -5,24 +5,23 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
 )
 
-func (s *stage) fork(spec ProcessSpec) *Process {
+func (s *stage) process(spec mprog.ProcessSpec) mprog.Process {
 	s.t.Helper()
-	p, err := s.Fork(spec)
+	p, err := s.NewProcess(spec)
 	require.NoError(s.t, err)
 	return p
 }
 
-func TestFork(t *testing.T) {
+func TestNewProcess(t *testing.T) {
 	s := newStage(t)
-	a, b := s.prog("a"), s.prog("b")
+	a, b, c := s.prog("a"), s.prog("b"), s.prog("c")
 	link, err := s.link(a, 0)
 	require.NoError(t, err)
-	child := s.fork(ProcessSpec{})
+	child := s.process(mprog.ProcessSpec{})
 
 	for _, fd := range []uint32{a, b, link} {
 		want, err := s.ObjectInfo(fd)
@@ -39,45 +38,48 @@ func TestFork(t *testing.T) {
 	require.NoError(t, s.Close(link))
 	s.expect(3, a, b) // the child holds the link
 	_, err = child.LinkCreate(mprog.LinkCreateRequest{
-		TargetIfindex: loopback, AttachType: mprog.TCXIngress, ProgFD: loadProg(t, child, "c"),
+		TargetIfindex: loopback, AttachType: mprog.TCXIngress, ProgFD: c,
 	})
 	require.NoError(t, err)
-	child.Exit()
+	require.NoError(t, child.Exit())
 	s.expect(6, b)
 	assert.ErrorIs(t, child.Close(a), errExited)
+	assert.ErrorIs(t, child.Exit(), errExited)
 }
 
-func TestForkIntoNetNS(t *testing.T) {
+func TestNewProcessInNetns(t *testing.T) {
 	s := newStage(t)
 	a := s.prog("a")
-	child := s.fork(ProcessSpec{NewNetNS: true})
+	netns, err := s.NewNetns()
+	require.NoError(t, err)
+	child := s.process(mprog.ProcessSpec{Netns: netns})
 	require.NoError(t, child.ProgAttach(mprog.AttachRequest{
 		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: a,
 	}))
 	s.expect(1) // the first process has another loopback device
 }
 
-func TestForkWithoutCapabilities(t *testing.T) {
+func TestNewProcessWithoutCapabilities(t *testing.T) {
 	const (
-		netAdmin = unix.CAP_NET_ADMIN
-		sysAdmin = unix.CAP_SYS_ADMIN
-		bpf      = unix.CAP_BPF
+		netAdmin = mprog.CapNetAdmin
+		sysAdmin = mprog.CapSysAdmin
+		bpf      = mprog.CapBPF
 	)
 	for _, test := range []struct {
 		name  string
-		drop  []int
+		drop  []mprog.Capability
 		query mprog.Errno
 	}{
 		{"all", nil, 0},
-		{"no CAP_BPF", []int{bpf}, 0},
-		{"no CAP_NET_ADMIN", []int{netAdmin}, 0},
-		{"no CAP_SYS_ADMIN", []int{sysAdmin}, 0},
-		{"neither CAP_NET_ADMIN nor CAP_SYS_ADMIN", []int{netAdmin, sysAdmin}, mprog.EPERM},
+		{"no CAP_BPF", []mprog.Capability{bpf}, 0},
+		{"no CAP_NET_ADMIN", []mprog.Capability{netAdmin}, 0},
+		{"no CAP_SYS_ADMIN", []mprog.Capability{sysAdmin}, 0},
+		{"neither CAP_NET_ADMIN nor CAP_SYS_ADMIN", []mprog.Capability{netAdmin, sysAdmin}, mprog.EPERM},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newStage(t)
 			a := s.prog("a")
-			child := s.fork(ProcessSpec{Drop: test.drop})
+			child := s.process(mprog.ProcessSpec{Without: test.drop})
 			hook := mprog.AttachRequest{TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: a}
 			require.NoError(t, child.ProgAttach(hook))
 

@@ -1,0 +1,133 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// NewProcess starts another process in the environment, which lives until
+// [Process.Exit] or Shutdown. As after fork(2), it has the first process's
+// programs and links at the same descriptors, as references of its own.
+func (k *Kernel) NewProcess(spec mprog.ProcessSpec) (mprog.Process, error) {
+	p, err := k.newProcess(spec)
+	if err != nil {
+		return nil, fmt.Errorf("new process: %w", err)
+	}
+	return p, nil
+}
+
+func (k *Kernel) newProcess(spec mprog.ProcessSpec) (*Process, error) {
+	netns, err := k.namespace(spec.Netns)
+	if err != nil {
+		return nil, err
+	}
+	parent, err := k.inheritance()
+	if err != nil {
+		return nil, err
+	}
+	p, err := startProcess(func() error {
+		if parent.bpffs == nil {
+			if err := enterMounts(parent.tid); err != nil {
+				return err
+			}
+		}
+		return netns.enter()
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.first, p.bpffs = k.Process, &parent.bpffs
+	_ = p.do(func() {
+		if err = p.inherit(parent); err == nil {
+			err = dropCapabilities(spec.Without...)
+		}
+	})
+	if err != nil {
+		_ = p.Exit()
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.children = append(k.children, p)
+	return p, nil
+}
+
+// inheritance is what a process passes on.
+type inheritance struct {
+	tid     int
+	objects map[int]mprog.ObjectInfo // by descriptor
+	next    int                      // see fdTable
+	limit   int
+	bpffs   error // why there is no bpf file system
+}
+
+func (p *Process) inheritance() (*inheritance, error) {
+	p.mu.Lock()
+	open, err := p.openBPF()
+	p.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	h := &inheritance{objects: map[int]mprog.ObjectInfo{}}
+	for _, fd := range open {
+		info, err := p.ObjectInfo(uint32(fd))
+		if err != nil {
+			return nil, err
+		}
+		h.objects[fd] = info
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.thread == nil {
+		return nil, errExited
+	}
+	h.bpffs = p.needBPFFS()
+	h.tid, h.next, h.limit = p.thread.tid, p.fds.next, p.fds.limit
+	return h, nil
+}
+
+// openBPF lists the descriptors of BPF objects. The caller holds p.mu.
+func (p *Process) openBPF() (fds []int, err error) {
+	doErr := p.do(func() {
+		var all []int
+		all, err = listFDs()
+		for _, fd := range all {
+			if _, kindErr := p.fds.kind(uint32(fd)); kindErr == nil {
+				fds = append(fds, fd)
+			}
+		}
+	})
+	return fds, errors.Join(doErr, err)
+}
+
+// inherit opens the objects again, by their ids, which takes CAP_SYS_ADMIN.
+func (p *Process) inherit(from *inheritance) error {
+	for number, object := range from.objects {
+		fd, err := p.openByID(object)
+		if err != nil {
+			return fmt.Errorf("inherit fd %d: %w", number, err)
+		}
+		if fd == number {
+			continue
+		}
+		if err := unix.Dup3(fd, number, unix.O_CLOEXEC); err != nil {
+			return fmt.Errorf("inherit fd %d: %w", number, err)
+		}
+		unix.Close(fd)
+	}
+	p.fds.next, p.fds.limit = max(p.fds.first, from.next), from.limit
+	return nil
+}
+
+func (p *Process) openByID(object mprog.ObjectInfo) (fd int, err error) {
+	cmd := attr.ProgGetFDByID
+	if object.Kind == mprog.LinkObject {
+		cmd = attr.LinkGetFDByID
+	}
+	return p.raw(cmd, attr.EncodeFDByID(&p.attr, mprog.IDRequest{ID: object.ID}))
+}

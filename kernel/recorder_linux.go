@@ -1,0 +1,5 @@
+package kernel
+
+type recorder struct{}
+
+func (r *recorder) close() error { return nil }
