@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -62,19 +61,16 @@ func TestBoot(t *testing.T) {
 	t.Logf("%s with %s: boot %v, total %v", res.Release, res.Accel, res.Boot, res.Total)
 }
 
-// One guest does it all wrong: it complains, panics, and says so.
 func TestBootPanic(t *testing.T) {
 	t.Parallel()
 	m, img := bootableOrSkip(t)
-	var stdout bytes.Buffer
 	res, err := m.Run(t.Context(), Command{
-		Image: img, Stdout: &stdout, LogDir: t.TempDir(), Timeout: time.Minute,
-		Argv: []string{"sh", "-c", `echo before; echo c > /proc/sysrq-trigger; echo after`},
+		Image: img, LogDir: t.TempDir(),
+		Argv: []string{"sh", "-c", `echo c > /proc/sysrq-trigger`},
 	})
 	var died *DiedError
 	require.ErrorAs(t, err, &died)
 	assert.Contains(t, died.Reason, "kernel panic: sysrq")
 	assert.FileExists(t, died.File)
 	assert.NotEmpty(t, res.KernelTrouble)
-	assert.Equal(t, "before\n", stdout.String())
 }

@@ -28,7 +28,8 @@ type Machine interface {
 	// machine. The error is an *UnavailableError, *BootError, *DiedError or
 	// *TimeoutError, wraps ctx's error if that ended the run, or tells what
 	// is wrong with the command. A command that ran to its end is no error,
-	// whatever its exit status and the kernel's complaints: see Result.
+	// whatever its exit status and the kernel's complaints: see Result. Of a
+	// guest that died, the last output may be lost.
 	Run(ctx context.Context, c Command) (Result, error)
 }
 
