@@ -8,14 +8,30 @@ const guestFD = 1 << 30
 // Guest starts a process whose open fds are decided by somebody else, with
 // Install, under the numbers that a program outside of this kernel has for
 // them. What the process opens itself gets numbers that such a program does not
-// reach.
-func (k *Kernel) Guest(spec mprog.ProcessSpec) (*Process, error) {
+// reach. It lives in the network namespace of another process, or if that is nil
+// in a new one.
+func (k *Kernel) Guest(neighbour *Process, without ...mprog.Capability) *Process {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	p := k.newProcess(k.net, allCapabilities)
+	var net *netns
+	if neighbour != nil {
+		net = neighbour.net
+	} else {
+		net = newNetns()
+	}
+	caps := allCapabilities
+	for _, c := range without {
+		switch c {
+		case mprog.CapNetAdmin:
+			caps &^= capNetAdmin
+		case mprog.CapSysAdmin:
+			caps &^= capSysAdmin
+		}
+	}
+	p := k.newProcess(net, caps)
 	p.lastFD = guestFD
 	clear(p.files)
-	return p, nil
+	return p
 }
 
 // Install makes fd of the process refer to what held refers to in another

@@ -27,3 +27,7 @@ func (e *explainer) bpf(c *notify.Call, a *sim.Answer) {
 	}
 	fmt.Fprintf(e.out, "[%d] %s %+v = %s\n", c.TID, a.Command, a.Request, answer)
 }
+
+func (e *explainer) line(c *notify.Call, asked, answer string) {
+	fmt.Fprintf(e.out, "[%d] %s = %s\n", c.TID, asked, answer)
+}

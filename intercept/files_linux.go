@@ -18,14 +18,19 @@ import (
 // one end of a pair of sockets; the other end, which stays here, hangs up when
 // the last copy of the first is closed, wherever it has got to by then.
 type files struct {
-	epoll int
-	byKey map[fileKey]*file
-	byEnd map[int32]*file
-	event [64]unix.EpollEvent
+	epoll        int
+	byKey        map[fileKey]*file
+	byEnd        map[int32]*file
+	event        [64]unix.EpollEvent
+	netlinkEvent [16]unix.EpollEvent
 
 	inotify  int
 	pins     map[int32]sim.PinKey // by watch descriptor
 	unpinned func(sim.PinKey)
+
+	netlink   int             // an epoll set of netlink sockets' ends
+	byNetlink map[int32]*file // by the end, or by the running kernel's socket
+	quit      int             // an eventfd that ends the wait for them
 }
 
 // fileKey identifies an open file by its inode, which is the same for every copy
@@ -34,29 +39,47 @@ type fileKey struct{ device, inode uint64 }
 
 // file is an open file description in the program.
 type file struct {
-	key    fileKey
-	end    int // the end that stays here
-	object *sim.Object
+	key     fileKey
+	end     int         // the end that stays here
+	object  *sim.Object // or
+	netlink *netlink
 }
 
 func newFiles() (*files, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	f := &files{
+		byKey: make(map[fileKey]*file), byEnd: make(map[int32]*file), byNetlink: make(map[int32]*file),
+		pins: make(map[int32]sim.PinKey), epoll: -1, inotify: -1, netlink: -1, quit: -1,
+	}
+	var err error
+	try := func(fd *int, what string, open func() (int, error)) {
+		if err != nil {
+			return
+		}
+		if *fd, err = open(); err != nil {
+			err = fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	try(&f.epoll, "epoll", func() (int, error) { return unix.EpollCreate1(unix.EPOLL_CLOEXEC) })
+	try(&f.netlink, "epoll", func() (int, error) { return unix.EpollCreate1(unix.EPOLL_CLOEXEC) })
+	try(&f.inotify, "inotify", func() (int, error) { return unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK) })
+	try(&f.quit, "eventfd", func() (int, error) { return unix.Eventfd(0, unix.EFD_CLOEXEC) })
+	if err == nil {
+		err = errors.Join(f.await(f.epoll, f.inotify), f.await(f.netlink, f.quit))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("epoll: %w", err)
+		f.close()
+		return nil, err
 	}
-	inotify, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		unix.Close(epoll)
-		return nil, fmt.Errorf("inotify: %w", err)
+	return f, nil
+}
+
+// await has an epoll set tell when something can be read.
+func (f *files) await(epoll, fd int) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+		return fmt.Errorf("epoll: %w", err)
 	}
-	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(inotify)}
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, inotify, &event); err != nil {
-		return nil, errors.Join(fmt.Errorf("epoll: %w", err), unix.Close(epoll), unix.Close(inotify))
-	}
-	return &files{
-		epoll: epoll, byKey: make(map[fileKey]*file), byEnd: make(map[int32]*file),
-		inotify: inotify, pins: make(map[int32]sim.PinKey),
-	}, nil
+	return nil
 }
 
 // close closes everything that is known here. The program's copies then lead
@@ -65,8 +88,40 @@ func (f *files) close() {
 	for _, open := range f.byEnd {
 		unix.Close(open.end)
 	}
-	unix.Close(f.epoll)
-	unix.Close(f.inotify)
+	for _, fd := range []int{f.epoll, f.netlink, f.inotify, f.quit} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// readable has requests on a netlink socket answered from now on.
+func (f *files) readable(made *file) {
+	f.byNetlink[int32(made.end)] = made
+	_ = f.await(f.netlink, made.end) // without memory, the next call finds them
+}
+
+// readableKernel has the running kernel's notifications handed on.
+func (f *files) readableKernel(n *netlink) {
+	if f.byNetlink[int32(n.kernel)] == nil {
+		f.byNetlink[int32(n.kernel)] = f.byEnd[int32(n.end)]
+		_ = f.await(f.netlink, n.kernel)
+	}
+}
+
+// unwatch undoes readableKernel.
+func (f *files) unwatch(fd int) { delete(f.byNetlink, int32(fd)) }
+
+// netlinkEvents returns which netlink sockets have something to read.
+func (f *files) netlinkEvents() []unix.EpollEvent {
+	if len(f.byNetlink) == 0 {
+		return nil
+	}
+	n, err := unix.EpollWait(f.netlink, f.netlinkEvent[:], 0)
+	if err != nil {
+		return nil
+	}
+	return f.netlinkEvent[:n]
 }
 
 // drain closes what hung up since. A program's close(2) returns after the
@@ -97,10 +152,14 @@ func (f *files) hungUp(end int32) {
 	if gone.object != nil {
 		gone.object.Close()
 	}
+	if gone.netlink != nil {
+		gone.netlink.close()
+	}
 }
 
 func (f *files) forget(gone *file) {
 	delete(f.byEnd, int32(gone.end))
+	delete(f.byNetlink, int32(gone.end))
 	delete(f.byKey, gone.key)
 	unix.Close(gone.end) // which takes it out of the epoll set, too
 }

@@ -87,12 +87,16 @@ func (s *supervisor) isolate() error {
 
 // settle notes the namespace that the program begins in.
 func (s *supervisor) settle() error {
-	var st unix.Stat_t
-	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
-		return fmt.Errorf("network namespace: %w", err)
+	var err error
+	if s.home, err = currentNetns(); err != nil {
+		return err
 	}
-	s.home = st.Ino
 	s.sim.Home(s.home)
+	for _, pair := range s.devices {
+		if err := s.rtnl.AddPair(s.home, pair[0], pair[1]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -40,7 +40,7 @@ func Run(o Options, env []string, name string, args ...string) (status int, err 
 	if err != nil {
 		return 0, err
 	}
-	defer s.files.close()
+	defer s.close()
 	prepare := s.isolate
 	if o.Host {
 		prepare = s.settle

@@ -4,14 +4,15 @@ package intercept
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/notify"
+	"github.com/nkconform/nkconform/intercept/rtnl"
 	"github.com/nkconform/nkconform/intercept/sim"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -22,6 +23,7 @@ type supervisor struct {
 	mu     sync.Mutex // held while a call or a request of rtnetlink is answered
 	kernel *fake.Kernel
 	sim    *sim.Sim
+	rtnl   *rtnl.Server
 	files  *files
 	log    *explainer
 
@@ -32,21 +34,25 @@ type supervisor struct {
 	private   bool              // the namespaces are the program's own
 	bpffs     map[uint64]bool   // devices of simulated bpf file systems
 
+	native    uint64        // network namespace of this process
+	lastPort  uint32        // see nextPort
+	datagram  []byte        // see buffer
+	waiting   []*reception  // calls that wait to receive
+	waking    chan struct{} // says that there are such calls
+	quit      chan struct{}
+	unwatched chan struct{} // closed when watchNetlink has ended
+
 	listener *notify.Listener
 	done     chan error
+	devices  [][2]string // to begin with
 }
 
 func newSupervisor(o Options) (*supervisor, error) {
 	s := &supervisor{kernel: o.Kernel, done: make(chan error, 1),
+		waking: make(chan struct{}, 1), quit: make(chan struct{}), unwatched: make(chan struct{}), devices: o.Devices,
 		leaving: make(map[uint32]uint64), bpffs: make(map[uint64]bool)}
 	if s.kernel == nil {
 		s.kernel = fake.New()
-	}
-	for _, pair := range o.Devices {
-		spec := mprog.DeviceSpec{Kind: mprog.Netkit, Name: pair[0], Peer: pair[1]}
-		if _, _, err := s.kernel.AddDevice(spec); err != nil {
-			return nil, fmt.Errorf("device %s: %w", pair[0], err)
-		}
 	}
 	var err error
 	if s.files, err = newFiles(); err != nil {
@@ -55,6 +61,10 @@ func newSupervisor(o Options) (*supervisor, error) {
 	s.sim = sim.New(s.kernel, sim.Options{
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: o.Faults, Verdicts: o.Verdicts,
 	})
+	s.rtnl = rtnl.New(hooks{s.sim})
+	if s.native, err = currentNetns(); err != nil {
+		return nil, err
+	}
 	s.files.unpinned = s.sim.Unpinned
 	if o.Explain != nil {
 		s.log = &explainer{out: o.Explain}
@@ -65,6 +75,11 @@ func newSupervisor(o Options) (*supervisor, error) {
 // serve answers calls until the last one.
 func (s *supervisor) serve(l *notify.Listener) {
 	s.listener = l
+	go func() {
+		defer close(s.unwatched)
+		s.watchNetlink()
+	}()
+	go s.watchWaiting()
 	go func() {
 		runtime.LockOSThread() // the listener's wake-ups go to one thread
 		defer runtime.UnlockOSThread()
@@ -90,9 +105,48 @@ func (s *supervisor) loop() error {
 		}
 		s.mu.Lock()
 		s.files.drain()
+		s.drainNetlink()
 		s.answer(c)
 		s.mu.Unlock()
 	}
+}
+
+// attendEvery is how often calls that wait are looked after.
+const attendEvery = 20 * time.Millisecond
+
+// watchWaiting looks after calls that wait.
+func (s *supervisor) watchWaiting() {
+	for {
+		select {
+		case <-s.waking:
+		case <-s.quit:
+			return
+		}
+		for left := true; left; {
+			time.Sleep(attendEvery)
+			s.mu.Lock()
+			left = s.attend()
+			s.mu.Unlock()
+		}
+	}
+}
+
+// wake has waiting calls looked after.
+func (s *supervisor) wake() {
+	select {
+	case s.waking <- struct{}{}:
+	default:
+	}
+}
+
+// close ends what watches, when nothing is answered any more.
+func (s *supervisor) close() {
+	close(s.quit)
+	_, _ = unix.Write(s.files.quit, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // cannot be full
+	if s.listener != nil {
+		<-s.unwatched
+	}
+	s.files.close()
 }
 
 // answer answers a call. Errors of answering are the caller's death.
@@ -109,18 +163,26 @@ var handlers map[uint32]func(*supervisor, *notify.Call)
 
 func init() {
 	handlers = map[uint32]func(*supervisor, *notify.Call){
-		notify.Native.BPF:   (*supervisor).bpf,
-		unix.SYS_STATFS:     (*supervisor).statfs,
-		unix.SYS_FSTATFS:    (*supervisor).fstatfs,
-		unix.SYS_READLINKAT: (*supervisor).readlinkat,
-		unix.SYS_UNSHARE:    (*supervisor).wander,
-		unix.SYS_SETNS:      (*supervisor).wander,
-		unix.SYS_CLONE:      (*supervisor).wander,
-		unix.SYS_CLONE3:     (*supervisor).wanderClone3,
-		unix.SYS_CAPSET:     (*supervisor).drop,
-		unix.SYS_SETUID:     (*supervisor).drop,
-		unix.SYS_SETREUID:   (*supervisor).drop,
-		unix.SYS_SETRESUID:  (*supervisor).drop,
+		notify.Native.BPF:    (*supervisor).bpf,
+		unix.SYS_STATFS:      (*supervisor).statfs,
+		unix.SYS_FSTATFS:     (*supervisor).fstatfs,
+		unix.SYS_READLINKAT:  (*supervisor).readlinkat,
+		unix.SYS_SOCKET:      (*supervisor).socket,
+		unix.SYS_BIND:        (*supervisor).bind,
+		unix.SYS_CONNECT:     (*supervisor).connectNetlink,
+		unix.SYS_GETSOCKNAME: (*supervisor).getsockname,
+		unix.SYS_SETSOCKOPT:  (*supervisor).setsockopt,
+		unix.SYS_RECVFROM:    (*supervisor).receive,
+		unix.SYS_RECVMSG:     (*supervisor).receive,
+		unix.SYS_IOCTL:       (*supervisor).ioctl,
+		unix.SYS_UNSHARE:     (*supervisor).wander,
+		unix.SYS_SETNS:       (*supervisor).wander,
+		unix.SYS_CLONE:       (*supervisor).wander,
+		unix.SYS_CLONE3:      (*supervisor).wanderClone3,
+		unix.SYS_CAPSET:      (*supervisor).drop,
+		unix.SYS_SETUID:      (*supervisor).drop,
+		unix.SYS_SETREUID:    (*supervisor).drop,
+		unix.SYS_SETRESUID:   (*supervisor).drop,
 	}
 	addNativeHandlers(handlers)
 }
@@ -128,11 +190,23 @@ func init() {
 // rules are the calls to be notified of.
 func rules() []notify.Rule {
 	newNetns := notify.Condition{Arg: 0, Test: notify.AnyBit, Value: unix.CLONE_NEWNET}
+	isNetlink := notify.Condition{Arg: 0, Test: notify.AtLeast, Value: firstNetlinkFD}
 	list := []notify.Rule{
 		{Number: notify.Native.BPF},
 		{Number: unix.SYS_STATFS},
 		{Number: unix.SYS_FSTATFS},
 		{Number: unix.SYS_READLINKAT},
+		{Number: unix.SYS_SOCKET, When: []notify.Condition{
+			{Arg: 0, Test: notify.Equal, Value: unix.AF_NETLINK}, {Arg: 2, Test: notify.Equal, Value: unix.NETLINK_ROUTE},
+		}},
+		{Number: unix.SYS_BIND, When: []notify.Condition{isNetlink}},
+		{Number: unix.SYS_CONNECT, When: []notify.Condition{isNetlink}},
+		{Number: unix.SYS_GETSOCKNAME, When: []notify.Condition{isNetlink}},
+		{Number: unix.SYS_RECVFROM, When: []notify.Condition{isNetlink}},
+		{Number: unix.SYS_RECVMSG, When: []notify.Condition{isNetlink}},
+		{Number: unix.SYS_SETSOCKOPT, When: []notify.Condition{
+			{Arg: 1, Test: notify.Equal, Value: unix.SOL_NETLINK}, isNetlink,
+		}},
 		{Number: unix.SYS_UNSHARE, When: []notify.Condition{newNetns}},
 		{Number: unix.SYS_SETNS},
 		{Number: unix.SYS_CLONE, When: []notify.Condition{newNetns}},
@@ -141,6 +215,11 @@ func rules() []notify.Rule {
 		{Number: unix.SYS_SETUID},
 		{Number: unix.SYS_SETREUID},
 		{Number: unix.SYS_SETRESUID},
+	}
+	for _, request := range deviceIoctls {
+		list = append(list, notify.Rule{
+			Number: unix.SYS_IOCTL, When: []notify.Condition{{Arg: 1, Test: notify.Equal, Value: request}},
+		})
 	}
 	return append(list, nativeRules...)
 }

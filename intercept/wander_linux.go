@@ -67,5 +67,6 @@ func (c *caller) netnsInode() uint64 {
 
 // forgetNetns ends what is simulated of a namespace.
 func (s *supervisor) forgetNetns(inode uint64) {
+	s.rtnl.DropNetns(inode)
 	s.sim.ForgetNetns(inode)
 }

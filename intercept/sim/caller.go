@@ -20,6 +20,9 @@ type Caller interface {
 	Netns() uint64
 	// Capable reports whether the caller holds a capability.
 	Capable(mprog.Capability) bool
+	// DeviceName returns the name of a device of the running kernel's, in the
+	// caller's network namespace.
+	DeviceName(ifindex uint32) (string, bool)
 	// CreatePin makes the file that stands for a pin, FindPin finds it. A
 	// relative path starts at dirFD.
 	CreatePin(dirFD int32, path string) (PinKey, mprog.Errno)

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"math"
+
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/mprog/attr"
@@ -11,10 +13,8 @@ func (k *call) request() []byte { return k.attr[:k.size] }
 
 // lend returns the process that stands for the caller, with the caller's fds
 // that the call names open in it; done takes them back.
-func (k *call) lend(fds ...uint32) (p *fake.Process, done func(), err error) {
-	if p, err = k.stand(); err != nil {
-		return nil, nil, err
-	}
+func (k *call) lend(fds ...uint32) (p *fake.Process, done func()) {
+	p = k.standIn(k.caller)
 	for i, fd := range fds {
 		object, open := k.caller.Object(fd)
 		switch {
@@ -32,7 +32,19 @@ func (k *call) lend(fds ...uint32) (p *fake.Process, done func(), err error) {
 				_ = p.Close(fd) // closed before, when named twice
 			}
 		}
-	}, nil
+	}
+}
+
+// mirror gives the fake a device of the running kernel's that the caller names:
+// every device has hooks.
+func (k *call) mirror(ifindex uint32) {
+	p := k.standIn(k.caller)
+	if ifindex == 0 || ifindex > math.MaxInt32 || p.HasDevice(ifindex) {
+		return
+	}
+	if name, ok := k.caller.DeviceName(ifindex); ok {
+		p.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: name}, ifindex, 0)
+	}
 }
 
 const (
@@ -40,16 +52,11 @@ const (
 	notBPF   = 1 // an fd of every process of the fake that is no BPF object
 )
 
-// stand returns the process that stands for the caller.
-func (k *call) stand() (*fake.Process, error) { return k.standIn(k.caller) }
-
 func (k *call) progAttach() error {
 	r := attr.DecodeAttach(k.request())
 	k.Request = r
-	p, done, err := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD, r.ReplaceFD)...)
-	if err != nil {
-		return err
-	}
+	k.mirror(r.TargetIfindex)
+	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD, r.ReplaceFD)...)
 	defer done()
 	return p.ProgAttach(r)
 }
@@ -65,10 +72,8 @@ func relativeFDs(flags mprog.Flags, relative uint32) []uint32 {
 func (k *call) progDetach() error {
 	r := attr.DecodeDetach(k.request())
 	k.Request = r
-	p, done, err := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD)...)
-	if err != nil {
-		return err
-	}
+	k.mirror(r.TargetIfindex)
+	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD)...)
 	defer done()
 	defer k.sweep()
 	return p.ProgDetach(r)
@@ -88,10 +93,8 @@ func (k *call) progQuery() error {
 		r.LinkIDs = linkIDs[:]
 	}
 	k.Request = r
-	p, err := k.stand()
-	if err != nil {
-		return err
-	}
+	k.mirror(r.TargetIfindex)
+	p := k.standIn(k.caller)
 	res, err := p.ProgQuery(r)
 	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC {
 		return err
@@ -139,10 +142,8 @@ func encode32(numbers []uint32) []byte {
 func (k *call) linkCreate() error {
 	r := attr.DecodeLinkCreate(k.request())
 	k.Request = r
-	p, done, err := k.lend(append(relativeFDs(r.Flags, r.Relative), r.ProgFD)...)
-	if err != nil {
-		return err
-	}
+	k.mirror(r.TargetIfindex)
+	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.ProgFD)...)
 	defer done()
 	fd, err := p.LinkCreate(r)
 	if err != nil {
@@ -163,10 +164,7 @@ func (k *call) give(p *fake.Process, fd uint32) error {
 func (k *call) linkUpdate() error {
 	r := attr.DecodeLinkUpdate(k.request())
 	k.Request = r
-	p, done, err := k.lend(r.LinkFD, r.NewProgFD, r.OldProgFD)
-	if err != nil {
-		return err
-	}
+	p, done := k.lend(r.LinkFD, r.NewProgFD, r.OldProgFD)
 	defer done()
 	defer k.sweep()
 	return p.LinkUpdate(r)
@@ -175,10 +173,7 @@ func (k *call) linkUpdate() error {
 func (k *call) linkDetach() error {
 	r := attr.DecodeLinkDetach(k.request())
 	k.Request = r
-	p, done, err := k.lend(r.LinkFD)
-	if err != nil {
-		return err
-	}
+	p, done := k.lend(r.LinkFD)
 	defer done()
 	return p.LinkDetach(r)
 }

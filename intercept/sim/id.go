@@ -23,10 +23,7 @@ func (k *call) progNextID() error { return k.fakeNextID((*fake.Process).ProgNext
 func (k *call) linkNextID() error { return k.fakeNextID((*fake.Process).LinkNextID) }
 
 func (k *call) fakeNextID(next func(*fake.Process, mprog.IDRequest) (uint32, error)) error {
-	p, err := k.stand()
-	if err != nil {
-		return err
-	}
+	p := k.standIn(k.caller)
 	id, err := next(p, k.idRequest(8))
 	if err != nil {
 		return err
@@ -39,10 +36,7 @@ func (k *call) progByID() error { return k.fakeByID((*fake.Process).ProgFDByID) 
 func (k *call) linkByID() error { return k.fakeByID((*fake.Process).LinkFDByID) }
 
 func (k *call) fakeByID(open func(*fake.Process, mprog.IDRequest) (uint32, error)) error {
-	p, err := k.stand()
-	if err != nil {
-		return err
-	}
+	p := k.standIn(k.caller)
 	fd, err := open(p, k.idRequest(4))
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/nkconform/nkconform/fake"
@@ -15,7 +14,6 @@ type Sim struct {
 	kernel  *fake.Kernel
 	holder  *fake.Process // holds what open file descriptions and pins refer to
 	callers map[callerKey]*fake.Process
-	netns   map[uint64]mprog.Netns
 
 	maps     registry[*bpfMap]
 	btfs     registry[*btf]
@@ -54,8 +52,8 @@ func New(k *fake.Kernel, o Options) *Sim {
 	return &Sim{
 		kernel:  k,
 		holder:  k.Process, // of its own, no caller is ever given it
-		callers: make(map[callerKey]*fake.Process), netns: make(map[uint64]mprog.Netns),
-		maps: newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
+		callers: make(map[callerKey]*fake.Process),
+		maps:    newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
 		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object),
 		verdicts: o.Verdicts,
 		cpus:     max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail),
@@ -66,12 +64,12 @@ func New(k *fake.Kernel, o Options) *Sim {
 func (s *Sim) Home(netns uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.netns[netns] = 0
+	s.callers[callerKey{netns: netns}] = s.kernel.Guest(s.holder)
 }
 
 // callerKey is what processes are told apart by, besides their fds.
 type callerKey struct {
-	netns   mprog.Netns
+	netns   uint64
 	without uint8 // bit i: guarded[i] is missing
 }
 
@@ -79,49 +77,39 @@ type callerKey struct {
 var guarded = [...]mprog.Capability{mprog.CapNetAdmin, mprog.CapSysAdmin, mprog.CapPerfmon, mprog.CapBPF}
 
 // standIn returns the process of the fake that stands for the caller.
-func (s *Sim) standIn(c Caller) (*fake.Process, error) {
-	key := callerKey{}
-	var err error
-	if key.netns, err = s.namespace(c.Netns()); err != nil {
-		return nil, err
-	}
+func (s *Sim) standIn(c Caller) *fake.Process {
+	key := callerKey{netns: c.Netns()}
+	var without []mprog.Capability
 	for i, capability := range guarded {
 		if !c.Capable(capability) {
 			key.without |= 1 << i
+			without = append(without, capability)
 		}
 	}
 	if p := s.callers[key]; p != nil {
-		return p, nil
+		return p
 	}
-	spec := mprog.ProcessSpec{Netns: key.netns}
-	for i, capability := range guarded {
-		if key.without>>i&1 != 0 {
-			spec.Without = append(spec.Without, capability)
-		}
-	}
-	p, err := s.kernel.Guest(spec)
-	if err != nil {
-		return nil, fmt.Errorf("stand-in for a caller: %w", err)
-	}
+	p := s.kernel.Guest(s.resident(key.netns), without...)
 	s.callers[key] = p
-	return p, nil
+	return p
 }
 
-// namespace returns the fake's namespace for one outside.
-func (s *Sim) namespace(outside uint64) (mprog.Netns, error) {
-	if n, ok := s.netns[outside]; ok {
-		return n, nil
+// resident returns a process with all capabilities in a network namespace.
+func (s *Sim) resident(netns uint64) *fake.Process {
+	key := callerKey{netns: netns}
+	p := s.callers[key]
+	if p == nil {
+		p = s.kernel.Guest(nil)
+		s.callers[key] = p
 	}
-	if len(s.netns) == 0 {
-		s.netns[outside] = 0
-		return 0, nil
-	}
-	n, err := s.kernel.NewNetns()
-	if err != nil {
-		return 0, fmt.Errorf("network namespace: %w", err)
-	}
-	s.netns[outside] = n
-	return n, nil
+	return p
+}
+
+// Resident returns a process with all capabilities in a network namespace.
+func (s *Sim) Resident(netns uint64) *fake.Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.resident(netns)
 }
 
 // registry numbers objects of one kind, whose ids are not used twice.
@@ -153,5 +141,9 @@ func (r *registry[T]) next(id uint32) (found uint32) {
 func (s *Sim) ForgetNetns(outside uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.netns, outside)
+	for key := range s.callers {
+		if key.netns == outside {
+			delete(s.callers, key)
+		}
+	}
 }

@@ -1,0 +1,71 @@
+package fake
+
+import "github.com/nkconform/nkconform/mprog"
+
+// Devices of a guest's network namespace are made by somebody else, who also
+// says what ifindexes they have.
+
+// AddDeviceAt is [Kernel.AddDevice] in the process's network namespace, with
+// given ifindexes and nothing checked.
+func (p *Process) AddDeviceAt(spec mprog.DeviceSpec, ifindex, peer uint32) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	a := p.net.registerAt(spec.Name, spec.Kind, ifindex)
+	if spec.Peer == "" {
+		return
+	}
+	b := p.net.registerAt(spec.Peer, spec.Kind, peer)
+	a.peer, b.peer, a.primary = b, a, true
+}
+
+func (n *netns) registerAt(name string, kind mprog.DeviceKind, ifindex uint32) *device {
+	last := n.lastIfindex
+	n.lastIfindex = ifindex - 1
+	d := n.register(name, kind)
+	n.lastIfindex = last
+	return d
+}
+
+// HasDevice reports whether the process's network namespace has a device.
+func (p *Process) HasDevice(ifindex uint32) bool {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	return p.net.devices[ifindex] != nil
+}
+
+// DeleteDeviceAt is [Kernel.DeleteDevice] in the process's network namespace.
+func (p *Process) DeleteDeviceAt(ifindex uint32) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	d := p.net.devices[ifindex]
+	if d == nil {
+		return
+	}
+	d.unregister()
+	if d.peer != nil {
+		d.peer.unregister()
+	}
+}
+
+// RenameDeviceAt gives a device another name.
+func (p *Process) RenameDeviceAt(ifindex uint32, name string) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	if d := p.net.devices[ifindex]; d != nil {
+		d.name = name
+	}
+}
+
+// MoveDeviceTo moves a device to another process's network namespace, where it
+// has the ifindex that is given.
+func (p *Process) MoveDeviceTo(to *Process, ifindex, at uint32) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	d := p.net.devices[ifindex]
+	if d == nil {
+		return
+	}
+	delete(p.net.devices, ifindex)
+	d.net, d.ifindex = to.net, at
+	to.net.devices[at] = d
+}

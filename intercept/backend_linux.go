@@ -1,0 +1,31 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"github.com/nkconform/nkconform/intercept/rtnl"
+	"github.com/nkconform/nkconform/intercept/sim"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// hooks gives the devices of rtnetlink their hooks.
+type hooks struct{ sim *sim.Sim }
+
+var _ rtnl.Backend = hooks{}
+
+func (h hooks) AddPair(d, peer *rtnl.Device) error {
+	at := h.sim.Resident(d.Netns)
+	at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: d.Name, Peer: peer.Name}, d.Index, peer.Index)
+	if peer.Netns != d.Netns {
+		at.MoveDeviceTo(h.sim.Resident(peer.Netns), peer.Index, peer.Index)
+	}
+	return nil
+}
+
+func (h hooks) Delete(d *rtnl.Device) { h.sim.Resident(d.Netns).DeleteDeviceAt(d.Index) }
+
+func (h hooks) Rename(d *rtnl.Device) { h.sim.Resident(d.Netns).RenameDeviceAt(d.Index, d.Name) }
+
+func (h hooks) Move(d *rtnl.Device, netns uint64, index uint32) {
+	h.sim.Resident(d.Netns).MoveDeviceTo(h.sim.Resident(netns), d.Index, index)
+}

@@ -1,0 +1,397 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/notify"
+	"github.com/nkconform/nkconform/intercept/rtnl"
+	"github.com/nkconform/nkconform/intercept/sim"
+)
+
+// firstNetlinkFD is the lowest number of a netlink socket in the program. The
+// filter knows them by that, and leaves calls on all other sockets alone.
+const firstNetlinkFD = 900
+
+// netlink is a netlink socket of the program, as which it has one end of a pair
+// of sockets.
+type netlink struct {
+	*rtnl.Socket
+	s      *supervisor
+	end    int
+	owner  uint32 // the thread that opened it
+	kernel int    // a socket of the running kernel's, -1: none
+	groups uint32 // of bind(2)
+	queue  [][]byte
+}
+
+// socket answers socket(2) for rtnetlink.
+func (s *supervisor) socket(c *notify.Call) {
+	netns := s.caller(c).Netns()
+	made, theirs, err := s.files.pair()
+	if err != nil {
+		_ = s.listener.Answer(c, 0, unix.EMFILE)
+		return
+	}
+	defer unix.Close(theirs)
+	n := &netlink{s: s, end: made.end, owner: c.TID, kernel: -1}
+	n.Socket = &rtnl.Socket{
+		Netns: netns, Port: s.nextPort(), Send: n.send, ReadOnly: !s.private, Namespace: n.namespace,
+	}
+	made.netlink = n
+	if s.inNetns(c.TID, netns, n.connect) == nil {
+		n.Forward = n.forward
+	}
+	kind := uint32(c.Args[1])
+	if err := unix.SetNonblock(made.end, true); err != nil {
+		s.abandon(made, c, unix.ENOMEM)
+		return
+	}
+	if kind&unix.SOCK_NONBLOCK != 0 {
+		_ = unix.SetNonblock(theirs, true) // an fd of this process
+	}
+	number := uint32(firstNetlinkFD)
+	for {
+		if _, open := s.files.find(c.TID, number); !open {
+			break
+		}
+		number++
+	}
+	err = s.listener.AnswerFDAt(c, theirs, int(number), kind&unix.SOCK_CLOEXEC != 0)
+	if err == unix.EBADF && raiseLimit(c.TID, uint64(number)+1) {
+		err = s.listener.AnswerFDAt(c, theirs, int(number), kind&unix.SOCK_CLOEXEC != 0)
+	}
+	if err != nil {
+		s.abandon(made, c, unix.EMFILE)
+		return
+	}
+	s.rtnl.Open(n.Socket)
+	s.files.readable(made)
+	if s.log != nil {
+		s.log.line(c, "socket(AF_NETLINK, NETLINK_ROUTE)", strconv.Itoa(int(number)))
+	}
+}
+
+// raiseLimit lets a process have fds with numbers below a limit.
+func raiseLimit(tid uint32, limit uint64) bool {
+	var r unix.Rlimit
+	if unix.Prlimit(int(tid), unix.RLIMIT_NOFILE, nil, &r) != nil || r.Max < limit {
+		return false
+	}
+	r.Cur = max(r.Cur, limit)
+	return unix.Prlimit(int(tid), unix.RLIMIT_NOFILE, &r, nil) == nil
+}
+
+func (s *supervisor) abandon(made *file, c *notify.Call, errno unix.Errno) {
+	made.netlink.close()
+	s.files.forget(made)
+	_ = s.listener.Answer(c, 0, errno)
+}
+
+// nextPort makes up a port id for a socket that has none of the kernel's.
+func (s *supervisor) nextPort() uint32 {
+	s.lastPort++
+	return 1<<31 + s.lastPort
+}
+
+// connect opens a socket of the running kernel's in the program's network
+// namespace.
+func (n *netlink) connect() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("rtnetlink: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return errors.Join(fmt.Errorf("rtnetlink: %w", err), unix.Close(fd))
+	}
+	address, err := unix.Getsockname(fd)
+	if err != nil {
+		return errors.Join(fmt.Errorf("rtnetlink: %w", err), unix.Close(fd))
+	}
+	if a, ok := address.(*unix.SockaddrNetlink); ok {
+		n.Port = a.Pid
+	}
+	n.kernel = fd
+	return nil
+}
+
+func (n *netlink) close() {
+	n.s.rtnl.Close(n.Socket)
+	if n.kernel >= 0 {
+		n.s.files.unwatch(n.kernel)
+		unix.Close(n.kernel)
+		n.kernel = -1
+	}
+}
+
+// requests answers what the program has sent since.
+func (n *netlink) requests() {
+	n.flush()
+	buf := n.s.buffer()
+	for {
+		size, err := unix.Read(n.end, buf)
+		if err != nil || size <= 0 {
+			return
+		}
+		n.s.rtnl.Request(n.Socket, buf[:size:size])
+	}
+}
+
+// send queues a datagram for the program.
+func (n *netlink) send(p []byte) {
+	n.queue = append(n.queue, p)
+	n.flush()
+}
+
+// flush hands over what there is room for.
+func (n *netlink) flush() {
+	for len(n.queue) > 0 {
+		if _, err := unix.Write(n.end, n.queue[0]); err == unix.EAGAIN {
+			return
+		}
+		n.queue = n.queue[1:] // handed over, or nobody is there to take it
+	}
+	n.queue = nil
+}
+
+// forward asks the running kernel. It answers while the request is sent, and
+// goes on with a list while an answer is read.
+func (n *netlink) forward(request []byte) (datagrams [][]byte) {
+	request, opened := n.translate(request)
+	defer func() {
+		for _, fd := range opened {
+			unix.Close(fd)
+		}
+	}()
+	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
+	if err := unix.Sendto(n.kernel, request, 0, to); err != nil {
+		return nil
+	}
+	return n.received()
+}
+
+// received reads all that the running kernel has sent.
+func (n *netlink) received() (datagrams [][]byte) {
+	buf := make([]byte, 1<<16)
+	for {
+		size, _, err := unix.Recvfrom(n.kernel, buf, 0)
+		if err != nil || size <= 0 {
+			return datagrams
+		}
+		datagrams = append(datagrams, append([]byte(nil), buf[:size]...))
+	}
+}
+
+// notified hands on what the running kernel tells by itself.
+func (n *netlink) notified() {
+	for _, p := range n.received() {
+		n.send(p)
+	}
+}
+
+// namespace finds the network namespace that an attribute names.
+func (n *netlink) namespace(attribute uint16, value uint32) (uint64, bool) {
+	path := "/proc/" + strconv.FormatUint(uint64(value), 10) + "/ns/net"
+	if rtnl.NetnsAttribute(attribute) {
+		path = "/proc/" + strconv.FormatUint(uint64(n.owner), 10) + "/fd/" + strconv.FormatUint(uint64(value), 10)
+	}
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return 0, false
+	}
+	n.s.wanderers = true
+	return st.Ino, true
+}
+
+// translate copies a request and puts fds of this process in place of the
+// program's.
+func (n *netlink) translate(request []byte) (copied []byte, opened []int) {
+	copied = append([]byte(nil), request...)
+	rtnl.ReplaceNetnsFDs(copied, func(fd uint32) uint32 {
+		path := "/proc/" + strconv.FormatUint(uint64(n.owner), 10) + "/fd/" + strconv.FormatUint(uint64(fd), 10)
+		ns, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return ^uint32(0)
+		}
+		opened = append(opened, ns)
+		return uint32(ns)
+	})
+	return copied, opened
+}
+
+// netlinkFD returns the netlink socket that a call's first argument refers to,
+// nil if it is another fd.
+func (s *supervisor) netlinkFD(c *notify.Call) *netlink {
+	f, _ := s.files.find(c.TID, uint32(c.Args[0]))
+	if f == nil {
+		return nil
+	}
+	return f.netlink
+}
+
+// watchNetlink waits for requests and for what the running kernel tells, while
+// no call is there to look for them.
+func (s *supervisor) watchNetlink() {
+	events := make([]unix.EpollEvent, 1)
+	for {
+		// Only the arrival is waited for here; drainNetlink looks what it is.
+		n, err := unix.EpollWait(s.files.netlink, events, -1)
+		if err != nil && err != unix.EINTR {
+			return
+		}
+		if n > 0 && events[0].Fd == int32(s.files.quit) {
+			return
+		}
+		s.mu.Lock()
+		s.drainNetlink()
+		s.mu.Unlock()
+	}
+}
+
+// drainNetlink answers all requests that are there.
+func (s *supervisor) drainNetlink() {
+	for {
+		n := s.files.netlinkEvents()
+		if len(n) == 0 {
+			return
+		}
+		for _, e := range n {
+			f := s.files.byNetlink[e.Fd]
+			switch {
+			case f == nil:
+				return // the end of it all
+			case int(e.Fd) == f.netlink.kernel:
+				f.netlink.notified()
+			default:
+				f.netlink.requests()
+			}
+		}
+	}
+}
+
+// netlinkAddress is struct sockaddr_nl.
+func netlinkAddress(port, groups uint32) []byte {
+	p := native.AppendUint16(nil, unix.AF_NETLINK)
+	p = native.AppendUint16(p, 0)
+	p = native.AppendUint32(p, port)
+	return native.AppendUint32(p, groups)
+}
+
+// writeAddress writes an address as bind(2)'s relatives do: as much as there is
+// room for, and the full length.
+func writeAddress(who *caller, address, length uint64, value []byte) unix.Errno {
+	var room [4]byte
+	if who.Read(length, room[:]) != nil {
+		return unix.EFAULT
+	}
+	n := min(int(native.Uint32(room[:])), len(value))
+	if n < 0 {
+		return unix.EINVAL
+	}
+	if who.Write(sim.Segment{Address: address, Data: value[:n]},
+		sim.Segment{Address: length, Data: native.AppendUint32(nil, uint32(len(value)))}) != nil {
+		return unix.EFAULT
+	}
+	return 0
+}
+
+// bind answers bind(2) of a netlink socket.
+func (s *supervisor) bind(c *notify.Call) {
+	n := s.netlinkFD(c)
+	if n == nil {
+		_ = s.listener.Continue(c)
+		return
+	}
+	var address [12]byte
+	switch {
+	case uint32(c.Args[2]) < uint32(len(address)):
+		_ = s.listener.Answer(c, 0, unix.EINVAL)
+		return
+	case s.caller(c).Read(c.Args[1], address[:]) != nil:
+		_ = s.listener.Answer(c, 0, unix.EFAULT)
+		return
+	}
+	if port := native.Uint32(address[4:]); port != 0 {
+		n.Port = port
+	}
+	n.groups = native.Uint32(address[8:])
+	for group := uint32(1); group <= 32; group++ {
+		if n.groups>>(group-1)&1 != 0 {
+			n.join(group)
+		}
+	}
+	_ = s.listener.Answer(c, 0, 0)
+}
+
+func (n *netlink) join(group uint32) {
+	n.Join(group)
+	if n.kernel >= 0 {
+		_ = unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, int(group))
+		n.s.files.readableKernel(n)
+	}
+}
+
+// getsockname answers getsockname(2) of a netlink socket.
+func (s *supervisor) getsockname(c *notify.Call) {
+	n := s.netlinkFD(c)
+	if n == nil {
+		_ = s.listener.Continue(c)
+		return
+	}
+	errno := writeAddress(s.caller(c), c.Args[1], c.Args[2], netlinkAddress(n.Port, n.groups))
+	_ = s.listener.Answer(c, 0, errno)
+}
+
+// connectNetlink answers connect(2) of a netlink socket, whose only partner is
+// the kernel.
+func (s *supervisor) connectNetlink(c *notify.Call) {
+	if s.netlinkFD(c) == nil {
+		_ = s.listener.Continue(c)
+		return
+	}
+	_ = s.listener.Answer(c, 0, 0)
+}
+
+// setsockopt answers setsockopt(2) at the level of netlink.
+func (s *supervisor) setsockopt(c *notify.Call) {
+	n := s.netlinkFD(c)
+	if n == nil {
+		_ = s.listener.Continue(c)
+		return
+	}
+	var value [4]byte
+	if uint32(c.Args[4]) < 4 || s.caller(c).Read(c.Args[3], value[:]) != nil {
+		_ = s.listener.Answer(c, 0, unix.EINVAL)
+		return
+	}
+	v := native.Uint32(value[:])
+	switch option := int(int32(c.Args[2])); option {
+	case unix.NETLINK_ADD_MEMBERSHIP:
+		n.join(v)
+	case unix.NETLINK_DROP_MEMBERSHIP:
+		n.Leave(v)
+		if n.kernel >= 0 {
+			_ = unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, option, int(v))
+		}
+	default:
+		n.Capped = n.Capped || option == unix.NETLINK_CAP_ACK && v != 0
+		if n.kernel >= 0 {
+			_ = unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, option, int(v))
+		}
+	}
+	_ = s.listener.Answer(c, 0, 0)
+}
+
+// pageOf is how much of a netlink datagram is taken at most.
+func (s *supervisor) buffer() []byte {
+	if s.datagram == nil {
+		s.datagram = make([]byte, max(1<<18, os.Getpagesize()))
+	}
+	return s.datagram
+}

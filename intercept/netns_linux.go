@@ -1,0 +1,69 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// inNetns runs a function on a thread in the network namespace of another
+// thread, if this process may enter it.
+func (s *supervisor) inNetns(tid uint32, netns uint64, f func() error) error {
+	if netns == s.native {
+		return f()
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
+		done <- func() error {
+			ns, err := unix.Open("/proc/"+strconv.FormatUint(uint64(tid), 10)+"/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return fmt.Errorf("network namespace of %d: %w", tid, err)
+			}
+			defer unix.Close(ns)
+			if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
+				return fmt.Errorf("enter network namespace of %d: %w", tid, err)
+			}
+			return f()
+		}()
+	}()
+	return <-done
+}
+
+// DeviceName asks the running kernel for the name of one of its devices.
+func (c *caller) DeviceName(ifindex uint32) (name string, ok bool) {
+	netns := c.Netns()
+	err := c.s.inNetns(c.call.TID, netns, func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("socket: %w", err)
+		}
+		defer unix.Close(fd)
+		request, err := unix.NewIfreq("x")
+		if err != nil {
+			return fmt.Errorf("ifreq: %w", err)
+		}
+		request.SetUint32(ifindex)
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCGIFNAME,
+			uintptr(unsafe.Pointer(request))); errno != 0 {
+			return errno
+		}
+		name = request.Name()
+		return nil
+	})
+	return name, err == nil
+}
+
+// currentNetns is the inode of the current thread's network namespace.
+func currentNetns() (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
+		return 0, fmt.Errorf("network namespace: %w", err)
+	}
+	return st.Ino, nil
+}

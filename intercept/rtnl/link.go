@@ -1,0 +1,273 @@
+package rtnl
+
+import (
+	"fmt"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// linkRequest is RTM_NEWLINK and the like.
+type linkRequest struct {
+	socket  *Socket
+	message message
+	index   uint32 // ifi_index
+	attrs   attributes
+}
+
+const (
+	busy         mprog.Errno = mprog.EBUSY
+	notAvailable mprog.Errno = 99 // EADDRNOTAVAIL
+)
+
+// create is rtnl_newlink_create and netkit_new_link.
+func (s *Server) create(r *linkRequest) mprog.Errno {
+	data := r.attrs.nested(attrLinkInfo).nested(infoData)
+	mode, ok := data.u32(netkitMode)
+	if !ok {
+		mode = modeL3
+	}
+	if mode != modeL2 && mode != modeL3 {
+		return mprog.EINVAL
+	}
+	if _, set := data[netkitPrimary]; set {
+		return mprog.EINVAL
+	}
+	netns, errno := r.target(r.attrs, r.socket.Netns)
+	if errno != 0 {
+		return errno
+	}
+	peerAttrs, peerIndex, peerFlags := attributes{}, uint32(0), uint32(0)
+	if p := data[netkitPeer]; p != nil {
+		if len(p) < infoSize {
+			return mprog.EINVAL
+		}
+		peerAttrs, _ = parseAttributes(p[infoSize:])
+		peerIndex, peerFlags = native.Uint32(p[4:]), native.Uint32(p[8:])
+	}
+	peerNetns, errno := r.target(peerAttrs, netns)
+	if errno != 0 {
+		return errno
+	}
+	// The peer is registered first.
+	peer, errno := s.make(peerNetns, peerIndex, peerAttrs, mode, nil)
+	if errno != 0 {
+		return errno
+	}
+	d, errno := s.make(netns, r.index, r.attrs, mode, peer)
+	if errno != 0 {
+		return errno
+	}
+	d.primary, d.peer, peer.peer = true, peer, d
+	if errno := configure(d, data); errno != 0 {
+		return errno
+	}
+	for typ, field := range map[uint16]*uint16{netkitHeadroom: &d.headroom, netkitTailroom: &d.tailroom} {
+		if p := data[typ]; len(p) >= 2 {
+			*field = native.Uint16(p)
+		}
+	}
+	peer.headroom, peer.tailroom = d.headroom, d.tailroom
+	if err := s.backend.AddPair(d, peer); err != nil {
+		errno, _ := mprog.ErrnoOf(err)
+		if errno == 0 {
+			errno = mprog.EOPNOTSUPP
+		}
+		return errno
+	}
+	s.devices = append(s.devices, peer, d)
+	d.setFlags(native.Uint32(r.message.body[8:]), native.Uint32(r.message.body[12:]))
+	peer.setFlags(peerFlags, peerFlags)
+	s.announce(d)
+	return 0
+}
+
+// make makes one end of a pair; other is the end made before.
+func (s *Server) make(netns uint64, index uint32, attrs attributes, mode uint32, other *Device) (*Device, mprog.Errno) {
+	taken := func(d *Device) bool { return d != nil && d.Netns == netns }
+	name := attrs.text(attrName)
+	if name == "" || name == "nk%d" {
+		for i := 0; name == "" || name == "nk%d" || s.ByName(netns, name) != nil || taken(other) && other.Name == name; i++ {
+			name = fmt.Sprintf("nk%d", i)
+		}
+	}
+	if errno := checkName(name); errno != 0 {
+		return nil, errno
+	}
+	if s.ByName(netns, name) != nil || taken(other) && other.Name == name {
+		return nil, mprog.EEXIST
+	}
+	if index == 0 {
+		s.last++
+		for s.ByIndex(netns, s.last) != nil {
+			s.last++
+		}
+		index = s.last
+	} else if s.ByIndex(netns, index) != nil || taken(other) && other.Index == index {
+		return nil, busy
+	}
+	d := newDevice(netns, index, name, mode)
+	if p, set := attrs[attrAddress]; set {
+		if len(p) != len(d.Address) {
+			return nil, mprog.EINVAL
+		}
+		if mode == modeL3 {
+			return nil, mprog.EOPNOTSUPP
+		}
+		if p[0]&1 != 0 {
+			return nil, notAvailable
+		}
+		copy(d.Address[:], p)
+	}
+	return d, d.set(attrs)
+}
+
+// configure applies policies and scrubs (netkit_new_link).
+func configure(d *Device, data attributes) mprog.Errno {
+	for typ, field := range map[uint16]*uint32{netkitPolicy: &d.policy, netkitPeerPolicy: &d.peer.policy} {
+		if v, ok := data.u32(typ); ok {
+			if v != policyPass && v != policyDrop {
+				return mprog.EINVAL
+			}
+			*field = v
+		}
+	}
+	for typ, field := range map[uint16]*uint32{netkitScrub: &d.scrub, netkitPeerScrub: &d.peer.scrub} {
+		if v, ok := data.u32(typ); ok {
+			if v > scrubOn {
+				return mprog.EINVAL
+			}
+			*field = v
+		}
+	}
+	return 0
+}
+
+// set applies the attributes that every device has.
+func (d *Device) set(attrs attributes) mprog.Errno {
+	if mtu, ok := attrs.u32(attrMTU); ok {
+		if mtu < minMTU || mtu > maxMTU {
+			return mprog.EINVAL
+		}
+		d.MTU = mtu
+	}
+	if n, ok := attrs.u32(attrQueueLen); ok {
+		d.queueLen = n
+	}
+	if g, ok := attrs.u32(attrGroup); ok {
+		d.group = g
+	}
+	if _, ok := attrs[attrAlias]; ok {
+		d.alias = attrs.text(attrAlias)
+	}
+	return 0
+}
+
+func (d *Device) setFlags(flags, change uint32) {
+	if change == 0 {
+		change = flags
+	}
+	change &= changeable
+	d.Flags = d.Flags&^change | flags&change
+}
+
+// change is do_setlink and netkit_change_link.
+func (s *Server) change(r *linkRequest, d *Device) mprog.Errno {
+	if info := r.attrs.nested(attrLinkInfo); info[infoData] != nil {
+		data := info.nested(infoData)
+		if !d.primary {
+			return mprog.EACCES
+		}
+		for _, fixed := range []uint16{netkitMode, netkitScrub, netkitPeerScrub, netkitHeadroom, netkitTailroom, netkitPrimary, netkitPeer} {
+			if _, set := data[fixed]; set {
+				return mprog.EACCES
+			}
+		}
+		if errno := configure(d, data); errno != 0 {
+			return errno
+		}
+	}
+	if errno := d.set(r.attrs); errno != 0 {
+		return errno
+	}
+	if p := r.attrs[attrAddress]; len(p) == len(d.Address) {
+		if d.mode == modeL3 {
+			return mprog.EOPNOTSUPP
+		}
+		copy(d.Address[:], p)
+	}
+	if name := r.attrs.text(attrName); name != "" && name != d.Name {
+		if errno := checkName(name); errno != 0 {
+			return errno
+		}
+		if s.ByName(d.Netns, name) != nil {
+			return mprog.EEXIST
+		}
+		d.Name = name
+		s.backend.Rename(d)
+	}
+	netns, errno := r.target(r.attrs, d.Netns)
+	if errno != 0 {
+		return errno
+	}
+	if netns != d.Netns {
+		if errno := s.move(d, netns); errno != 0 {
+			return errno
+		}
+	}
+	d.setFlags(native.Uint32(r.message.body[8:]), native.Uint32(r.message.body[12:]))
+	s.announce(d)
+	return 0
+}
+
+// move is dev_change_net_namespace: the device goes down, and gets another
+// ifindex if its own is taken.
+func (s *Server) move(d *Device, netns uint64) mprog.Errno {
+	if s.ByName(netns, d.Name) != nil {
+		return mprog.EEXIST
+	}
+	s.notify(d.Netns, delLink, d.describe(0xffffffff))
+	index := d.Index
+	for s.ByIndex(netns, index) != nil {
+		s.last++
+		index = s.last
+	}
+	s.backend.Move(d, netns, index)
+	d.Netns, d.Index = netns, index
+	d.Flags &^= FlagUp
+	return 0
+}
+
+// target returns the namespace that attributes name, or the one given.
+func (r *linkRequest) target(attrs attributes, netns uint64) (uint64, mprog.Errno) {
+	for _, typ := range []uint16{attrNetnsFD, attrNetnsPID} {
+		v, ok := attrs.u32(typ)
+		if !ok {
+			continue
+		}
+		named, ok := r.socket.Namespace(typ, v)
+		if !ok {
+			return 0, mprog.EINVAL
+		}
+		return named, 0
+	}
+	return netns, 0
+}
+
+// AddPair makes a pair of devices that no request asked for.
+func (s *Server) AddPair(netns uint64, name, peerName string) error {
+	peerInfo := appendText(make([]byte, infoSize), attrName, peerName)
+	info := appendText(nil, infoKind, kind)
+	info = appendAttribute(info, infoData, appendAttribute(nil, netkitPeer, peerInfo))
+	body := appendText(make([]byte, infoSize), attrName, name)
+	body = appendAttribute(body, attrLinkInfo, info)
+	attrs, _ := parseAttributes(body[infoSize:])
+	r := &linkRequest{socket: &Socket{Netns: netns}, message: message{typ: newLink, body: body}, attrs: attrs}
+	if errno := s.create(r); errno != 0 {
+		return &mprog.Error{Op: "add device", Errno: errno, Detail: fmt.Sprintf("pair %s and %s", name, peerName)}
+	}
+	return nil
+}
+
+// NetnsAttribute reports whether an attribute of a link names a namespace by an
+// fd.
+func NetnsAttribute(typ uint16) bool { return typ == attrNetnsFD }

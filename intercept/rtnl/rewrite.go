@@ -1,0 +1,34 @@
+package rtnl
+
+// vethPeer is VETH_INFO_PEER.
+const vethPeer = 1
+
+// ReplaceNetnsFDs puts other fds in place of those by which a datagram's
+// requests name network namespaces.
+func ReplaceNetnsFDs(datagram []byte, replace func(fd uint32) uint32) {
+	each := func(typ uint16, value []byte) {
+		if typ == attrNetnsFD && len(value) >= 4 {
+			native.PutUint32(value, replace(native.Uint32(value)))
+		}
+	}
+	for _, m := range split(datagram) {
+		if m.typ != newLink && m.typ != setLink || len(m.body) < infoSize {
+			continue
+		}
+		walk(m.body[infoSize:], func(typ uint16, value []byte) {
+			each(typ, value)
+			if typ != attrLinkInfo {
+				return
+			}
+			info, _ := parseAttributes(value)
+			if info.text(infoKind) != "veth" {
+				return
+			}
+			walk(info[infoData], func(typ uint16, value []byte) {
+				if typ == vethPeer && len(value) >= infoSize {
+					walk(value[infoSize:], each)
+				}
+			})
+		})
+	}
+}
