@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/harness/image"
+)
+
+// coverageOptions are the flags of coverage.
+type coverageOptions struct {
+	collect   bool
+	seed      uint64
+	sequences int
+	missing   bool
+}
+
+// counters are the contents of the kernel's .gcda files by their paths, after
+// the suite and after the fuzzer too.
+type counters struct{ Suite, Fuzz map[string][]byte }
+
+func coverageCommand() *cobra.Command {
+	var o coverageOptions
+	c := &cobra.Command{
+		Use:   "coverage [flags] TREE",
+		Short: "Measure how much of the kernel's code the suite reaches",
+		Long: `Coverage runs the suite, and then the fuzzer, in a User-Mode Linux kernel that was
+built with gcov in the folder TREE (scripts/coverage.sh builds one), and prints
+how many lines and branches of the kernel's mprog, netkit and tcx code they
+reached, and those that neither did.`,
+		Example: `  scripts/coverage.sh
+  nkconform coverage ~/.cache/nkconform/coverage-7.3/linux-source-7.3`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.collect {
+				return collectCoverage(c.Context(), o)
+			}
+			if len(args) == 0 {
+				return errors.New("no TREE given: expected the folder in which the kernel was built")
+			}
+			return coverage(c.Context(), o, args[0])
+		},
+	}
+	f := c.Flags()
+	f.Uint64Var(&o.seed, "seed", 1, "seed of the fuzzer")
+	f.IntVarP(&o.sequences, "sequences", "n", 2000, "how many sequences the fuzzer performs")
+	f.BoolVar(&o.missing, "missing", true, "list what was not reached")
+	f.BoolVar(&o.collect, "collect", false, "in the guest: print the counters")
+	_ = f.MarkHidden("collect") // the flag is defined above
+	return c
+}
+
+func coverage(ctx context.Context, o coverageOptions, tree string) error {
+	tree, err := filepath.Abs(tree)
+	if err != nil {
+		return err
+	}
+	img, err := image.Resolve(ctx, "uml:"+filepath.Join(tree, "linux"), image.Options{})
+	if err != nil {
+		return err
+	}
+	m, err := harness.Pick("uml", img)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	var out memory
+	res, err := m.Run(ctx, harness.Command{
+		Image: img, Memory: guestMemory, Timeout: time.Hour, Stdout: &out, Stderr: os.Stderr,
+		Argv: []string{self, "coverage", "--collect", "--seed", strconv.FormatUint(o.seed, 10),
+			"--sequences", strconv.Itoa(o.sequences)},
+	})
+	if err != nil {
+		return err
+	}
+	if res.ExitStatus != 0 {
+		return fmt.Errorf("in the guest: exit status %d", res.ExitStatus)
+	}
+	var c counters
+	if err := json.Unmarshal(out, &c); err != nil {
+		return fmt.Errorf("read the guest's counters: %w", err)
+	}
+	suite, err := readCoverage(ctx, tree, c.Suite)
+	if err != nil {
+		return err
+	}
+	both, err := readCoverage(ctx, tree, c.Fuzz)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("kernel %s, %d sequences of seed %d\n\n", res.Release, o.sequences, o.seed)
+	printCoverage(suite, both)
+	if o.missing {
+		return printMissing(tree, both)
+	}
+	return nil
+}
+
+// memory keeps what is written to it.
+type memory []byte
+
+func (m *memory) Write(p []byte) (int, error) {
+	*m = append(*m, p...)
+	return len(p), nil
+}

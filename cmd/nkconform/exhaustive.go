@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nkconform/nkconform/conformance/lockstep"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// exhaustiveOptions are the flags of exhaustive.
+type exhaustiveOptions struct {
+	backend, against, hook string
+	universe               lockstep.Universe
+	progress               bool
+	vm                     vmOptions
+}
+
+func exhaustiveCommand() *cobra.Command {
+	var o exhaustiveOptions
+	c := &cobra.Command{
+		Use:   "exhaustive [flags]",
+		Short: "Compare two backends on every trace of a small universe",
+		Long: `Exhaustive performs every trace of up to so many steps on two backends: one hook, a
+few programs and links, all combinations of flags, every relative object and
+replaced program, the current revision, another one and none. Traces that lead
+to the same state are continued once.`,
+		Example: `  sudo nkconform exhaustive --against host --hook ingress
+  nkconform exhaustive --against vm:debian:7.3 --steps 5`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return exhaustive(c.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringVarP(&o.backend, "backend", "b", "fake", "what is compared: fake or host")
+	f.StringVarP(&o.against, "against", "a", "fake", "with what: fake, host or vm:IMAGE")
+	f.StringVar(&o.hook, "hook", "primary", "which hook: primary, peer, ingress or egress")
+	f.Int16Var(&o.universe.Progs, "progs", 3, "how many programs")
+	f.Int16Var(&o.universe.Links, "links", 2, "how many links")
+	f.IntVar(&o.universe.Steps, "steps", 5, "length of the longest traces")
+	f.BoolVar(&o.progress, "progress", stderrIsTerminal(), "tell on stderr how it goes")
+	f.StringVar(&o.vm.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
+	return c
+}
+
+func exhaustive(ctx context.Context, o exhaustiveOptions) error {
+	at, ok := mprog.ParseAttachType(o.hook)
+	if !ok || !at.Netkit() && !at.TCX() {
+		return fmt.Errorf("unknown hook %q: expected primary, peer, ingress or egress", o.hook)
+	}
+	o.universe.Type = at
+	if image, ok := isVM(o.against); ok {
+		o.vm.timeout = 12 * time.Hour
+		return selfInVM(ctx, o.vm, image, []string{"exhaustive", "--backend", o.backend, "--against", "host", "--hook", o.hook,
+			"--progs", strconv.Itoa(int(o.universe.Progs)), "--links", strconv.Itoa(int(o.universe.Links)),
+			"--steps", strconv.Itoa(o.universe.Steps), "--progress=" + strconv.FormatBool(o.progress)})
+	}
+	a, b, done, err := lockstepBackends(o.backend, o.against)
+	if err != nil {
+		return err
+	}
+	return errors.Join(enumerate(ctx, o, a, b), done())
+}
+
+func enumerate(ctx context.Context, o exhaustiveOptions, a, b lockstep.Backend) error {
+	t, err := lockstep.New(a, b)
+	if err != nil {
+		return err
+	}
+	began, told := time.Now(), time.Now()
+	var e lockstep.Enumeration
+	if o.progress {
+		e.Progress = func(e lockstep.Enumeration) {
+			if time.Since(told) > 2*time.Second {
+				told = time.Now()
+				fmt.Fprintf(os.Stderr, "states %v, %d calls, %s\n", e.States, e.Transitions, time.Since(began).Round(time.Second))
+			}
+		}
+	}
+	found, err := t.Exhaustive(ctx, o.universe, &e)
+	if err != nil {
+		return errors.Join(err, t.Close())
+	}
+	states := 0
+	for _, n := range e.States {
+		states += n
+	}
+	fmt.Printf("%s against %s, hook %s, %d programs, %d links, up to %d steps: %d states %v, %d calls, %s traces, %s\n",
+		a.Name, b.Name, o.hook, o.universe.Progs, o.universe.Links, o.universe.Steps,
+		states, e.States, e.Transitions, e.Traces, time.Since(began).Round(time.Millisecond))
+	if found == nil {
+		return t.Close()
+	}
+	f := fuzzer{o: fuzzOptions{shrink: true}, a: a, b: b, t: t}
+	if err := errors.Join(f.report(ctx, found, 0), t.Close()); err != nil {
+		return err
+	}
+	return errFailed
+}
