@@ -6,9 +6,17 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// modelled reports whether an attach type is one of the four that take
-// SCHED_CLS programs.
-func modelled(at mprog.AttachType) bool { return at.Netkit() || at.TCX() }
+// knows reports whether an attach type is one of the four that take SCHED_CLS
+// programs, and one that this kernel's release has, be it built in or not.
+func (k *Kernel) knows(at mprog.AttachType) bool {
+	switch {
+	case at.TCX():
+		return !k.missing[mprog.FeatureTCX] || k.release.has(mprog.FeatureTCX)
+	case at.Netkit():
+		return !k.missing[mprog.FeatureNetkit] || k.release.has(mprog.FeatureNetkit)
+	}
+	return false
+}
 
 // attachXDP is BPF_XDP (include/uapi/linux/bpf.h).
 const attachXDP mprog.AttachType = 37

@@ -134,6 +134,7 @@ func TestDetachDevice(t *testing.T) {
 func TestDetachCapability(t *testing.T) {
 	s := newStage(t, mprog.NetkitPrimary)
 	s.put("a b")
+	s.prog("c", mprog.SchedCLS)
 	s.k.caps = 0
 	r := mprog.DetachRequest(s.attach("", 0, "", "", 0))
 	check(t, s.k.ProgDetach(r), mprog.EPERM, "capability/net-admin")
@@ -141,7 +142,7 @@ func TestDetachCapability(t *testing.T) {
 	check(t, s.k.ProgDetach(r), mprog.EPERM, "capability/net-admin")
 	check(t, s.k.ProgDetach(mprog.DetachRequest(s.attach("a", 0, "", "", 0))), 0, "")
 	check(t, s.k.ProgAttach(s.attach("c", 0, "", "", 0)), 0, "")
-	for _, caps := range []capability{capNetAdmin, capSysAdmin} {
+	for _, caps := range []capabilities{capNetAdmin, capSysAdmin} {
 		s.k.caps = caps
 		check(t, s.k.ProgDetach(mprog.DetachRequest(s.attach("", 0, "", "", 0))), 0, "")
 	}

@@ -25,6 +25,8 @@ type device struct {
 	kind    mprog.DeviceKind
 	peer    *device // the other end of a pair
 	primary bool    // of a netkit pair: the end that both hooks are addressed by
+	single  bool    // a netkit device that never has a peer
+	policy  mprog.NetkitPolicy
 
 	netkit hook    // PRIMARY's or PEER's, whichever end this is
 	tcx    [2]hook // INGRESS, EGRESS
@@ -32,10 +34,17 @@ type device struct {
 
 // register adds a device under the next ifindex (register_netdevice).
 func (n *netns) register(name string, kind mprog.DeviceKind) *device {
-	n.lastIfindex++
-	d := &device{net: n, ifindex: n.lastIfindex, name: name, kind: kind, netkit: hook{revision: 1}}
+	d := &device{net: n, ifindex: n.newIfindex(), name: name, kind: kind, netkit: hook{revision: 1}}
 	n.devices[d.ifindex] = d
 	return d
+}
+
+// newIfindex returns the next number that is free (dev_index_reserve): one may be
+// taken by a device that came from another namespace.
+func (n *netns) newIfindex() uint32 {
+	for n.lastIfindex++; n.devices[n.lastIfindex] != nil; n.lastIfindex++ {
+	}
+	return n.lastIfindex
 }
 
 // unregister takes a device away, and its hooks with it (netkit_uninit,

@@ -12,19 +12,24 @@ import (
 const (
 	opAddDevice    mprog.Op = "add device"
 	opDeleteDevice mprog.Op = "delete device"
+	opMoveDevice   mprog.Op = "move device"
+	opNewProcess   mprog.Op = "new process"
+	opTransmit     mprog.Op = "transmit"
 	opLoadProg     mprog.Op = "prog load"
 )
 
 // Supports returns nil for a feature of this kernel, and otherwise an error
 // that wraps [mprog.ErrUnsupported].
 func (k *Kernel) Supports(f mprog.Feature) error {
-	if k.missing[f] {
+	switch {
+	case !slices.Contains(mprog.Features, f):
+		return fmt.Errorf("%w: unknown feature %s", mprog.ErrUnsupported, f)
+	case !k.missing[f]:
+		return nil
+	case k.release.has(f):
 		return fmt.Errorf("%w: this kernel is built without %s", mprog.ErrUnsupported, f)
 	}
-	if !slices.Contains(mprog.Features, f) {
-		return fmt.Errorf("%w: unknown feature %s", mprog.ErrUnsupported, f)
-	}
-	return nil
+	return fmt.Errorf("%w: Linux %s has no %s", mprog.ErrUnsupported, k.running, f)
 }
 
 // AddDevice creates a device or a pair: EEXIST when a name is taken, ERANGE when
@@ -41,7 +46,11 @@ func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
 	names := []string{spec.Peer, spec.Name}
 	switch spec.Kind {
-	case mprog.Netkit, mprog.Veth:
+	case mprog.Netkit:
+		if spec.Peer == "" {
+			return k.addSingle(spec)
+		}
+	case mprog.Veth:
 	case mprog.Dummy, mprog.AnyDevice:
 		names = names[1:]
 	default:
@@ -51,14 +60,8 @@ func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 		return 0, 0, fmt.Errorf("%s: %w", opAddDevice, k.Supports(f))
 	}
 	for i, name := range names {
-		if len(name) >= nameSize {
-			return 0, 0, refuse(deviceNameLong, "name %q has %d bytes", name, len(name))
-		}
-		if !validDeviceName(name) {
-			return 0, 0, refuse(deviceName, "name %q", name)
-		}
-		if k.net.byName(name) != nil || slices.Contains(names[:i], name) {
-			return 0, 0, refuse(deviceTaken, "name %q", name)
+		if err := k.net.checkName(name, names[:i]); err != nil {
+			return 0, 0, err
 		}
 	}
 	if len(names) == 1 {
@@ -67,7 +70,42 @@ func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 	b := k.net.register(spec.Peer, spec.Kind)
 	a := k.net.register(spec.Name, spec.Kind)
 	a.peer, b.peer, a.primary = b, a, true
+	a.policy, b.policy = spec.Policy, spec.PeerPolicy
 	return a.ifindex, b.ifindex, nil
+}
+
+// addSingle makes a netkit device without a peer (netkit_new_link): EOPNOTSUPP
+// with a policy.
+func (k *Kernel) addSingle(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+	for _, f := range []mprog.Feature{mprog.FeatureNetkit, mprog.FeatureSingle} {
+		if k.missing[f] {
+			return 0, 0, fmt.Errorf("%s: %w", opAddDevice, k.Supports(f))
+		}
+	}
+	if err := k.net.checkName(spec.Name, nil); err != nil {
+		return 0, 0, err
+	}
+	if spec.Policy != mprog.Forward || spec.PeerPolicy != mprog.Forward {
+		return 0, 0, refuse(deviceSinglePolicy, "device %s has neither a policy nor a peer", spec.Name)
+	}
+	d := k.net.register(spec.Name, spec.Kind)
+	d.primary, d.single = true, true
+	return d.ifindex, 0, nil
+}
+
+// checkName checks the name of a device to be made; taken are those of devices
+// made with it.
+func (n *netns) checkName(name string, taken []string) error {
+	if len(name) >= nameSize {
+		return refuse(deviceNameLong, "name %q has %d bytes", name, len(name))
+	}
+	if !validDeviceName(name) {
+		return refuse(deviceName, "name %q", name)
+	}
+	if n.byName(name) != nil || slices.Contains(taken, name) {
+		return refuse(deviceTaken, "name %q", name)
+	}
+	return nil
 }
 
 // nameSize is IFNAMSIZ and BPF_OBJ_NAME_LEN, with the final zero byte.
@@ -98,10 +136,14 @@ func (k *Kernel) DeleteDevice(ifindex uint32) error {
 }
 
 // LoadProg loads a program. Nothing is verified but type and name, EINVAL. Types
-// that exist but are not named in package mprog are unsupported.
-func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+// that exist but are not named in package mprog are unsupported. Without CAP_BPF,
+// or without CAP_NET_ADMIN unless it is a SOCKET_FILTER, EPERM.
+func (p *Process) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	if err := p.mayLoad(spec.Type); err != nil {
+		return 0, answer(opLoadProg, err)
+	}
 	switch spec.Type {
 	case 0:
 		spec.Type = mprog.SchedCLS
@@ -115,7 +157,7 @@ func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	if !validProgName(spec.Name) {
 		return 0, answer(opLoadProg, refuse(progName, "name %q", spec.Name))
 	}
-	return k.open(k.newProg(spec)), nil
+	return p.open(p.kernel.newProg(spec)), nil
 }
 
 // lastProgType is BPF_PROG_TYPE_NETFILTER.
@@ -129,16 +171,22 @@ func validProgName(s string) bool {
 	return len(s) < nameSize && !strings.ContainsFunc(s, bad)
 }
 
-// Shutdown closes every fd and deletes every device. It does not fail.
+// Shutdown ends every process, removes every pin and deletes every device. It
+// does not fail.
 func (k *Kernel) Shutdown() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for fd, f := range k.files {
-		delete(k.files, fd)
+	for _, p := range append([]*Process{k.Process}, k.children...) {
+		p.exit()
+	}
+	for path, f := range k.fs.pins {
+		delete(k.fs.pins, path)
 		f.put()
 	}
-	for _, d := range k.net.devices {
-		d.unregister()
+	for _, n := range k.namespaces {
+		for _, d := range n.devices {
+			d.unregister()
+		}
 	}
 	return nil
 }

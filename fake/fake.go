@@ -12,7 +12,13 @@ type Kernel struct {
 	*Process
 
 	mu      sync.Mutex // held by every command from start to end
+	running Release
+	release *generation
 	missing map[mprog.Feature]bool
+
+	namespaces []*netns   // by mprog.Netns
+	children   []*Process // all but the first
+	fs         *fileSystem
 
 	progs      map[uint32]*program // by id
 	links      map[uint32]*link    // by id
@@ -25,22 +31,37 @@ var _ mprog.Environment = (*Kernel)(nil)
 // Option changes what [New] makes.
 type Option func(*Kernel)
 
-// Without makes a kernel that is built without a feature.
+// Without makes a kernel that is built without a feature of its release.
 func Without(f mprog.Feature) Option {
 	return func(k *Kernel) { k.missing[f] = true }
+}
+
+// With makes a kernel that has a feature which its release does not have yet, as
+// distributions make some.
+func With(f mprog.Feature) Option {
+	return func(k *Kernel) { k.missing[f] = false }
 }
 
 // New returns a machine of its own, whose only device is lo. Without options it
 // is the newest kernel known, with every feature.
 func New(opts ...Option) *Kernel {
 	k := &Kernel{
+		running: Newest,
 		missing: make(map[mprog.Feature]bool),
 		progs:   make(map[uint32]*program),
 		links:   make(map[uint32]*link),
+		fs:      newFileSystem(),
 	}
 	for _, o := range opts {
 		o(k)
 	}
-	k.Process = k.newProcess(newNetns(), allCapabilities)
+	k.release = k.running.generation()
+	for _, f := range mprog.Features {
+		if _, said := k.missing[f]; !said {
+			k.missing[f] = !k.release.has(f)
+		}
+	}
+	k.namespaces = []*netns{newNetns()}
+	k.Process = k.newProcess(k.namespaces[0], allCapabilities)
 	return k
 }

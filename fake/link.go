@@ -22,7 +22,7 @@ func (p *Process) LinkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
 // mask is laid over flags.
 func (p *Process) linkCreate(r *mprog.LinkCreateRequest) (fd uint32, err error) {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(attr.LinkCreate, r, attr.EncodeLinkCreate, attr.DecodeLinkCreate); err != nil {
+		if err := reshape(p.kernel, attr.LinkCreate, r, attr.EncodeLinkCreate, attr.DecodeLinkCreate); err != nil {
 			return 0, err
 		}
 	}
@@ -33,7 +33,7 @@ func (p *Process) linkCreate(r *mprog.LinkCreateRequest) (fd uint32, err error) 
 	if prog.typ == mprog.XDP && r.AttachType == attachXDP {
 		return 0, fmt.Errorf("%s: %w: links of XDP programs", mprog.OpLinkCreate, mprog.ErrUnsupported)
 	}
-	if prog.typ != mprog.SchedCLS || !modelled(r.AttachType) {
+	if prog.typ != mprog.SchedCLS || !p.kernel.knows(r.AttachType) {
 		return 0, refuse(attachTypeMismatch, "attach type %s takes no program of type %d", r.AttachType, prog.typ)
 	}
 	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
@@ -69,7 +69,7 @@ func (p *Process) LinkUpdate(r mprog.LinkUpdateRequest) error {
 // linkUpdate is link_update.
 func (p *Process) linkUpdate(r *mprog.LinkUpdateRequest) error {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(attr.LinkUpdate, r, attr.EncodeLinkUpdate, attr.DecodeLinkUpdate); err != nil {
+		if err := reshape(p.kernel, attr.LinkUpdate, r, attr.EncodeLinkUpdate, attr.DecodeLinkUpdate); err != nil {
 			return err
 		}
 	}
@@ -131,7 +131,7 @@ func (p *Process) LinkDetach(r mprog.LinkDetachRequest) error {
 // linkDetach is link_detach.
 func (p *Process) linkDetach(r *mprog.LinkDetachRequest) error {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(attr.LinkDetach, r, attr.EncodeLinkDetach, attr.DecodeLinkDetach); err != nil {
+		if err := reshape(p.kernel, attr.LinkDetach, r, attr.EncodeLinkDetach, attr.DecodeLinkDetach); err != nil {
 			return err
 		}
 	}

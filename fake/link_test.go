@@ -34,7 +34,7 @@ var linkCreateCases = []struct {
 	{name: "full", list: "*63", errno: mprog.ERANGE, rule: "attach/full", idUsed: true},
 	{name: "full and replace", list: "*63", flags: R, errno: mprog.ENOENT, rule: "replace/not-attached", idUsed: true},
 	// Stages hand out ids from 1, so that the link being created has 1.
-	{name: "relative is the link itself", list: "a", flags: B | L | I, relative: "1", errno: mprog.EAGAIN, rule: "relative/link-unsettled", idUsed: true},
+	{name: "relative is the link itself", list: "a", flags: B | L | I, relative: "1", errno: mprog.EAGAIN, rule: "link/unsettled", idUsed: true},
 	{name: "relative is the next link", list: "a", flags: B | L | I, relative: "2", errno: mprog.ENOENT, rule: "relative/link-id", idUsed: true},
 	{name: "program fd closed", prog: "99", errno: mprog.EBADF, rule: "prog/bad-fd"},
 	{name: "program fd 0", prog: "0", errno: mprog.EINVAL, rule: "prog/not-a-program"},

@@ -15,6 +15,8 @@ func (p *Process) netkitDevice(ifindex uint32, at mprog.AttachType) (*device, er
 		return nil, refuse(devicePeerIfindex,
 			"device %s (ifindex %d) is the peer of %s: both hooks are addressed through the primary's ifindex %d",
 			d.name, ifindex, d.peer.name, d.peer.ifindex)
+	case d.single:
+		return nil, refuse(deviceSingle, "device %s (ifindex %d) has no peer and never will", d.name, ifindex)
 	case at == mprog.NetkitPeer:
 		return d.peer, nil
 	}

@@ -6,13 +6,24 @@ import "github.com/nkconform/nkconform/mprog"
 // object. Each fd holds a reference.
 type file interface{ put() }
 
+// hold takes another reference.
+func hold(f file) file {
+	switch f := f.(type) {
+	case *program:
+		f.refs++
+	case *link:
+		f.refs++
+	}
+	return f
+}
+
 // notBPF is behind fds 0, 1 and 2.
 type notBPF struct{}
 
 func (notBPF) put() {}
 
-// program is the kernel's struct bpf_prog. References are held by its fds, by
-// each hook that it is attached to without a link, and by its links.
+// program is the kernel's struct bpf_prog. References are held by its fds and
+// pins, by each hook that it is attached to without a link, and by its links.
 type program struct {
 	kernel *Kernel
 	refs   int
@@ -44,7 +55,7 @@ func (p *program) put() {
 }
 
 // link is the kernel's struct bpf_link inside struct netkit_link or tcx_link.
-// References are held by its fds. It holds one on its program all its life; its
+// References are held by its fds and pins. It holds one on its program all its life; its
 // entry on the hook holds none on either.
 type link struct {
 	kernel  *Kernel
@@ -63,6 +74,11 @@ func (k *Kernel) newLink(prog *program, dev *device, at mprog.AttachType) *link 
 	k.lastLinkID++
 	l := &link{kernel: k, refs: 1, id: k.lastLinkID, prog: prog.get(), at: at, dev: dev}
 	k.links[l.id] = l
+	return l
+}
+
+func (l *link) get() *link {
+	l.refs++
 	return l
 }
 

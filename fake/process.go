@@ -2,6 +2,8 @@ package fake
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -11,26 +13,16 @@ import (
 type Process struct {
 	kernel *Kernel
 	net    *netns
-	caps   capability
+	caps   capabilities
 
 	files  map[uint32]file // by fd
 	lastFD uint32
 }
 
-var _ mprog.Kernel = (*Process)(nil)
-
-// capability is a set of capabilities.
-type capability uint8
-
-const (
-	capNetAdmin capability = 1 << iota // CAP_NET_ADMIN
-	capSysAdmin                        // CAP_SYS_ADMIN
-
-	allCapabilities = capNetAdmin | capSysAdmin
-)
+var _ mprog.Process = (*Process)(nil)
 
 // newProcess starts a process with the fds that every process has.
-func (k *Kernel) newProcess(net *netns, caps capability) *Process {
+func (k *Kernel) newProcess(net *netns, caps capabilities) *Process {
 	return &Process{
 		kernel: k, net: net, caps: caps,
 		files:  map[uint32]file{0: notBPF{}, 1: notBPF{}, 2: notBPF{}},
@@ -38,9 +30,41 @@ func (k *Kernel) newProcess(net *netns, caps capability) *Process {
 	}
 }
 
-// netAdmin reports whether the process may administer the network; who may do
-// everything may that, too (bpf_net_capable).
-func (p *Process) netAdmin() bool { return p.caps&(capNetAdmin|capSysAdmin) != 0 }
+// NewProcess starts a process, which gets every fd that the first process has
+// open, under the same number. A network namespace that does not exist is
+// EINVAL.
+func (k *Kernel) NewProcess(spec mprog.ProcessSpec) (mprog.Process, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	net, err := k.namespace(spec.Netns)
+	if err != nil {
+		return nil, answer(opNewProcess, err)
+	}
+	p := k.newProcess(net, allCapabilities.without(spec.Without))
+	clear(p.files)
+	for fd, f := range k.files {
+		p.files[fd] = hold(f)
+	}
+	p.lastFD = k.lastFD
+	k.children = append(k.children, p)
+	return p, nil
+}
+
+// Exit ends the process: its fds are closed, lowest first. It does not fail.
+func (p *Process) Exit() error {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	p.exit()
+	return nil
+}
+
+func (p *Process) exit() {
+	for _, fd := range slices.Sorted(maps.Keys(p.files)) {
+		f := p.files[fd]
+		delete(p.files, fd)
+		f.put()
+	}
+}
 
 // open gives a file the next fd, and the caller's reference to that fd.
 func (p *Process) open(f file) uint32 {
@@ -60,6 +84,18 @@ func (p *Process) Close(fd uint32) error {
 	delete(p.files, fd)
 	f.put()
 	return nil
+}
+
+// Dup returns another fd of what fd refers to (dup(2)), EBADF when it is not
+// open.
+func (p *Process) Dup(fd uint32) (uint32, error) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	f := p.files[fd]
+	if f == nil {
+		return 0, answer(mprog.OpDup, refuse(dupBadFD, "fd %d is not open", fd))
+	}
+	return p.open(hold(f)), nil
 }
 
 // progByFD finds the program behind an fd (bpf_prog_get). What is the bpf_attr
@@ -106,11 +142,8 @@ func (p *Process) relativeLink(fdOrID uint32, flags mprog.Flags) (entry, error) 
 	var err error
 	switch {
 	case flags&mprog.ID != 0:
-		if l = p.kernel.links[fdOrID]; l == nil {
-			return entry{}, refuse(relativeLinkID, "no link has id %d", fdOrID)
-		}
-		if !l.settled {
-			return entry{}, refuse(relativeUnsettled, "link id %d is the one being created", fdOrID)
+		if l, err = p.kernel.linkByID(fdOrID, relativeLinkID); err != nil {
+			return entry{}, err
 		}
 	case fdOrID == 0:
 		return entry{}, refuse(relativeLinkZero, "link asked for, relative_fd is 0")

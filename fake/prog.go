@@ -31,11 +31,11 @@ func (p *Process) ProgAttach(r mprog.AttachRequest) error {
 // tcx_prog_attach that they share.
 func (p *Process) progAttach(r *mprog.AttachRequest) error {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(attr.ProgAttach, r, attr.EncodeAttach, attr.DecodeAttach); err != nil {
+		if err := reshape(p.kernel, attr.ProgAttach, r, attr.EncodeAttach, attr.DecodeAttach); err != nil {
 			return err
 		}
 	}
-	if !modelled(r.AttachType) {
+	if !p.kernel.knows(r.AttachType) {
 		return p.attachOther(r)
 	}
 	if unknown := r.Flags &^ mprog.AttachMask; unknown != 0 {
@@ -87,11 +87,11 @@ func (p *Process) ProgDetach(r mprog.DetachRequest) error {
 // tcx_prog_detach that they share.
 func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(attr.ProgDetach, r, attr.EncodeDetach, attr.DecodeDetach); err != nil {
+		if err := reshape(p.kernel, attr.ProgDetach, r, attr.EncodeDetach, attr.DecodeDetach); err != nil {
 			return err
 		}
 	}
-	if !modelled(r.AttachType) {
+	if !p.kernel.knows(r.AttachType) {
 		return detachOther(r)
 	}
 	if unknown := r.Flags &^ mprog.AttachMask; unknown != 0 {
@@ -138,7 +138,7 @@ const queryEffective = 1 << 0
 func (p *Process) progQuery(r *mprog.QueryRequest) (res mprog.QueryResult, err error) {
 	var tail error
 	if r.Shape != (mprog.Shape{}) {
-		if tail, err = reshapeQuery(r); err != nil {
+		if tail, err = p.kernel.reshapeQuery(r); err != nil {
 			return res, err
 		}
 	}
@@ -151,7 +151,7 @@ func (p *Process) progQuery(r *mprog.QueryRequest) (res mprog.QueryResult, err e
 	if r.QueryFlags&^queryEffective != 0 {
 		return res, refuse(queryFlags, "query_flags %#x", r.QueryFlags)
 	}
-	if !modelled(r.AttachType) {
+	if !p.kernel.knows(r.AttachType) {
 		return res, other(mprog.OpProgQuery, r.AttachType, r.TargetIfindex)
 	}
 	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)

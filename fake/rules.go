@@ -57,6 +57,9 @@ var (
 	needNetAdmin = rule("capability/net-admin", mprog.EPERM,
 		"To query a hook, or to detach without naming a program, takes CAP_NET_ADMIN or CAP_SYS_ADMIN.",
 		"bpf_net_capable")
+	needSysAdmin = rule("capability/sys-admin", mprog.EPERM,
+		"To open an object by its id, or to list ids, takes CAP_SYS_ADMIN.",
+		"bpf_prog_get_fd_by_id, bpf_link_get_fd_by_id, bpf_obj_get_next_id")
 	attachTypeUnknown = rule("attach-type/unknown", mprog.EINVAL,
 		"The attach type must be one that the kernel knows and that takes programs of this type.",
 		"attach_type_to_prog_type, bpf_prog_query")
@@ -85,6 +88,8 @@ var (
 	devicePeerIfindex = rule("device/peer-ifindex", mprog.EACCES,
 		"Both hooks of a netkit pair are addressed through the ifindex of its primary device.",
 		"netkit_dev_fetch")
+	deviceSingle = rule("device/single", mprog.EOPNOTSUPP,
+		"A netkit device without a peer has no hooks.", "netkit_dev_fetch")
 	replaceBadFD = rule("replace/bad-fd", mprog.EBADF,
 		"With REPLACE, replace_bpf_fd must be open.", "netkit_prog_attach, tcx_prog_attach")
 	replaceNotProg = rule("replace/not-a-program", mprog.EINVAL,
@@ -105,8 +110,8 @@ var (
 		"Nothing can be detached from an empty hook.", "netkit_prog_detach, tcx_prog_detach, bpf_mprog_detach")
 	relativeLinkID = rule("relative/link-id", mprog.ENOENT,
 		"With LINK and ID, relative_id must be a link's id.", "bpf_link_by_id")
-	relativeUnsettled = rule("relative/link-unsettled", mprog.EAGAIN,
-		"A link that is still being created cannot be a relative object.", "bpf_link_by_id")
+	linkUnsettled = rule("link/unsettled", mprog.EAGAIN,
+		"A link that is still being created is not found by its id yet.", "bpf_link_by_id")
 	relativeLinkZero = rule("relative/link-zero", mprog.EINVAL,
 		"With LINK alone, relative_fd may not be 0.", "bpf_mprog_link")
 	relativeProgID = rule("relative/prog-id", mprog.ENOENT,
@@ -179,6 +184,65 @@ var (
 		"The fd must be a BPF object's.", "bpf_obj_get_info_by_fd")
 	closeBadFD = rule("close/bad-fd", mprog.EBADF,
 		"The fd must be open.", "close")
+	dupBadFD = rule("dup/bad-fd", mprog.EBADF,
+		"The fd must be open.", "dup")
+)
+
+// Ids.
+var (
+	idRange = rule("id/range", mprog.EINVAL,
+		"The id to start behind must be below 2147483647.", "bpf_obj_get_next_id")
+	idLast = rule("id/last", mprog.ENOENT,
+		"There must be an object with a higher id.", "bpf_obj_get_next_id")
+	idNone = rule("id/none", mprog.ENOENT,
+		"There must be an object with the id.", "bpf_prog_by_id, bpf_link_by_id")
+)
+
+// Pins.
+var (
+	pinFlags = rule("pin/flags", mprog.EINVAL,
+		"Pinning takes no flag but PATH_FD, opening a pin also RDONLY and WRONLY; path_fd needs its flag.",
+		"bpf_obj_pin, bpf_obj_get")
+	pinNotObject = rule("pin/not-an-object", mprog.EINVAL,
+		"The fd to pin must be open, and a BPF object's.", "bpf_fd_probe_obj")
+	getFD = rule("get/fd", mprog.EINVAL,
+		"Opening a pin takes no bpf_fd.", "bpf_obj_get")
+	getAccess = rule("get/access", mprog.EINVAL,
+		"A pin is not opened read only and write only.", "bpf_get_file_flag")
+	pathFault = rule("path/address", mprog.EFAULT,
+		"The path must be readable memory.", "getname")
+	pathLong = rule("path/long", mprog.ENAMETOOLONG,
+		"A path has at most 4095 bytes, a name in it 255.", "getname, simple_lookup")
+	pathMissing = rule("path/missing", mprog.ENOENT,
+		"What a path leads through, and what is opened or removed, must exist.", "link_path_walk")
+	pathNotFolder = rule("path/not-a-folder", mprog.ENOTDIR,
+		"A path leads through folders only.", "link_path_walk")
+	pathDot = rule("path/dot", mprog.EPERM,
+		"Names on the bpf file system have no dots.", "bpf_lookup")
+	pinExists = rule("pin/exists", mprog.EEXIST,
+		"The path to pin at must not exist.", "filename_create")
+	pinElsewhere = rule("pin/elsewhere", mprog.EPERM,
+		"Objects are pinned on a bpf file system.", "bpf_obj_do_pin")
+	getNotPin = rule("get/not-a-pin", mprog.EACCES,
+		"What is opened must be a pin.", "bpf_inode_type")
+	getLinkAccess = rule("get/link-access", mprog.EINVAL,
+		"A link's pin is opened for reading and writing.", "bpf_obj_get_user")
+	unlinkFolder = rule("unlink/folder", mprog.EISDIR,
+		"A folder is not removed like a file.", "do_unlinkat")
+)
+
+// Commands by number.
+var (
+	commandUnknown = rule("command/unknown", mprog.EINVAL,
+		"The number must be a command's.", "__sys_bpf")
+	commandZeros = rule("command/zeros", mprog.EINVAL,
+		"A command on maps, programs or links does not take fd 0 for one, nor 0 for a type.", "__sys_bpf")
+	loadEmpty = rule("prog-load/empty", mprog.E2BIG,
+		"A program has at least one instruction.", "bpf_prog_load")
+	needBPF = rule("prog-load/capability", mprog.EPERM,
+		"To load a program takes CAP_BPF or CAP_SYS_ADMIN, as kernels are configured by default.", "bpf_prog_load")
+	loadNetAdmin = rule("prog-load/net-admin", mprog.EPERM,
+		"To load a program that handles packets takes CAP_NET_ADMIN or CAP_SYS_ADMIN.", "bpf_prog_load")
 )
 
 // Setting the stage.
@@ -197,4 +261,10 @@ var (
 		"The device to delete must exist.", "rtnl_dellink")
 	deviceLoopback = rule("stage/device-loopback", mprog.EOPNOTSUPP,
 		"lo cannot be deleted.", "rtnl_delete_link")
+	deviceSinglePolicy = rule("stage/single-policy", mprog.EOPNOTSUPP,
+		"A netkit device without a peer takes no policy.", "netkit_new_link")
+	netnsNone = rule("stage/netns", mprog.EINVAL,
+		"The network namespace must exist.", "get_net_ns_by_fd")
+	moveLoopback = rule("stage/move-loopback", mprog.EINVAL,
+		"lo stays in its network namespace.", "dev_change_net_namespace")
 )

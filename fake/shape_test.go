@@ -15,6 +15,9 @@ type shapeCase struct {
 	rule  mprog.Rule
 }
 
+// newestAttr is sizeof(union bpf_attr) of Linux 7.3.
+const newestAttr = 168
+
 // longShapes are refused or accepted alike by every command.
 var longShapes = []shapeCase{
 	{"zero tail", mprog.Shape{Size: 72}, 0, ""},
@@ -24,8 +27,8 @@ var longShapes = []shapeCase{
 	{"junk in the tail", mprog.Shape{Size: 72, Junk: 64}, mprog.EINVAL, "attr/tail"},
 	{"junk at the end of the tail", mprog.Shape{Size: 72, Junk: 71}, mprog.EINVAL, "attr/tail"},
 	{"junk behind size", mprog.Shape{Size: 72, Junk: 72}, 0, ""},
-	{"junk in this kernel's last byte", mprog.Shape{Size: 4096, Junk: attrEnd - 1}, mprog.EINVAL, "attr/tail"},
-	{"junk this kernel does not know", mprog.Shape{Size: 4096, Junk: attrEnd}, mprog.E2BIG, "attr/unknown"},
+	{"junk in this kernel's last byte", mprog.Shape{Size: 4096, Junk: newestAttr - 1}, mprog.EINVAL, "attr/tail"},
+	{"junk this kernel does not know", mprog.Shape{Size: 4096, Junk: newestAttr}, mprog.E2BIG, "attr/unknown"},
 	{"junk at the end of the page", mprog.Shape{Size: 4096, Junk: 4095}, mprog.E2BIG, "attr/unknown"},
 }
 
@@ -96,8 +99,8 @@ var shapeCommands = []struct {
 	}, []shapeCase{
 		{"no flags", mprog.Shape{Size: 12}, 0, ""},
 		{"junk in the padding", mprog.Shape{Junk: 20}, 0, ""},
-		{"junk in other links' fields", mprog.Shape{Size: 60, Junk: 59}, 0, ""},
-		{"junk behind the last field", mprog.Shape{Size: 61, Junk: 60}, mprog.EINVAL, "attr/tail"},
+		{"junk in other links' fields", mprog.Shape{Size: 64, Junk: 63}, 0, ""},
+		{"junk behind the last field", mprog.Shape{Size: 65, Junk: 64}, mprog.EINVAL, "attr/tail"},
 	}},
 	{"link update", func(s *stage, shape mprog.Shape) error {
 		s.put("x@l")

@@ -1,0 +1,116 @@
+package fake
+
+import (
+	"fmt"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// Commands of bpf(2) (enum bpf_cmd) besides those that package attr has.
+const (
+	cmdProgLoad     attr.Command = 5
+	cmdMapGetNextID attr.Command = 12
+	cmdMapGetFDByID attr.Command = 14
+	cmdBTFGetFDByID attr.Command = 19
+	cmdTaskFDQuery  attr.Command = 20
+	cmdBTFGetNextID attr.Command = 23
+	cmdEnableStats  attr.Command = 32
+	commonAttrs     attr.Command = 1 << 16 // BPF_COMMON_ATTRS
+)
+
+// Command makes a call of any number with an attr of zeros (bpf(2)). A number that
+// no command has is EINVAL. Of commands that are not modelled, which work on maps
+// and BTF and know none here, the refusal of zeros is; with a junk byte in one of
+// their fields they are unsupported.
+func (p *Process) Command(r mprog.CommandRequest) error {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	return answer(mprog.OpCommand, p.command(&r))
+}
+
+// command is __sys_bpf.
+func (p *Process) command(r *mprog.CommandRequest) error {
+	b := new(attr.Buffer)
+	size := attr.EncodeCommand(b, *r)
+	cmd := attr.Command(r.Command)
+	if err := p.kernel.readSize(b, size); err != nil {
+		return err
+	}
+	if p.kernel.release.commonAttrs {
+		cmd &^= commonAttrs
+	}
+	data := b[:min(size, p.kernel.release.attrSize)]
+	switch cmd {
+	case attr.ProgAttach:
+		q := attr.DecodeAttach(data)
+		return p.progAttach(&q)
+	case attr.ProgDetach:
+		q := attr.DecodeDetach(data)
+		return p.progDetach(&q)
+	case attr.ProgQuery:
+		q, _ := attr.DecodeQuery(data)
+		_, err := p.progQuery(&q)
+		return err
+	case attr.LinkCreate:
+		q := attr.DecodeLinkCreate(data)
+		_, err := p.linkCreate(&q)
+		return err
+	case attr.LinkUpdate:
+		q := attr.DecodeLinkUpdate(data)
+		return p.linkUpdate(&q)
+	case attr.LinkDetach:
+		q := attr.DecodeLinkDetach(data)
+		return p.linkDetach(&q)
+	}
+	return p.otherCommand(cmd, r, b, size)
+}
+
+// otherCommand is what commands make of zeros that have no request of their own.
+func (p *Process) otherCommand(cmd attr.Command, r *mprog.CommandRequest, b *attr.Buffer, size uint32) error {
+	end, known := p.kernel.release.lastField(cmd)
+	if !known {
+		return refuse(commandUnknown, "no command has number %d", r.Command)
+	}
+	if err := p.kernel.readTail(cmd, b, size); err != nil {
+		return err
+	}
+	if i := nonzero(b, 0, min(size, end)); i < min(size, end) {
+		return fmt.Errorf("%s: %w: command %d with byte %d set", mprog.OpCommand, mprog.ErrUnsupported, cmd, i)
+	}
+	switch cmd {
+	case attr.ObjPin:
+		return refuse(pinNotObject, "bpf_fd 0 is no BPF object")
+	case attr.ObjGet:
+		return refuse(pathFault, "pathname is 0")
+	case cmdProgLoad:
+		if err := p.mayLoad(mprog.SocketFilter); err != nil {
+			return err
+		}
+		return refuse(loadEmpty, "insn_cnt is 0")
+	case attr.ObjGetInfoByFD:
+		_, err := p.objectInfo(0)
+		return err
+	case attr.ProgGetNextID:
+		_, err := nextID(p, cmd, &mprog.IDRequest{}, p.kernel.progs)
+		return err
+	case attr.LinkGetNextID:
+		_, err := nextID(p, cmd, &mprog.IDRequest{}, p.kernel.links)
+		return err
+	case cmdMapGetNextID, cmdBTFGetNextID:
+		_, err := nextID(p, cmd, &mprog.IDRequest{}, map[uint32]*program(nil))
+		return err
+	case attr.ProgGetFDByID, cmdMapGetFDByID, attr.LinkGetFDByID, cmdBTFGetFDByID, cmdTaskFDQuery:
+		if err := p.needsSysAdmin(); err != nil {
+			return err
+		}
+		return refuse(idNone, "nothing has id 0")
+	case cmdEnableStats:
+		if err := p.needsSysAdmin(); err != nil {
+			return err
+		}
+		p.open(notBPF{})
+		return nil
+	}
+	return refuse(commandZeros, "command %d: fd 0 is not what it works on", cmd)
+}

@@ -1,0 +1,58 @@
+package fake
+
+import "github.com/nkconform/nkconform/mprog"
+
+// NewNetns creates a network namespace, whose only device is lo. It does not
+// fail.
+func (k *Kernel) NewNetns() (mprog.Netns, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.namespaces = append(k.namespaces, newNetns())
+	return mprog.Netns(len(k.namespaces) - 1), nil
+}
+
+// namespace finds a network namespace, EINVAL when there is none.
+func (k *Kernel) namespace(n mprog.Netns) (*netns, error) {
+	if int64(n) >= int64(len(k.namespaces)) {
+		return nil, refuse(netnsNone, "there is no network namespace %d", n)
+	}
+	return k.namespaces[n], nil
+}
+
+// MoveDevice moves a device from the first process's namespace to another, with
+// all that is attached to it, and returns its ifindex there, which stays the same
+// when it is free there. It fails with
+//   - ENODEV when there is no such device, EINVAL when there is no such namespace;
+//   - EINVAL for lo;
+//   - EEXIST when the namespace has a device of that name.
+func (k *Kernel) MoveDevice(ifindex uint32, to mprog.Netns) (uint32, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	ifindex, err := k.moveDevice(ifindex, to)
+	return ifindex, answer(opMoveDevice, err)
+}
+
+// moveDevice is dev_change_net_namespace.
+func (k *Kernel) moveDevice(ifindex uint32, to mprog.Netns) (uint32, error) {
+	d := k.net.devices[ifindex]
+	if d == nil {
+		return 0, refuse(deviceAbsent, "no device has ifindex %d", ifindex)
+	}
+	n, err := k.namespace(to)
+	switch {
+	case err != nil:
+		return 0, err
+	case d.kind == loopback:
+		return 0, refuse(moveLoopback, "ifindex %d is %s", ifindex, d.name)
+	case n == d.net:
+		return ifindex, nil
+	case n.byName(d.name) != nil:
+		return 0, refuse(deviceTaken, "name %q", d.name)
+	}
+	delete(d.net.devices, ifindex)
+	if d.net = n; n.devices[ifindex] != nil {
+		d.ifindex = n.newIfindex()
+	}
+	n.devices[d.ifindex] = d
+	return d.ifindex, nil
+}

@@ -1,0 +1,191 @@
+package fake
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// Release is a version of Linux that the fake can be. The zero value is none.
+type Release struct{ major, minor int }
+
+// Newest is the newest release known, and what [New] makes without options.
+var Newest = Release{7, 3}
+
+// ParseRelease reads a version such as 6.12, or a longer one as uname(2) gives
+// it, such as 6.12.117-amd64. The error says which ones are known: a kernel
+// newer than any of them may have other rules.
+func ParseRelease(s string) (Release, error) {
+	major, rest, _ := strings.Cut(s, ".")
+	end := strings.IndexFunc(rest, func(c rune) bool { return c < '0' || c > '9' })
+	if end < 0 {
+		end = len(rest)
+	}
+	r := Release{}
+	var err1, err2 error
+	r.major, err1 = strconv.Atoi(major)
+	r.minor, err2 = strconv.Atoi(rest[:end])
+	switch oldest := generations[0].since; {
+	case err1 != nil || err2 != nil || r.major < 0:
+		return Release{}, fmt.Errorf("%w: Linux %q: expected a version such as %s", mprog.ErrUnsupported, s, Newest)
+	case Newest.before(r) || r.before(oldest):
+		return Release{}, fmt.Errorf("%w: Linux %s: known are %s to %s", mprog.ErrUnsupported, s, oldest, Newest)
+	}
+	return r, nil
+}
+
+// Linux is for [New] with a version that is a constant, such as "6.12". It panics
+// when [ParseRelease] refuses the version; use that and [Running] for any other.
+func Linux(version string) Option {
+	r, err := ParseRelease(version)
+	if err != nil {
+		panic("fake: " + err.Error())
+	}
+	return Running(r)
+}
+
+// Running makes a kernel of a release.
+func Running(r Release) Option {
+	return func(k *Kernel) { k.running = r }
+}
+
+// String returns for example 6.12.
+func (r Release) String() string { return fmt.Sprintf("%d.%d", r.major, r.minor) }
+
+func (r Release) before(other Release) bool {
+	return r.major < other.major || r.major == other.major && r.minor < other.minor
+}
+
+// Release names the kernel for a report: its release and what it is built with
+// or without that the release is not.
+func (k *Kernel) Release() string {
+	s := k.running.String()
+	for _, f := range mprog.Features {
+		if has := !k.missing[f]; has != k.release.has(f) {
+			s += map[bool]string{true: " with ", false: " without "}[has] + string(f)
+		}
+	}
+	return s + " (simulated)"
+}
+
+// generation is what the releases from one on have in common, as far as a caller
+// of bpf(2) can tell.
+type generation struct {
+	since       Release
+	features    []mprog.Feature // new in it
+	attrSize    uint32          // sizeof(union bpf_attr)
+	attachEnd   uint32          // of the last field of BPF_PROG_ATTACH and BPF_PROG_DETACH
+	queryEnd    uint32          // of BPF_PROG_QUERY's
+	linkEnd     uint32          // of BPF_LINK_CREATE's
+	commands    uint32          // how many there are (__MAX_BPF_CMD)
+	commonAttrs bool            // BPF_COMMON_ATTRS may be set in a command
+	what        string
+}
+
+// generations is section "versions" of docs/semantics.md.
+var generations = []generation{
+	{
+		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy},
+		attrSize: 144, attachEnd: 20, queryEnd: 28, linkEnd: 48, commands: 36,
+		what: "neither tcx nor netkit: their attach types are unknown",
+	},
+	{
+		since: Release{6, 6}, features: []mprog.Feature{mprog.FeatureTCX},
+		attrSize: 144, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 36,
+		what: "mprog and tcx: relative_fd and expected_revision, revision of a query",
+	},
+	{
+		since: Release{6, 7}, features: []mprog.Feature{mprog.FeatureNetkit},
+		attrSize: 144, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 36,
+		what: "netkit",
+	},
+	{
+		since:    Release{6, 9},
+		attrSize: 152, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 37,
+		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE",
+	},
+	{
+		since:    Release{6, 17},
+		attrSize: 152, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38,
+		what: "BPF_PROG_STREAM_READ_BY_FD",
+	},
+	{
+		since:    Release{6, 18},
+		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38,
+		what: "signed programs: bpf_attr is 168 bytes long",
+	},
+	{
+		since: Release{7, 1}, features: []mprog.Feature{mprog.FeatureSingle},
+		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 39,
+		what: "netkit devices without a peer, which take no programs; BPF_PROG_ASSOC_STRUCT_OPS",
+	},
+	{
+		since:    Release{7, 2},
+		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 64, commands: 39,
+		what: "BPF_LINK_CREATE knows bytes up to 64",
+	},
+	{
+		since:    Release{7, 3},
+		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 64, commands: 39, commonAttrs: true,
+		what: "BPF_COMMON_ATTRS",
+	},
+}
+
+// generation returns what the release is one of.
+func (r Release) generation() *generation {
+	g := &generations[0]
+	for i := range generations {
+		if !r.before(generations[i].since) {
+			g = &generations[i]
+		}
+	}
+	return g
+}
+
+// has reports whether kernels of the generation have a feature, built in.
+func (g *generation) has(f mprog.Feature) bool {
+	for i := range generations {
+		for _, added := range generations[i].features {
+			if added == f {
+				return !g.since.before(generations[i].since)
+			}
+		}
+	}
+	return false
+}
+
+// lastField returns where a command's last field ends (BPF_PROG_ATTACH_LAST_FIELD
+// and so on), which may be behind the fields that mprog hooks use, and whether
+// there is such a command.
+func (g *generation) lastField(cmd attr.Command) (end uint32, known bool) {
+	switch cmd {
+	case attr.ProgAttach, attr.ProgDetach:
+		return g.attachEnd, true
+	case attr.ProgQuery:
+		return g.queryEnd, true
+	case attr.LinkCreate:
+		return g.linkEnd, true
+	}
+	if cmd >= attr.Command(min(g.commands, uint32(len(lastFields)))) {
+		return 0, false
+	}
+	return lastFields[cmd], true
+}
+
+// lastFields are the ends of the other commands' last fields. Where releases
+// differ, and no hook is concerned, they are the newest's.
+var lastFields = [...]uint32{
+	0: 92, 1: 32, 2: 32, 3: 16, 4: 24, // maps
+	5: 168, 6: 20, 7: 20, // BPF_PROG_LOAD: keyring_id; BPF_OBJ_PIN, BPF_OBJ_GET: path_fd
+	8: 0, 9: 0, // above
+	10: 76,                              // BPF_PROG_TEST_RUN: test.batch_size
+	11: 8, 12: 8, 13: 4, 14: 12, 15: 16, // ids; info.info
+	16: 0, 17: 24, 18: 40, 19: 16, // BPF_RAW_TRACEPOINT_OPEN, BPF_BTF_LOAD, BPF_BTF_GET_FD_BY_ID
+	20: 48, 21: 32, 22: 4, 23: 8, // BPF_TASK_FD_QUERY, maps, BPF_BTF_GET_NEXT_ID
+	24: 56, 25: 56, 26: 56, 27: 56, // batches: batch.flags
+	28: 0, 29: 16, 30: 4, 31: 8, 32: 4, 33: 8, 34: 4, // links; BPF_ENABLE_STATS, BPF_ITER_CREATE
+	35: 12, 36: 8, 37: 20, 38: 12,
+}
