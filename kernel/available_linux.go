@@ -39,7 +39,7 @@ func checkCapabilities() error {
 
 // checkBPF loads a program on the current thread and forgets it.
 func checkBPF() error {
-	fd, err := newProgram(mprog.ProgSpec{}).load()
+	fd, err := load(mprog.SchedCLS, "", constant(0))
 	if err != nil {
 		return unavailable("bpf(2)", err)
 	}

@@ -15,7 +15,7 @@ func holdTCX(b *testing.B) {
 	b.Helper()
 	k := newKernel(b, mprog.FeatureTCX)
 	require.NoError(b, k.ProgAttach(mprog.AttachRequest{
-		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k.Process, "hold"),
+		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k, "hold"),
 	}))
 }
 
@@ -24,7 +24,7 @@ func BenchmarkAttachDetach(b *testing.B) {
 	holdTCX(b)
 	k := newKernel(b, mprog.FeatureTCX)
 	attach := mprog.AttachRequest{
-		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k.Process, "a"),
+		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k, "a"),
 	}
 	detach := mprog.DetachRequest(attach)
 	b.ReportAllocs()
@@ -43,7 +43,7 @@ func BenchmarkLinkCreateClose(b *testing.B) {
 	holdTCX(b)
 	k := newKernel(b, mprog.FeatureTCX)
 	create := mprog.LinkCreateRequest{
-		TargetIfindex: loopback, AttachType: mprog.TCXIngress, ProgFD: loadProg(b, k.Process, "a"),
+		TargetIfindex: loopback, AttachType: mprog.TCXIngress, ProgFD: loadProg(b, k, "a"),
 	}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -61,7 +61,7 @@ func BenchmarkQuery63(b *testing.B) {
 	k := newKernel(b, mprog.FeatureTCX)
 	for range mprog.MaxPrograms {
 		err := k.ProgAttach(mprog.AttachRequest{
-			TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k.Process, "a"),
+			TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k, "a"),
 		})
 		require.NoError(b, err)
 	}

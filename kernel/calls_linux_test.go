@@ -20,7 +20,7 @@ func newStage(t *testing.T) *stage {
 	return &stage{newKernel(t, mprog.FeatureTCX), t}
 }
 
-func (s *stage) prog(name string) uint32 { return loadProg(s.t, s.Process, name) }
+func (s *stage) prog(name string) uint32 { return loadProg(s.t, s.Kernel, name) }
 
 func (s *stage) attach(prog uint32, flags mprog.Flags, relative uint32, rev uint64) error {
 	return s.ProgAttach(mprog.AttachRequest{

@@ -47,7 +47,7 @@ func TestNetkit(t *testing.T) {
 	k := newKernel(t, mprog.FeatureNetkit)
 	primary, peer, err := k.AddDevice(mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk0", Peer: "nk1"})
 	require.NoError(t, err)
-	a := loadProg(t, k.Process, "a")
+	a := loadProg(t, k, "a")
 	for attachType, ifindex := range map[mprog.AttachType]uint32{
 		mprog.NetkitPrimary: primary, mprog.NetkitPeer: peer,
 	} {

@@ -88,7 +88,7 @@ func TestIsolation(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, a, b, "ifindexes must depend on the calls alone")
 
-	fd := loadProg(t, one.Process, "a")
+	fd := loadProg(t, one, "a")
 	_, err = two.ObjectInfo(fd)
 	assert.ErrorIs(t, err, mprog.EBADFD)
 }
@@ -134,7 +134,7 @@ func TestDescriptorsDoNotRepeat(t *testing.T) {
 	k := newKernel(t)
 	seen := map[uint32]bool{}
 	for range 100 {
-		fd := loadProg(t, k.Process, "a")
+		fd := loadProg(t, k, "a")
 		require.False(t, seen[fd], "fd %d again", fd)
 		seen[fd] = true
 		require.NoError(t, k.Close(fd))
@@ -145,11 +145,11 @@ func TestDescriptorsDoNotRepeat(t *testing.T) {
 // When the numbers have run out, those closed the longest ago come again.
 func TestDescriptorsWrap(t *testing.T) {
 	k := newKernel(t)
-	kept := loadProg(t, k.Process, "a")
+	kept := loadProg(t, k, "a")
 	require.NoError(t, k.do(func() { k.fds.limit = k.fds.first + 2 }))
-	first := loadProg(t, k.Process, "b")
+	first := loadProg(t, k, "b")
 	require.NoError(t, k.Close(first))
-	assert.Equal(t, first, loadProg(t, k.Process, "c"))
+	assert.Equal(t, first, loadProg(t, k, "c"))
 	assert.Equal(t, uint32(k.fds.first), kept)
 }
 

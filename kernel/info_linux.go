@@ -52,8 +52,8 @@ func (p *Process) ObjectInfo(fd uint32) (mprog.ObjectInfo, error) {
 	return mprog.ObjectInfo{}, fmt.Errorf("%s: %w: fd %d is a BPF %s", mprog.OpObjectInfo, mprog.ErrUnsupported, fd, kind)
 }
 
-// progID returns the id of a program, on the current thread.
-func (p *Process) progID(fd int) (id uint32, err error) {
+// objectID returns the id of a program or map, on the current thread.
+func (p *Process) objectID(fd int) (id uint32, err error) {
 	clear(p.info[:])
 	size := attr.EncodeInfo(&p.attr, attr.InfoRequest{
 		FD:      uint32(fd),

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/nkconform/nkconform/mprog"
 )
 
 // Kernel is the running kernel as seen by a process with all capabilities, in a
@@ -13,11 +11,12 @@ import (
 type Kernel struct {
 	*Process
 
+	recorder *recorder // nil until it is needed; guarded by Process.mu
+	sending  sync.Mutex
+
 	mu       sync.Mutex
 	netns    []*namespace // by mprog.Netns
 	children []*Process
-	recorder *recorder // nil until it is needed
-	sending  sync.Mutex
 }
 
 // New starts an environment. It must be shut down.
@@ -78,9 +77,4 @@ func (k *Kernel) Shutdown() error {
 	r := k.recorder
 	k.recorder = nil
 	return r.close()
-}
-
-// Transmit is TODO.
-func (*Kernel) Transmit(uint32) (mprog.Delivery, error) {
-	return mprog.Delivery{}, mprog.ErrUnsupported
 }

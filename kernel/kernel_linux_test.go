@@ -41,9 +41,9 @@ func skipOrFail(tb testing.TB, err, skippable error) {
 	tb.Skip(err)
 }
 
-func loadProg(tb testing.TB, p *Process, name string) uint32 {
+func loadProg(tb testing.TB, k *Kernel, name string) uint32 {
 	tb.Helper()
-	fd, err := p.LoadProg(mprog.ProgSpec{Name: name})
+	fd, err := k.LoadProg(mprog.ProgSpec{Name: name})
 	require.NoError(tb, err)
 	return fd
 }

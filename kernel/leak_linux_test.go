@@ -30,7 +30,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	tid := k.thread.tid
 	end := watchNamespace(t, watcher, tid)
-	prog := loadProg(t, k.Process, "a")
+	prog := loadProg(t, k, "a")
 	id := progInfo(t, k.Process, prog).ID
 	_, err = k.LinkCreate(mprog.LinkCreateRequest{
 		TargetIfindex: loopback, AttachType: mprog.TCXIngress, ProgFD: prog,
@@ -62,7 +62,7 @@ const childVariable = "NKCONFORM_KERNEL_TEST_CHILD"
 func TestKillLeavesNothing(t *testing.T) {
 	watcher := newKernel(t, mprog.FeatureTCX)
 	if os.Getenv(childVariable) != "" {
-		fd := loadProg(t, watcher.Process, "a")
+		fd := loadProg(t, watcher, "a")
 		require.NoError(t, watcher.ProgAttach(mprog.AttachRequest{
 			TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: fd,
 		}))

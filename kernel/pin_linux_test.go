@@ -122,7 +122,7 @@ func TestOwnBPFFS(t *testing.T) {
 func BenchmarkUnlink(b *testing.B) {
 	expediteRCU(b)
 	k := newKernel(b)
-	a := loadProg(b, k.Process, "a")
+	a := loadProg(b, k, "a")
 	for b.Loop() {
 		require.NoError(b, k.ObjPin(mprog.PinRequest{Path: pinned, FD: a}))
 		require.NoError(b, k.Unlink(pinned))

@@ -1,9 +1,12 @@
 package kernel
 
 import (
+	"bytes"
+	"encoding/binary"
 	"runtime"
 	"unsafe"
 
+	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -14,14 +17,6 @@ const (
 	opProgLoad mprog.Op     = "prog load"
 	progLoad   attr.Command = 5 // BPF_PROG_LOAD
 )
-
-// instruction is struct bpf_insn.
-type instruction struct {
-	code uint8
-	_    uint8 // destination and source register, r0
-	_    int16 // offset
-	imm  int32
-}
 
 // loadAttr is bpf_attr of BPF_PROG_LOAD up to prog_name.
 type loadAttr struct {
@@ -37,44 +32,46 @@ type loadAttr struct {
 	name        [16]byte
 }
 
-// program is all that the kernel reads when it loads a program.
-type program struct {
-	attr    loadAttr
-	insns   [2]instruction
-	license [4]byte
+// constant is a program that returns a number.
+func constant(ret int32) asm.Instructions {
+	return asm.Instructions{asm.Mov.Imm(asm.R0, ret), asm.Return()}
 }
 
-// newProgram makes a program that returns a constant.
-func newProgram(spec mprog.ProgSpec) *program {
-	p := &program{
-		insns: [2]instruction{
-			{code: unix.BPF_ALU64 | unix.BPF_MOV | unix.BPF_K, imm: spec.Return}, // r0 = imm
-			{code: unix.BPF_JMP | unix.BPF_EXIT},
-		},
-		license: [4]byte{'G', 'P', 'L'},
+// byteOrder is the machine's; package asm does not know binary.NativeEndian.
+var byteOrder binary.ByteOrder = binary.LittleEndian
+
+func init() {
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+		byteOrder = binary.BigEndian
 	}
-	if spec.Type == 0 {
-		spec.Type = mprog.SchedCLS
-	}
-	p.attr = loadAttr{
-		progType:  uint32(spec.Type),
-		insnCount: uint32(len(p.insns)),
-	}
-	copy(p.attr.name[:], spec.Name)
-	return p
 }
 
-// load loads the program on the current thread.
-func (p *program) load() (fd int, err error) {
+var license = []byte("GPL\x00")
+
+// load loads a program on the current thread.
+func load(progType mprog.ProgType, name string, insns asm.Instructions) (fd int, err error) {
+	var code bytes.Buffer
+	if err := insns.Marshal(&code, byteOrder); err != nil {
+		return -1, err
+	}
 	var pin runtime.Pinner
-	pin.Pin(p)
 	defer pin.Unpin()
-	p.attr.insns = uint64(uintptr(unsafe.Pointer(&p.insns)))
-	p.attr.license = uint64(uintptr(unsafe.Pointer(&p.license)))
+	address := func(b []byte) uint64 {
+		p := unsafe.SliceData(b)
+		pin.Pin(p)
+		return uint64(uintptr(unsafe.Pointer(p)))
+	}
+	a := &loadAttr{
+		progType:  uint32(progType),
+		insnCount: uint32(code.Len() / asm.InstructionSize),
+		insns:     address(code.Bytes()),
+		license:   address(license),
+	}
+	copy(a.name[:], name)
 	// The verifier gives up with EAGAIN when a signal comes, and Go's scheduler
 	// sends signals.
 	for range 10 {
-		fd, errno := bpf(progLoad, unsafe.Pointer(&p.attr), uint32(unsafe.Sizeof(p.attr)))
+		fd, errno := bpf(progLoad, unsafe.Pointer(a), uint32(unsafe.Sizeof(*a)))
 		if errno == 0 {
 			return fd, nil
 		}
@@ -86,15 +83,17 @@ func (p *program) load() (fd int, err error) {
 	return -1, err
 }
 
-// LoadProg loads a program that returns a constant (BPF_PROG_LOAD). A name that
-// is longer than 15 bytes or has other characters than [A-Za-z0-9_.] is EINVAL.
-func (p *Process) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
-	prog := newProgram(spec)
+// LoadProg loads a program (BPF_PROG_LOAD). A name that is longer than 15 bytes
+// or has other characters than [A-Za-z0-9_.] is EINVAL. The verdict of a
+// SCHED_CLS program is the same for all packets but those with ethertype 0x88b6,
+// which pass: Transmit needs them.
+func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
+	p := k.Process
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err = p.do(func() {
 		var fd int
-		if fd, p.err = prog.load(); p.err == nil {
+		if fd, p.err = k.onThreadLoad(spec); p.err == nil {
 			p.adopt(fd)
 		}
 	})
@@ -105,4 +104,32 @@ func (p *Process) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 		return 0, err
 	}
 	return p.fd, nil
+}
+
+func (k *Kernel) onThreadLoad(spec mprog.ProgSpec) (fd int, err error) {
+	if spec.Type != 0 && spec.Type != mprog.SchedCLS {
+		return load(spec.Type, spec.Name, constant(spec.Return))
+	}
+	if k.recorder == nil {
+		if k.recorder, err = k.newRecorder(); err != nil {
+			return -1, err
+		}
+	}
+	r := k.recorder
+	mapFD, err := k.raw(mapGetFDByID, attr.EncodeFDByID(&k.attr, mprog.IDRequest{ID: r.mapID}))
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(mapFD)
+	fd, err = load(mprog.SchedCLS, spec.Name, r.program(mapFD, uint32(len(r.progs)), spec.Return))
+	if err != nil {
+		return -1, err
+	}
+	id, err := k.objectID(fd)
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	r.progs = append(r.progs, id)
+	return fd, nil
 }

@@ -51,7 +51,6 @@ func (p *Process) settle(caller *Process) error {
 const (
 	settlePath     = mprog.BPFFS + "/nkconform-settle"
 	settlePatience = 10 * time.Second
-	settlePause    = 20 * time.Microsecond
 )
 
 func (p *Process) onThreadSettle() error {
@@ -67,8 +66,7 @@ func (p *Process) onThreadSettle() error {
 		if err == nil {
 			unix.Close(fd)
 		}
-		pause := unix.NsecToTimespec(int64(settlePause))
-		_ = unix.Nanosleep(&pause, nil)
+		pause()
 	}
 	return errors.New("the kernel does not let go of what was pinned")
 }
@@ -76,12 +74,12 @@ func (p *Process) onThreadSettle() error {
 // pinAndUnlink leaves a program with an id but without any reference but that of
 // an unlinked pin.
 func (p *Process) pinAndUnlink() (id uint32, err error) {
-	fd, err := newProgram(mprog.ProgSpec{Type: mprog.SocketFilter, Name: "settle"}).load()
+	fd, err := load(mprog.SocketFilter, "settle", constant(0))
 	if err != nil {
 		return 0, err
 	}
 	defer unix.Close(fd)
-	if id, err = p.progID(fd); err != nil {
+	if id, err = p.objectID(fd); err != nil {
 		return 0, err
 	}
 	pin := mprog.PinRequest{FD: uint32(fd)}
@@ -90,4 +88,10 @@ func (p *Process) pinAndUnlink() (id uint32, err error) {
 	}
 	defer pinCPU()()
 	return id, unix.Unlink(settlePath)
+}
+
+// pause lets the rest of the system go on for a moment.
+func pause() {
+	moment := unix.NsecToTimespec(20_000)
+	_ = unix.Nanosleep(&moment, nil)
 }
