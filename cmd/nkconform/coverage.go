@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -68,25 +67,13 @@ func coverage(ctx context.Context, o coverageOptions, tree string) error {
 	if err != nil {
 		return err
 	}
-	m, err := harness.Pick("uml", img)
-	if err != nil {
-		return err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
-	var out memory
-	res, err := m.Run(ctx, harness.Command{
-		Image: img, Memory: guestMemory, Timeout: time.Hour, Stdout: &out, Stderr: os.Stderr,
-		Argv: []string{self, "coverage", "--collect", "--seed", strconv.FormatUint(o.seed, 10),
+	out, res, err := guestOutput(ctx, "uml", harness.Command{
+		Image: img, Timeout: time.Hour,
+		Argv: []string{"coverage", "--collect", "--seed", strconv.FormatUint(o.seed, 10),
 			"--sequences", strconv.Itoa(o.sequences)},
 	})
 	if err != nil {
 		return err
-	}
-	if res.ExitStatus != 0 {
-		return fmt.Errorf("in the guest: exit status %d", res.ExitStatus)
 	}
 	var c counters
 	if err := json.Unmarshal(out, &c); err != nil {
@@ -106,12 +93,4 @@ func coverage(ctx context.Context, o coverageOptions, tree string) error {
 		return printMissing(tree, both)
 	}
 	return nil
-}
-
-// memory keeps what is written to it.
-type memory []byte
-
-func (m *memory) Write(p []byte) (int, error) {
-	*m = append(*m, p...)
-	return len(p), nil
 }

@@ -1,63 +1,206 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
 	"github.com/nkconform/nkconform/conformance"
+	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
 
+// recordOptions are the flags of record.
+type recordOptions struct {
+	backend, machine string
+	note, print      bool
+	timeout          time.Duration
+}
+
 func recordCommand() *cobra.Command {
-	var name string
+	var o recordOptions
 	c := &cobra.Command{
 		Use:   "record [flags] FILE...",
 		Short: "Write a kernel's answers into traces",
 		Long: `Record plays each trace and writes the answers that came into its file, in place
-of those it had. A trace that the backend cannot perform is left as it is.`,
-		Example: `  sudo nkconform record --backend host my.trace`,
-		Args:    cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, files []string) error {
-			b, err := localBackend(name)
-			if err != nil {
-				return err
+of those it had. A trace that the backend cannot perform is left as it is.
+
+With --note a comment at the top names the kernel. If it names others already and
+the answers are not theirs, the file is left as it is and the exit status is 1.`,
+		Example: `  sudo nkconform record --backend host my.trace
+  nkconform record --backend vm:debian:7.3 --note testdata/recorded/*.trace`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			if o.print {
+				return printRecorded(o, files)
 			}
-			for _, f := range files {
-				if err := record(b, f); err != nil {
-					return err
-				}
-			}
-			return b.close()
+			return record(c.Context(), o, files)
 		},
 	}
-	c.Flags().StringVarP(&name, "backend", "b", "fake", "what answers: fake or host")
+	f := c.Flags()
+	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, host or vm:IMAGE")
+	f.BoolVar(&o.note, "note", false, "name the kernel in a comment")
+	f.StringVar(&o.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
+	f.DurationVar(&o.timeout, "timeout", 30*time.Minute, "limit for a virtual machine, from boot to end")
+	f.BoolVar(&o.print, "print", false, "in the guest: print what is recorded")
+	_ = f.MarkHidden("print") // the flag is defined above
 	return c
 }
 
-func record(b *backend, file string) error {
-	text, err := os.ReadFile(file)
+// recording is what a backend answered: the traces with the answers, by file.
+type recording struct {
+	Kernel string
+	Traces map[string]string
+	Errors map[string]string
+}
+
+// printRecorded prints a recording for the host.
+func printRecorded(o recordOptions, files []string) error {
+	r, err := recordLocal(o.backend, files)
 	if err != nil {
 		return err
 	}
-	f, err := trace.Parse(file, string(text))
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+func record(ctx context.Context, o recordOptions, files []string) error {
+	var r recording
+	var err error
+	if image, ok := isVM(o.backend); ok {
+		r, err = recordInVM(ctx, o, image, files)
+	} else {
+		r, err = recordLocal(o.backend, files)
+	}
 	if err != nil {
 		return err
+	}
+	var errs *multierror.Error
+	differ := false
+	for _, file := range files {
+		text, ok := r.Traces[file]
+		if !ok {
+			errs = multierror.Append(errs, errors.New(r.Errors[file]))
+			continue
+		}
+		if o.note {
+			if text, ok = noteKernel(text, file, r.Kernel); !ok {
+				differ = true
+				fmt.Printf("%s: %s answers otherwise\n", file, r.Kernel)
+				continue
+			}
+		}
+		if err := replace(file, text); err != nil {
+			errs = multierror.Append(errs, err)
+		}
+	}
+	if err := errs.ErrorOrNil(); err != nil {
+		return err
+	}
+	if differ {
+		return errFailed
+	}
+	return nil
+}
+
+// answeredBy begins the comments that name the kernels which gave a trace's
+// answers.
+const answeredBy = "# Answered by: "
+
+// noteKernel adds a kernel to a recorded trace. It is not ok if the file holds
+// other answers of other kernels.
+func noteKernel(text, file, kernel string) (_ string, ok bool) {
+	line := answeredBy + kernel
+	f, err := trace.Parse(file, text)
+	if err != nil {
+		return text, false
+	}
+	at, others := 0, 0
+	for i, l := range f.Lines {
+		if l.Statement != nil || l.Comment == "" {
+			break
+		}
+		at = i + 1
+		if l.Comment == line {
+			at = -1
+			break
+		}
+		if strings.HasPrefix(l.Comment, answeredBy) {
+			others++
+		}
+	}
+	if at >= 0 {
+		f.Lines = slices.Insert(f.Lines, at, trace.Line{Comment: line})
+	}
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return text, false
+	}
+	if before, err := trace.Parse(file, string(old)); others > 0 && (err != nil || before.String() != text) {
+		return text, false
+	}
+	return f.String(), true
+}
+
+// recordLocal records in this process.
+func recordLocal(name string, files []string) (recording, error) {
+	r := recording{Traces: map[string]string{}, Errors: map[string]string{}}
+	b, err := localBackend(name)
+	if err != nil {
+		return r, err
+	}
+	for _, file := range files {
+		text, kernel, err := recordFile(b, file)
+		if err != nil {
+			r.Errors[file] = err.Error()
+			continue
+		}
+		r.Traces[file], r.Kernel = text, kernel
+	}
+	return r, b.close()
+}
+
+func recordFile(b *backend, file string) (text, kernel string, err error) {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return "", "", err
+	}
+	f, err := trace.Parse(file, string(old))
+	if err != nil {
+		return "", "", err
 	}
 	env, err := b.open(f)
 	if err != nil {
-		return err
+		return "", "", err
 	}
+	kernel = describeKernel(b, env)
 	recorded, err := conformance.Record(env, f)
 	if downErr := env.Shutdown(); err == nil {
 		err = downErr
 	}
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	return replace(file, recorded.String())
+	return recorded.String(), kernel, nil
+}
+
+// describeKernel names a kernel by its release and what it has.
+func describeKernel(b *backend, env mprog.Environment) string {
+	var features []string
+	for _, f := range mprog.Features {
+		if env.Supports(f) == nil {
+			features = append(features, string(f))
+		}
+	}
+	return fmt.Sprintf("%s %s, with %s", b.kernel.Release, b.kernel.Machine, strings.Join(features, " "))
 }
 
 // replace writes a file whole or not at all.

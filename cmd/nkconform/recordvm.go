@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/harness/image"
+)
+
+// recordInVM records in a guest, which has the files at the same paths.
+func recordInVM(ctx context.Context, o recordOptions, ref string, files []string) (r recording, err error) {
+	argv := []string{"record", "--backend", "host", "--print"}
+	var absolute []string
+	for _, file := range files {
+		abs, err := filepath.Abs(file)
+		if err != nil {
+			return r, err
+		}
+		absolute = append(absolute, abs)
+	}
+	img, err := image.Resolve(ctx, ref, image.Options{Progress: progress()})
+	if err != nil {
+		return r, err
+	}
+	out, _, err := guestOutput(ctx, o.machine, harness.Command{
+		Image: img, Argv: append(argv, absolute...), Files: absolute, Timeout: o.timeout,
+	})
+	if err != nil {
+		return r, err
+	}
+	var came recording
+	if err := json.Unmarshal(out, &came); err != nil {
+		return r, fmt.Errorf("in the guest of %s: %w", ref, err)
+	}
+	r = recording{Kernel: came.Kernel, Traces: map[string]string{}, Errors: map[string]string{}}
+	for i, file := range files {
+		if text, ok := came.Traces[absolute[i]]; ok {
+			r.Traces[file] = text
+		}
+		r.Errors[file] = came.Errors[absolute[i]]
+	}
+	return r, nil
+}
+
+// guestOutput runs this program with the command's arguments in a guest and
+// returns what it prints. It must succeed.
+func guestOutput(ctx context.Context, machine string, c harness.Command) ([]byte, harness.Result, error) {
+	m, err := harness.Pick(machine, c.Image)
+	if err != nil {
+		return nil, harness.Result{}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, harness.Result{}, fmt.Errorf("find this program: %w", err)
+	}
+	var out memory
+	c.Argv = append([]string{self}, c.Argv...)
+	c.Memory, c.Stdout, c.Stderr = guestMemory, &out, os.Stderr
+	res, err := m.Run(ctx, c)
+	if err == nil && res.ExitStatus != 0 {
+		err = fmt.Errorf("in the guest of %s: exit status %d", c.Image.Ref, res.ExitStatus)
+	}
+	return out, res, err
+}
+
+// memory keeps what is written to it.
+type memory []byte
+
+func (m *memory) Write(p []byte) (int, error) {
+	*m = append(*m, p...)
+	return len(p), nil
+}
