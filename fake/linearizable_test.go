@@ -57,13 +57,13 @@ type output struct {
 // words: a list and a number. It knows nothing of the package that it is about.
 type hookModel struct {
 	revision uint64
-	count    int
-	list     [linProgs]struct {
-		prog int
-		id   uint32 // of the link, or 0
-	}
-	open  int
-	links [linClients * linOps]modelLink // by fd
+	list     []modelEntry
+	links    []modelLink // by fd
+}
+
+type modelEntry struct {
+	prog int
+	id   uint32 // of the link, or 0
 }
 
 type modelLink struct {
@@ -72,19 +72,18 @@ type modelLink struct {
 	attached bool
 }
 
+func (m hookModel) equal(n hookModel) bool {
+	return m.revision == n.revision && slices.Equal(m.list, n.list) && slices.Equal(m.links, n.links)
+}
+
 const (
 	linClients = 4
-	linOps     = 30 // of each client
+	linOps     = 150 // of each client
 	linProgs   = 4
 )
 
 func (m *hookModel) find(prog int) int {
-	return slices.IndexFunc(m.list[:m.count], func(e struct {
-		prog int
-		id   uint32
-	}) bool {
-		return e.prog == prog
-	})
+	return slices.IndexFunc(m.list, func(e modelEntry) bool { return e.prog == prog })
 }
 
 // insert adds a program in front of, or behind, another one, or at an end.
@@ -95,7 +94,7 @@ func (m *hookModel) insert(in input, id uint32) mprog.Errno {
 	if m.find(in.prog) >= 0 {
 		return mprog.EEXIST
 	}
-	at := m.count
+	at := len(m.list)
 	if in.flags == mprog.Before {
 		at = 0
 	}
@@ -107,17 +106,13 @@ func (m *hookModel) insert(in input, id uint32) mprog.Errno {
 			at++
 		}
 	}
-	copy(m.list[at+1:], m.list[at:m.count])
-	m.list[at].prog, m.list[at].id = in.prog, id
-	m.count++
+	m.list = slices.Insert(m.list, at, modelEntry{in.prog, id})
 	m.revision++
 	return 0
 }
 
 func (m *hookModel) remove(at int) {
-	copy(m.list[at:], m.list[at+1:m.count])
-	m.count--
-	m.list[m.count].prog, m.list[m.count].id = 0, 0
+	m.list = slices.Delete(m.list, at, at+1)
 	m.revision++
 }
 
@@ -149,7 +144,7 @@ func (m *hookModel) replace(in input) mprog.Errno {
 }
 
 func (m *hookModel) detach(in input) mprog.Errno {
-	if m.count == 0 {
+	if len(m.list) == 0 {
 		return mprog.ENOENT
 	}
 	if in.revision != 0 && in.revision != m.revision {
@@ -163,7 +158,7 @@ func (m *hookModel) detach(in input) mprog.Errno {
 }
 
 func (m *hookModel) link(in input) mprog.Errno {
-	i := slices.IndexFunc(m.links[:m.open], func(l modelLink) bool { return l.fd == in.link })
+	i := slices.IndexFunc(m.links, func(l modelLink) bool { return l.fd == in.link })
 	if i < 0 {
 		return mprog.EBADF
 	}
@@ -187,20 +182,15 @@ func (m *hookModel) link(in input) mprog.Errno {
 		l.attached = false
 	}
 	if in.op == opClose {
-		copy(m.links[i:], m.links[i+1:m.open])
-		m.open--
-		m.links[m.open] = modelLink{}
+		m.links = slices.Delete(m.links, i, i+1)
 	}
 	return 0
 }
 
-func (m *hookModel) String() string {
-	return fmt.Sprint("revision ", m.revision, ": ", m.list[:m.count])
-}
-
 // step says whether a hook may give this answer, and what it is like afterwards.
 func step(m hookModel, in input, out output) (bool, hookModel) {
-	want := output{errno: 0, link: out.link, id: out.id} // these two are free
+	m.list, m.links = slices.Clone(m.list), slices.Clone(m.links)
+	want := output{link: out.link, id: out.id} // these two are free
 	switch in.op {
 	case opAttach:
 		want.errno = m.insert(in, 0)
@@ -209,15 +199,14 @@ func step(m hookModel, in input, out output) (bool, hookModel) {
 	case opDetach:
 		want.errno = m.detach(in)
 	case opQuery:
-		want.list, want.revision = fmt.Sprint(m.list[:m.count]), m.revision
-		if m.count == 0 {
+		want.list, want.revision = fmt.Sprint(m.list), m.revision
+		if len(m.list) == 0 {
 			want.revision = 1
 		}
 	case opCreate:
 		if want.errno = m.insert(in, out.id); want.errno == 0 {
-			m.links[m.open] = modelLink{out.link, out.id, in.prog, true}
-			m.open++
-			slices.SortFunc(m.links[:m.open], func(a, b modelLink) int { return int(a.fd) - int(b.fd) })
+			m.links = append(m.links, modelLink{out.link, out.id, in.prog, true})
+			slices.SortFunc(m.links, func(a, b modelLink) int { return int(a.fd) - int(b.fd) })
 		}
 	default:
 		want.errno = m.link(in)
@@ -230,6 +219,7 @@ var linearizability = porcupine.Model{
 	Step: func(state, in, out any) (bool, any) {
 		return step(state.(hookModel), in.(input), out.(output))
 	},
+	Equal: func(a, b any) bool { return a.(hookModel).equal(b.(hookModel)) },
 	DescribeOperation: func(in, out any) string {
 		return fmt.Sprintf("%s %+v: %+v", opNames[in.(input).op], in, out)
 	},
@@ -275,13 +265,15 @@ func (a *agents) choose(rng *rand.Rand) input {
 	case opUpdate, opLinkDetach, opClose:
 		select {
 		case in.link = <-a.fds:
-			a.fds <- in.link
+			if in.op != opClose || rng.IntN(4) == 0 {
+				a.fds <- in.link // to be used again, maybe after it was closed
+			}
 		default:
 			in.link = 1 << 20 // never open
 		}
 	}
 	if (in.op == opAttach || in.op == opReplace || in.op == opDetach || in.op == opCreate) && rng.IntN(3) == 0 {
-		in.revision = 1 + rng.Uint64N(8)
+		in.revision = 1 + rng.Uint64N(2*linOps)
 	}
 	return in
 }
@@ -327,22 +319,21 @@ func (a *agents) query() (out output, err error) {
 		TargetIfindex: a.at.TargetIfindex, AttachType: a.at.AttachType,
 		Count: linProgs, ProgIDs: progs[:], LinkIDs: links[:],
 	})
-	var m hookModel
+	var list []modelEntry
 	for i := range min(int(res.Count), linProgs) {
-		m.list[i].prog, m.list[i].id = a.names[progs[i]], links[i]
+		list = append(list, modelEntry{a.names[progs[i]], links[i]})
 	}
-	out.revision, out.list = res.Revision, fmt.Sprint(m.list[:min(int(res.Count), linProgs)])
-	return out, err
+	return output{revision: res.Revision, list: fmt.Sprint(list)}, err
 }
 
-// run has all clients make calls at once and returns what they saw. Clocks, and
-// not a shared counter, order the calls: a counter would order the memory that
-// the race detector watches, too.
-func (a *agents) run(seed uint64) []porcupine.Operation {
-	histories := make([][]porcupine.Operation, linClients)
+// run has clients make calls at once and returns what they saw. Clocks, and not a
+// shared counter, order the calls: a counter would order the memory that the
+// race detector watches, too.
+func (a *agents) run(clients int, seed uint64) []porcupine.Operation {
+	histories := make([][]porcupine.Operation, clients)
 	var ready, done sync.WaitGroup
-	ready.Add(linClients)
-	for client := range linClients {
+	ready.Add(clients)
+	for client := range clients {
 		done.Go(func() {
 			rng := rand.New(rand.NewPCG(seed, uint64(client)))
 			ready.Done()
@@ -397,14 +388,17 @@ func linSeed(t *testing.T) uint64 {
 // What clients see of calls that they make at the same time is what they would
 // see of the same calls in some order.
 func TestLinearizable(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the clock is too coarse to say which call came first")
+	}
 	seed := linSeed(t)
-	rounds := 300
+	rounds := 100
 	if testing.Short() {
-		rounds = 30
+		rounds = 10
 	}
 	total, overlapping := 0, 0
 	for round := range uint64(rounds) {
-		history := newAgents(t).run(seed + round)
+		history := newAgents(t).run(linClients, seed+round)
 		total += len(history)
 		overlapping += overlaps(history)
 		if result, info := porcupine.CheckOperationsVerbose(linearizability, history, time.Minute); result != porcupine.Ok {
@@ -431,10 +425,13 @@ func explain(t *testing.T, history []porcupine.Operation, info porcupine.Lineari
 	}
 }
 
-// A wrong answer in a true history is found, whichever it is.
+// One wrong answer among the true answers to one client is found, whichever it is.
 func TestLinearizableDetects(t *testing.T) {
 	seed := linSeed(t)
-	history := newAgents(t).run(seed)
+	history := newAgents(t).run(1, seed)
+	for i := range history {
+		history[i].Call, history[i].Return = int64(2*i), int64(2*i+1) // however coarse the clock is
+	}
 	for i, op := range history {
 		wrong := op.Output.(output)
 		switch {
