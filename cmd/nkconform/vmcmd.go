@@ -14,6 +14,7 @@ import (
 
 	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/harness/image"
+	"github.com/nkconform/nkconform/matrix"
 )
 
 // vmOptions are the flags of vm.
@@ -22,6 +23,7 @@ type vmOptions struct {
 	with    []string
 	env     []string
 	bare    bool
+	kernel  []string
 	memory  int
 	timeout time.Duration
 }
@@ -54,6 +56,7 @@ says: its complaint goes to stderr, and the exit status is not 0.`,
 	f.StringSliceVar(&o.with, "with", nil, "further file or folder for the guest, at the same path")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "NAME=VALUE for the command's environment")
 	f.BoolVar(&o.bare, "bare", false, "leave the working directory out")
+	f.StringArrayVar(&o.kernel, "append", nil, "argument for the kernel's command line")
 	f.IntVar(&o.memory, "memory", harness.DefaultMemory, "the guest's memory in MiB")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "limit from boot to end")
 	return c
@@ -96,7 +99,7 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	}
 	res, err := m.Run(ctx, harness.Command{
 		Image: img, Argv: argv, Dir: dir, Files: files, Env: append(guestEnv(os.Environ()), o.env...),
-		Stdout: os.Stdout, Stderr: os.Stderr, Timeout: o.timeout, Memory: o.memory,
+		Stdout: os.Stdout, Stderr: os.Stderr, Timeout: o.timeout, Memory: o.memory, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.kernel...),
 	})
 	if err != nil {
 		return err
