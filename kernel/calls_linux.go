@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
 	"unsafe"
 
@@ -23,34 +24,63 @@ func (p *Process) ProgDetach(r mprog.DetachRequest) error {
 	return p.call(mprog.OpProgDetach, attr.ProgDetach, attr.EncodeDetach(&p.attr, r))
 }
 
-// ProgQuery is BPF_PROG_QUERY. A count larger than a slice that is not nil is
-// refused with EFAULT in front of the kernel, which would write past its end.
-// The result is filled in on success and with ENOSPC.
+// ProgQuery is BPF_PROG_QUERY. A count for which a slice that is not nil has no
+// room is refused with EFAULT in front of the kernel, which would write past the
+// slice's end. The result is filled in on success and with ENOSPC.
 func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
-	if err := checkCount(r); err != nil {
-		return mprog.QueryResult{}, err
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.progIDs, p.linkIDs = r.ProgIDs, r.LinkIDs // to the heap, where they stay put
-	size := attr.EncodeQuery(&p.attr, r, attr.Arrays{
-		ProgIDs: address(p.progIDs),
-		LinkIDs: address(p.linkIDs),
-	})
+	defer func() { p.progIDs, p.linkIDs = nil, nil }()
+	arrays := attr.Arrays{ProgIDs: address(p.progIDs), LinkIDs: address(p.linkIDs)}
+	size := attr.EncodeQuery(&p.attr, r, arrays)
+	count := r.Count
+	if r.Shape != (mprog.Shape{}) {
+		count = p.disarm(size, arrays)
+	}
+	if err := checkCount(count, r.ProgIDs, r.LinkIDs); err != nil {
+		return mprog.QueryResult{}, err
+	}
 	err := p.call(mprog.OpProgQuery, attr.ProgQuery, size)
-	p.progIDs, p.linkIDs = nil, nil
 	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC {
 		return mprog.QueryResult{}, err
 	}
 	return attr.DecodeQueryResult(p.attr[:]), err
 }
 
-func checkCount(r mprog.QueryRequest) error {
-	for _, ids := range [...][]uint32{r.ProgIDs, r.LinkIDs} {
-		if ids != nil && uint64(r.Count) > uint64(len(ids)) {
+// nowhere is an address that no program has.
+const nowhere = 1
+
+// disarm looks at an encoded query whose shape may have damaged it. It replaces
+// addresses that are no longer those of the arrays, lest the kernel write
+// wherever they point to, and returns the count.
+func (p *Process) disarm(size uint32, want attr.Arrays) (count uint32) {
+	r, have := attr.DecodeQuery(p.attr[:min(size, attr.MaxSize)])
+	fields := attr.ProgQuery.Fields()
+	for name, damaged := range map[string]bool{
+		"query.prog_ids":          have.ProgIDs != want.ProgIDs,
+		"query.prog_attach_flags": have.ProgAttachFlags != 0,
+		"query.link_ids":          have.LinkIDs != want.LinkIDs,
+		"query.link_attach_flags": have.LinkAttachFlags != 0,
+	} {
+		if !damaged {
+			continue
+		}
+		for _, f := range fields {
+			if f.Name == name && f.Offset < size {
+				binary.NativeEndian.PutUint64(p.attr[f.Offset:], nowhere)
+			}
+		}
+	}
+	return r.Count
+}
+
+func checkCount(count uint32, slices ...[]uint32) error {
+	for _, ids := range slices {
+		if ids != nil && int(min(count, mprog.MaxPrograms)) > len(ids) {
 			return &mprog.Error{
 				Op: mprog.OpProgQuery, Errno: mprog.EFAULT,
-				Detail: fmt.Sprintf("count %d is more than the %d ids that the slice has room for", r.Count, len(ids)),
+				Detail: fmt.Sprintf("count %d is more than the %d ids that the slice has room for", count, len(ids)),
 			}
 		}
 	}

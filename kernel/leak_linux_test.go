@@ -24,7 +24,7 @@ const patience = 20 * time.Second
 func TestShutdownLeavesNothing(t *testing.T) {
 	expediteRCU(t)
 	watcher := newKernel(t, mprog.FeatureTCX)
-	filesBefore, namespacesBefore := openFiles(t), namespaces(t)
+	filesBefore, namespacesBefore, mountsBefore := openFiles(t), namespaces(t), mounts(t)
 
 	k, err := New()
 	require.NoError(t, err)
@@ -36,12 +36,21 @@ func TestShutdownLeavesNothing(t *testing.T) {
 		TargetIfindex: loopback, AttachType: mprog.TCXIngress, ProgFD: prog,
 	})
 	require.NoError(t, err)
+	netns, err := k.NewNetns()
+	require.NoError(t, err)
+	_, err = k.NewProcess(mprog.ProcessSpec{Netns: netns})
+	require.NoError(t, err)
+	require.NoError(t, k.ObjPin(mprog.PinRequest{Path: pinned, FD: prog}))
+	_, err = k.Transmit(loopback)
+	require.NoError(t, err)
 	require.NotEqual(t, namespacesBefore, namespaces(t))
 	require.NoError(t, k.Shutdown())
 
 	assert.Equal(t, filesBefore, openFiles(t))
 	assert.NoDirExists(t, "/proc/self/task/"+strconv.Itoa(tid))
 	assert.Equal(t, namespacesBefore, namespaces(t))
+	assert.Equal(t, mountsBefore, mounts(t))
+	assert.NotContains(t, readFile(t, "/proc/self/maps"), "bpf-map")
 	assert.Eventually(t, end, patience, time.Millisecond, "the namespace lives")
 	assert.Eventually(t, func() bool { return !progExists(t, watcher.Process, id) },
 		patience, time.Millisecond, "the program lives")
@@ -117,8 +126,21 @@ func watchNamespace(t *testing.T, k *Kernel, tid int) (ended func() bool) {
 // openFiles lists what the program's descriptors refer to.
 func openFiles(t *testing.T) []string { return targets(t, "/proc/self/fd/*") }
 
-// namespaces lists the different network namespaces of the program's threads.
-func namespaces(t *testing.T) []string { return slices.Compact(targets(t, "/proc/self/task/*/ns/net")) }
+// namespaces lists the different network and mount namespaces of the program's
+// threads.
+func namespaces(t *testing.T) []string {
+	return slices.Concat(slices.Compact(targets(t, "/proc/self/task/*/ns/net")),
+		slices.Compact(targets(t, "/proc/self/task/*/ns/mnt")))
+}
+
+func mounts(t *testing.T) string { return readFile(t, "/proc/self/mountinfo") }
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(b)
+}
 
 // targets lists, sorted, where the links go that match pattern.
 func targets(t *testing.T, pattern string) []string {

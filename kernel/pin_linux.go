@@ -96,8 +96,8 @@ func spareFiles(path string) error {
 		return nil // no such directory, says the kernel then
 	}
 	var file unix.Stat_t
-	if unix.Lstat(path, &file) != nil {
-		return nil
+	if unix.Lstat(path, &file) != nil || file.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return nil // unlink(2) removes no directory
 	}
 	return fmt.Errorf("%w: %s is a file of this machine, not of a bpf file system", mprog.ErrUnsupported, path)
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -32,21 +33,26 @@ func returning(t *testing.T, k *Kernel, ifindex uint32, at mprog.AttachType, ver
 	return ids
 }
 
+// pick returns the first ids of each hook.
+func pick(n [2]int, one, two []uint32) []uint32 {
+	return append(slices.Clone(one[:n[0]]), two[:n[1]]...)
+}
+
 func TestTransmitLoopback(t *testing.T) {
 	for _, test := range []struct {
 		name            string
 		egress, ingress []int32
-		ran             int
+		ran             [2]int // programs on egress and ingress
 		delivered       bool
 	}{
-		{"no programs", nil, nil, 0, true},
-		{"all next", []int32{next, next}, []int32{next}, 3, true},
-		{"pass stops egress only", []int32{next, pass, next}, []int32{next, pass, drop}, 4, true},
-		{"egress drops", []int32{next, drop, next}, []int32{next}, 2, false},
-		{"ingress drops", []int32{next}, []int32{drop, next}, 2, false},
-		{"egress redirects nowhere", []int32{redirect, next}, []int32{next}, 1, false},
-		{"ingress redirects nowhere", nil, []int32{redirect, next}, 1, false},
-		{"unknown stops and passes", []int32{unknown, drop}, []int32{unknown, drop, next}, 2, true},
+		{"no programs", nil, nil, [2]int{}, true},
+		{"all next", []int32{next, next}, []int32{next}, [2]int{2, 1}, true},
+		{"pass stops each hook", []int32{next, pass, drop}, []int32{next, pass, drop}, [2]int{2, 2}, true},
+		{"egress drops", []int32{next, drop, next}, []int32{next}, [2]int{2, 0}, false},
+		{"ingress drops", []int32{next}, []int32{drop, next}, [2]int{1, 1}, false},
+		{"egress redirects nowhere", []int32{redirect, next}, []int32{next}, [2]int{1, 0}, false},
+		{"ingress redirects nowhere", nil, []int32{redirect, next}, [2]int{0, 1}, false},
+		{"unknown stops and passes", []int32{unknown, drop}, []int32{unknown, drop}, [2]int{1, 1}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			expediteRCU(t)
@@ -56,8 +62,7 @@ func TestTransmitLoopback(t *testing.T) {
 			for range 2 {
 				d, err := k.Transmit(loopback)
 				require.NoError(t, err)
-				assert.Equal(t, test.delivered, d.Delivered)
-				t.Log(d, out, in)
+				assert.Equal(t, mprog.Delivery{Delivered: test.delivered, Ran: pick(test.ran, out, in)}, d)
 			}
 		})
 	}
@@ -95,12 +100,15 @@ func TestTransmitNetkit(t *testing.T) {
 				for range 2 {
 					d, err := k.Transmit(nk)
 					require.NoError(t, err)
-					assert.Equal(t, test.delivered, d.Delivered)
-					t.Log(d, primary, theirs)
+					assert.Equal(t, mprog.Delivery{
+						Delivered: test.delivered, Ran: pick([2]int{test.ran, 0}, primary, nil),
+					}, d)
 				}
 				d, err := k.Transmit(peer)
 				require.NoError(t, err)
-				t.Log("back", d)
+				assert.Equal(t, mprog.Delivery{
+					Delivered: !slices.Contains(test.peer, drop), Ran: pick([2]int{len(theirs), 0}, theirs, nil),
+				}, d)
 			})
 		}
 	}
