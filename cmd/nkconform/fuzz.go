@@ -179,6 +179,7 @@ func (f *fuzzer) summary(ctx context.Context) {
 	if !f.o.progress {
 		return
 	}
+	fmt.Fprintf(os.Stderr, "  %s\n", s.Calls())
 	errnos := make([]mprog.Errno, 0, len(s.Errnos))
 	for e := range s.Errnos {
 		errnos = append(errnos, e)

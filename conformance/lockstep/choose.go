@@ -153,16 +153,15 @@ func (g *generator) anyType(t mprog.AttachType) mprog.AttachType {
 }
 
 // misshape gives the request another size, or a byte that is not zero where it
-// must be. Offsets at which kernels of different ages differ are left out, and
-// those of a query's pointers, which would make the kernel write anywhere. Within
+// must be. Offsets of a query's pointers are left out, which would make the kernel write anywhere. Within
 // a number it is the top byte, so that it is nothing on either side.
 func (g *generator) misshape(s *Step) {
-	sizes := []uint32{4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 100, 120, 1024, 4096, 4097, 8192}
+	sizes := []uint32{4, 8, 12, 16, 24, 32, 40, 48, 56, 60, 64, 72, 100, 120, 144, 148, 152, 160, 168, 176, 1024, 4096, 4097, 8192}
 	s.Size = sizes[g.intn(len(sizes))]
 	if g.chance(50) {
-		junk := []uint32{3, 7, 11, 15, 19, 23, 24, 31, 33, 64, 68, 76, 99, 119, 512, 1023, 4095}
+		junk := []uint32{3, 7, 11, 15, 19, 23, 24, 31, 33, 60, 64, 68, 76, 99, 119, 147, 151, 159, 167, 175, 512, 1023, 4095}
 		if s.Op == Query {
-			junk = []uint32{3, 7, 11, 15, 33, 64, 68, 76, 99, 119, 512, 1023, 4095}
+			junk = []uint32{3, 7, 11, 15, 33, 64, 68, 76, 99, 119, 147, 151, 159, 167, 175, 512, 1023, 4095}
 		}
 		s.Junk = junk[g.intn(len(junk))]
 	}

@@ -43,6 +43,14 @@ func newGenerator(src source, can ops, features features) (*generator, Stage) {
 	case 2:
 		g.fill, g.progs = g.intn(60), schedProgs
 	}
+	// What is slow is rare.
+	if g.ops[StartProcess] = can[StartProcess] && g.chance(15); !g.ops[StartProcess] {
+		g.ops[EndProcess] = false
+	}
+	g.ops[Send] = can[Send] && g.chance(15)
+	if g.chance(50) {
+		g.ops[Pin], g.ops[Get], g.ops[Unlink] = false, false, false
+	}
 	g.chooseHooks(stage, features)
 	return g, stage
 }

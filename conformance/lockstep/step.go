@@ -120,5 +120,5 @@ func (s *Step) setsStage() bool {
 	case DeleteDevice, StartProcess, EndProcess, Send:
 		return true
 	}
-	return s.Process != 0
+	return false
 }

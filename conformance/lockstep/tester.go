@@ -3,6 +3,7 @@ package lockstep
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -22,7 +23,7 @@ type Tester struct {
 	used     int // sequences that the present environments have seen
 	last     Sequence
 
-	// Fresh makes every sequence use devices of its own.
+	// Fresh makes every sequence use environments of its own.
 	Fresh bool
 	Stats Stats
 }
@@ -34,6 +35,17 @@ type Stats struct {
 	Full                        int // steps on a hook that is full
 	Errnos                      map[mprog.Errno]int
 	Ops                         map[Op]int
+}
+
+// Calls tells how often each kind of step was performed.
+func (s Stats) Calls() string {
+	var parts []string
+	for op := Attach; op < opEnd; op++ {
+		if n := s.Ops[op]; n > 0 && op != Fill {
+			parts = append(parts, fmt.Sprintf("%s %d", verbs[op], n))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Sequence is what was performed: a stage, and steps in a form that can be
@@ -112,8 +124,6 @@ func (t *Tester) probe() (can ops) {
 			}
 		}
 	}
-	// Ids of other programs of the machine come between.
-	can[NextProg], can[NextLink] = false, false
 	return can
 }
 
@@ -194,14 +204,12 @@ func (t *Tester) Last() Sequence { return t.last }
 
 // play performs steps until there are no more or there is a difference.
 func (t *Tester) play(stage Stage, next func(*world) (Step, bool)) (found *Finding, err error) {
-	if t.Fresh {
-		t.w.spare = nil
-	}
-	if t.used++; t.used > reuse {
+	if t.used++; t.used > reuse || t.Fresh && t.used > 1 {
 		if err := t.refresh(); err != nil {
 			return nil, err
 		}
 	}
+	t.used = max(t.used, 1)
 	if err := t.w.begin(stage); err != nil {
 		return nil, err
 	}
