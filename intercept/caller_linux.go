@@ -24,7 +24,11 @@ type caller struct {
 var _ sim.Caller = (*caller)(nil)
 
 func (s *supervisor) caller(c *notify.Call) *caller {
-	return &caller{s, c, notify.Memory{TID: c.TID}}
+	who := &caller{s, c, notify.Memory{TID: c.TID}}
+	if len(s.leaving) > 0 {
+		who.arrive()
+	}
+	return who
 }
 
 // Read fails, too, when the caller is gone and the memory somebody else's.

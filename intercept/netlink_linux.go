@@ -268,6 +268,9 @@ func (s *supervisor) drainNetlink() {
 				return // the end of it all
 			case int(e.Fd) == f.netlink.kernel:
 				f.netlink.notified()
+			case e.Events&unix.EPOLLHUP != 0:
+				f.netlink.requests()
+				s.files.hungUp(e.Fd)
 			default:
 				f.netlink.requests()
 			}

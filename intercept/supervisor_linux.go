@@ -27,12 +27,14 @@ type supervisor struct {
 	files  *files
 	log    *explainer
 
-	home      uint64            // network namespace in which the program begins
-	wanderers bool              // a thread may be in another one
-	dropped   bool              // a thread may have fewer capabilities
-	leaving   map[uint32]uint64 // threads that asked for a new one, and their old one
-	private   bool              // the namespaces are the program's own
-	bpffs     map[uint64]bool   // devices of simulated bpf file systems
+	home      uint64               // network namespace in which the program begins
+	wanderers bool                 // a thread may be in another one
+	dropped   bool                 // a thread may have fewer capabilities
+	leaving   map[uint32]departure // threads that asked for a new one
+	moves     int                  // how many did
+	seen      map[uint64]int       // namespaces, and how many moves came before they were
+	private   bool                 // the namespaces are the program's own
+	bpffs     map[uint64]bool      // devices of simulated bpf file systems
 
 	native    uint64        // network namespace of this process
 	lastPort  uint32        // see nextPort
@@ -50,7 +52,7 @@ type supervisor struct {
 func newSupervisor(o Options) (*supervisor, error) {
 	s := &supervisor{kernel: o.Kernel, done: make(chan error, 1),
 		waking: make(chan struct{}, 1), quit: make(chan struct{}), unwatched: make(chan struct{}), devices: o.Devices,
-		leaving: make(map[uint32]uint64), bpffs: make(map[uint64]bool)}
+		leaving: make(map[uint32]departure), seen: make(map[uint64]int), bpffs: make(map[uint64]bool)}
 	if s.kernel == nil {
 		s.kernel = fake.New()
 	}

@@ -14,11 +14,19 @@ import (
 // answering most calls. That they are other than at the beginning is learnt from
 // the calls that change them, which the kernel then performs.
 
+// departure is a thread's wish for a new network namespace.
+type departure struct {
+	before uint64 // where the thread was
+	when   int    // see supervisor.moves
+}
+
 // wander answers unshare(2), setns(2) and clone(2).
 func (s *supervisor) wander(c *notify.Call) {
+	who := s.caller(c) // who has arrived by now where it went before
 	s.wanderers = true
 	if uint32(c.Number) == unix.SYS_UNSHARE {
-		s.leaving[c.TID] = s.caller(c).netnsInode()
+		s.moves++
+		s.leaving[c.TID] = departure{who.netnsInode(), s.moves}
 	}
 	_ = s.listener.Continue(c)
 }
@@ -41,20 +49,28 @@ func (s *supervisor) drop(c *notify.Call) {
 
 // Netns is the inode of the caller's network namespace.
 func (c *caller) Netns() uint64 {
-	s := c.s
-	if !s.wanderers {
-		return s.home
+	if !c.s.wanderers {
+		return c.s.home
 	}
+	inode := c.netnsInode()
+	if _, known := c.s.seen[inode]; !known {
+		c.s.seen[inode] = c.s.moves
+	}
+	return inode
+}
+
+// arrive looks where a thread is that asked for a new namespace. If its number
+// was known before, then of another one, which is gone.
+func (c *caller) arrive() {
+	left, ok := c.s.leaving[c.call.TID]
+	if !ok {
+		return
+	}
+	delete(c.s.leaving, c.call.TID)
 	now := c.netnsInode()
-	if before, left := s.leaving[c.call.TID]; left {
-		delete(s.leaving, c.call.TID)
-		if now != before {
-			// Just made: whatever is known of a namespace by that number, it was
-			// another one, which is gone.
-			s.forgetNetns(now)
-		}
+	if when, known := c.s.seen[now]; known && when < left.when && now != left.before && now != c.s.home {
+		c.s.forgetNetns(now)
 	}
-	return now
 }
 
 func (c *caller) netnsInode() uint64 {
@@ -67,6 +83,7 @@ func (c *caller) netnsInode() uint64 {
 
 // forgetNetns ends what is simulated of a namespace.
 func (s *supervisor) forgetNetns(inode uint64) {
+	delete(s.seen, inode)
 	s.rtnl.DropNetns(inode)
 	s.sim.ForgetNetns(inode)
 }

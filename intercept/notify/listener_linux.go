@@ -4,6 +4,7 @@ package notify
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -117,16 +118,21 @@ func openFlags(cloexec bool) uint32 {
 	return 0
 }
 
+// addFD makes the ioctl with every signal blocked. A signal, and Go's scheduler
+// sends many, can otherwise end the wait for the caller to take the fd, which
+// then finds its call answered with 0 and no fd.
 func (l *Listener) addFD(a *addFD) (int, error) {
-	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(l.fd), unix.SECCOMP_IOCTL_NOTIF_ADDFD,
-			uintptr(unsafe.Pointer(a)))
-		switch errno {
-		case 0:
-			return int(n), nil
-		case unix.EINTR:
-		default:
-			return -1, errno
-		}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	all, old := ^uint64(0), uint64(0)
+	unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&all)),
+		uintptr(unsafe.Pointer(&old)), unsafe.Sizeof(all), 0, 0)
+	n, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(l.fd), unix.SECCOMP_IOCTL_NOTIF_ADDFD,
+		uintptr(unsafe.Pointer(a)))
+	unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0,
+		unsafe.Sizeof(old), 0, 0)
+	if errno != 0 {
+		return -1, errno
 	}
+	return int(n), nil
 }
