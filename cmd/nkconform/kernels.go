@@ -23,7 +23,7 @@ func kernelsCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(kernelsListCommand(), kernelsFetchCommand(), kernelsPruneCommand())
+	c.AddCommand(kernelsListCommand(), kernelsFetchCommand(), kernelsPruneCommand(), kernelsBuildCommand())
 	return c
 }
 
@@ -124,5 +124,39 @@ func kernelsPruneCommand() *cobra.Command {
 	}
 	c.Flags().DurationVar(&unused, "unused", 30*24*time.Hour, "for how long")
 	c.Flags().BoolVar(&all, "all", false, "everything, package lists and logs included")
+	return c
+}
+
+func kernelsBuildCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "build",
+		Short: "Build a kernel that no one packages",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	var source string
+	uml := &cobra.Command{
+		Use:   "uml --source DIR|debian:VERSION",
+		Short: "Build a User-Mode Linux, the fastest machine of all",
+		Long: `Uml builds a User-Mode Linux with netkit from a clean source tree, or from
+Debian's source package of that version, and prints the IMAGE that run, matrix
+and vm take. It takes minutes, and needs gcc, make, flex, bison and bc.`,
+		Example: `  nkconform kernels build uml --source debian:7.3
+  nkconform kernels build uml --source ~/src/linux`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ref, err := image.BuildUML(c.Context(), source, image.Options{Progress: progress()})
+			if err != nil {
+				return err
+			}
+			fmt.Println(ref)
+			return nil
+		},
+	}
+	uml.Flags().StringVar(&source, "source", "", "kernel source tree, or debian:VERSION")
+	if err := uml.MarkFlagRequired("source"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	c.AddCommand(uml)
 	return c
 }
