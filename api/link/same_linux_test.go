@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	ciliumlink "github.com/cilium/ebpf/link"
 
+	"github.com/nkconform/nkconform/api/link"
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/kernel"
 	"github.com/nkconform/nkconform/mprog"
@@ -123,17 +125,28 @@ func newKernel(t *testing.T) *kernel.Kernel {
 	return k
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // render writes a query's answer by names.
 func render(revision uint64, progs []string, err error) string {
 	if err != nil {
 		return "query " + outcome(err)
 	}
 	return fmt.Sprintf("revision %d: %s", revision, strings.Join(progs, " "))
+}
+
+// What this kernel lacks, if it lacks any, is told in the same words.
+func TestNotSupportedAsCiliumEBPF(t *testing.T) {
+	real := newKernel(t)
+	if real.Supports(mprog.FeatureNetkit) == nil {
+		t.Skip("needs a kernel without netkit")
+	}
+	theirs := newCilium(t, ebpf.AttachTCXIngress)
+	opts := ciliumlink.NetkitOptions{Interface: 1, Program: theirs.prog("a"), Attach: ebpf.AttachNetkitPrimary}
+	_, want := ciliumlink.AttachNetkit(opts)
+	for _, k := range []mprog.Environment{real, fake.New(fake.Without(mprog.FeatureNetkit))} {
+		ours := newOurs(t, k, ebpf.AttachTCXIngress)
+		_, err := link.AttachNetkit(k, link.NetkitOptions{Interface: 1, Program: ours.prog("a"), Attach: ebpf.AttachNetkitPrimary})
+		if outcome(err) != outcome(want) {
+			t.Errorf("%v, and cilium/ebpf: %v", err, want)
+		}
+	}
 }

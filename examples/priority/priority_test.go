@@ -46,7 +46,7 @@ func TestAttach(t *testing.T) {
 			require.Equal(t, want[i], p.priority)
 		}
 	}
-	attach(us, "mirror").Close() // a used hook, whose revision nobody can ask for
+	attach(us, "mirror").Close()              // a used hook, whose revision nobody can ask for
 	us.rival = func() { attach(k, "mirror") } // on the empty hook
 	attach(us, "firewall")
 	wantOrder(10, 40)
