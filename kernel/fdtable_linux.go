@@ -109,6 +109,10 @@ func readFD(fd int) (string, error) {
 
 // adopt moves a new descriptor to the next free number.
 func (t *fdTable) adopt(fd int) (int, error) {
+	if fd == t.next && fd < t.limit {
+		t.next++
+		return fd, nil
+	}
 	moved, err := t.number(uintptr(fd))
 	unix.Close(fd)
 	return moved, err
