@@ -114,7 +114,7 @@ func TestSameAsCiliumEBPF(t *testing.T) {
 	}
 }
 
-func newKernel(t *testing.T) *kernel.Kernel {
+func newKernel(t testing.TB) *kernel.Kernel {
 	t.Helper()
 	k, err := kernel.New()
 	if errors.Is(err, kernel.ErrUnavailable) {
