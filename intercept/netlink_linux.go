@@ -173,7 +173,11 @@ func (n *netlink) forward(request []byte) (datagrams [][]byte) {
 	if err := unix.Sendto(n.kernel, request, 0, to); err != nil {
 		return nil
 	}
-	return n.received()
+	datagrams = n.received()
+	if rtnl.Changes(request) {
+		n.s.review(n.owner, n.Netns)
+	}
+	return datagrams
 }
 
 // received reads all that the running kernel has sent.

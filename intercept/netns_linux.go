@@ -37,26 +37,54 @@ func (s *supervisor) inNetns(tid uint32, netns uint64, f func() error) error {
 
 // DeviceName asks the running kernel for the name of one of its devices.
 func (c *caller) DeviceName(ifindex uint32) (name string, ok bool) {
-	netns := c.Netns()
-	err := c.s.inNetns(c.call.TID, netns, func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("socket: %w", err)
-		}
-		defer unix.Close(fd)
-		request, err := unix.NewIfreq("x")
-		if err != nil {
-			return fmt.Errorf("ifreq: %w", err)
-		}
-		request.SetUint32(ifindex)
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCGIFNAME,
-			uintptr(unsafe.Pointer(request))); errno != 0 {
-			return errno
-		}
-		name = request.Name()
-		return nil
+	err := c.s.inNetns(c.call.TID, c.Netns(), func() (err error) {
+		name, err = deviceName(ifindex)
+		return err
 	})
 	return name, err == nil
+}
+
+// deviceName looks a device up in the current thread's network namespace.
+func deviceName(ifindex uint32) (string, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("socket: %w", err)
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("x")
+	if err != nil {
+		return "", fmt.Errorf("ifreq: %w", err)
+	}
+	request.SetUint32(ifindex)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCGIFNAME,
+		uintptr(unsafe.Pointer(request))); errno != 0 {
+		return "", errno
+	}
+	return request.Name(), nil
+}
+
+// review drops hooks of the running kernel's devices that are gone. It is called
+// when a request may have deleted some.
+func (s *supervisor) review(tid uint32, netns uint64) {
+	mirrored := s.sim.Mirrored(netns)
+	if len(mirrored) == 0 {
+		return
+	}
+	var gone []uint32
+	err := s.inNetns(tid, netns, func() error {
+		for _, ifindex := range mirrored {
+			if _, err := deviceName(ifindex); err == unix.ENODEV {
+				gone = append(gone, ifindex)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return
+	}
+	for _, ifindex := range gone {
+		s.sim.Unmirror(netns, ifindex)
+	}
 }
 
 // currentNetns is the inode of the current thread's network namespace.

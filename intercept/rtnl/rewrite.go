@@ -32,3 +32,13 @@ func ReplaceNetnsFDs(datagram []byte, replace func(fd uint32) uint32) {
 		})
 	}
 }
+
+// Changes reports whether a datagram's requests may change devices.
+func Changes(datagram []byte) bool {
+	for _, m := range split(datagram) {
+		if m.typ == newLink || m.typ == delLink || m.typ == setLink {
+			return true
+		}
+	}
+	return false
+}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/mprog"
@@ -44,7 +45,26 @@ func (k *call) mirror(ifindex uint32) {
 	}
 	if name, ok := k.caller.DeviceName(ifindex); ok {
 		p.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: name}, ifindex, 0)
+		netns := k.caller.Netns()
+		k.mirrored[netns] = append(k.mirrored[netns], ifindex)
 	}
+}
+
+// Mirrored returns which of the running kernel's devices in a network namespace
+// have hooks here.
+func (s *Sim) Mirrored(netns uint64) []uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.mirrored[netns])
+}
+
+// Unmirror says that the running kernel's device is gone.
+func (s *Sim) Unmirror(netns uint64, ifindex uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mirrored[netns] = slices.DeleteFunc(s.mirrored[netns], func(i uint32) bool { return i == ifindex })
+	s.resident(netns).DeleteDeviceAt(ifindex)
+	s.sweep()
 }
 
 const (

@@ -19,6 +19,7 @@ type Sim struct {
 	btfs     registry[*btf]
 	programs map[uint32]*program // by id
 	pins     map[PinKey]*Object
+	mirrored map[uint64][]uint32 // ifindexes of the running kernel's devices, by namespace
 
 	cpus     int
 	fail     *faults
@@ -54,7 +55,7 @@ func New(k *fake.Kernel, o Options) *Sim {
 		holder:  k.Process, // of its own, no caller is ever given it
 		callers: make(map[callerKey]*fake.Process),
 		maps:    newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
-		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object),
+		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32),
 		verdicts: o.Verdicts,
 		cpus:     max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail),
 	}
@@ -141,9 +142,20 @@ func (r *registry[T]) next(id uint32) (found uint32) {
 func (s *Sim) ForgetNetns(outside uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if p := s.callers[callerKey{netns: outside}]; p != nil {
+		for _, ifindex := range s.mirrored[outside] {
+			p.DeleteDeviceAt(ifindex)
+		}
+		p.DeleteDeviceAt(loopback)
+	}
+	delete(s.mirrored, outside)
+	s.sweep()
 	for key := range s.callers {
 		if key.netns == outside {
 			delete(s.callers, key)
 		}
 	}
 }
+
+// loopback is the ifindex of lo.
+const loopback = 1
