@@ -109,8 +109,9 @@ func readFD(fd int) (string, error) {
 
 // adopt moves a new descriptor to the next free number.
 func (t *fdTable) adopt(fd int) (int, error) {
-	if fd == t.next && fd < t.limit {
-		t.next++
+	t.wrap()
+	if t.next <= fd && fd < t.limit { // the lowest of all free numbers
+		t.next = fd + 1
 		return fd, nil
 	}
 	moved, err := t.number(uintptr(fd))
@@ -126,11 +127,15 @@ func (t *fdTable) dup(fd uint32) (int, error) {
 	return t.number(uintptr(fd))
 }
 
-// number gives an open descriptor the next free number as well.
-func (t *fdTable) number(fd uintptr) (int, error) {
+func (t *fdTable) wrap() {
 	if t.next >= t.limit {
 		t.next = t.first
 	}
+}
+
+// number gives an open descriptor the next free number as well.
+func (t *fdTable) number(fd uintptr) (int, error) {
+	t.wrap()
 	n, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, t.next)
 	if err == unix.EMFILE && t.next != t.first { // all higher numbers are in use
 		n, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, t.first)
