@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -21,9 +22,7 @@ func (r *Results) rows() []row {
 		*o = row{Name: run.Name, Release: run.Kernel.Release, Machine: run.Kernel.Machine,
 			Boot: "-", Suite: brief(run.Seconds), Total: "-", Note: run.Stopped, OK: run.OK(),
 			Passed: run.Passed, Failed: run.Failed, Skipped: run.Skipped, Known: run.Known}
-		if o.Release == "" {
-			o.Release = "-"
-		}
+		o.Release, o.Machine = cmp.Or(o.Release, "-"), cmp.Or(o.Machine, "-")
 		if vm := run.VM; vm != nil {
 			o.Machine, o.Boot, o.Total = vm.Machine+"/"+vm.Accel, brief(vm.Boot), brief(vm.Total)
 			if vm.Boots > 1 && o.Note == "" {
