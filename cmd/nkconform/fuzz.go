@@ -125,7 +125,10 @@ func (f *fuzzer) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.t, t.Fresh = t, f.o.save != ""
+	f.t = t
+	if f.o.save != "" { // for any machine, with whatever other ids
+		t.Fresh, t.Without = true, []lockstep.Op{lockstep.NextProg, lockstep.NextLink}
+	}
 	found, number, err := f.search(ctx)
 	if err != nil {
 		return errors.Join(fmt.Errorf("seed %d, sequence %d: %w", f.o.seed, number, err), t.Close())

@@ -25,6 +25,8 @@ type Tester struct {
 
 	// Fresh makes every sequence use environments of its own.
 	Fresh bool
+	// Without are kinds of steps to do without.
+	Without []Op
 	Stats Stats
 }
 
@@ -178,7 +180,11 @@ func (t *Tester) Bytes(p []byte) (*Finding, error) {
 }
 
 func (t *Tester) generate(src source, steps int) (*Finding, error) {
-	g, stage := newGenerator(src, t.ops, t.features)
+	can := t.ops
+	for _, op := range t.Without {
+		can[op] = false
+	}
+	g, stage := newGenerator(src, can, t.features)
 	return t.play(stage, func(w *world) (Step, bool) {
 		if g.w = w; steps == 0 || !g.more() {
 			return Step{}, false
