@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -37,14 +38,21 @@ func checkCapabilities() error {
 	return fmt.Errorf("%w: needs root, or the missing %s", ErrUnavailable, strings.Join(missing, " and "))
 }
 
-// checkBPF loads a program on the current thread and forgets it.
+// checkBPF loads a program on the current thread and forgets it, until that has
+// gone well once.
 func checkBPF() error {
+	if bpfWorks.Load() {
+		return nil
+	}
 	fd, err := load(mprog.SchedCLS, "", constant(0))
 	if err != nil {
 		return unavailable("bpf(2)", err)
 	}
+	bpfWorks.Store(true)
 	return unix.Close(fd)
 }
+
+var bpfWorks atomic.Bool
 
 // unavailable explains why the system refuses something for which the
 // capabilities are there.

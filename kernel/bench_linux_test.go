@@ -8,20 +8,19 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// holdTCX keeps a program on some device's tcx hook: the first and the last one of
-// the whole machine switch tcx on and off, which patches the kernel's code and
-// takes longer than everything else.
-func holdTCX(b *testing.B) {
-	b.Helper()
-	k := newKernel(b, mprog.FeatureTCX)
-	require.NoError(b, k.ProgAttach(mprog.AttachRequest{
-		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k, "hold"),
-	}))
+// warm keeps tcx switched on.
+func warm(tb testing.TB) {
+	tb.Helper()
+	restore, err := Warm()
+	if err != nil {
+		skipOrFail(tb, err, ErrUnavailable)
+	}
+	tb.Cleanup(func() { require.NoError(tb, restore()) })
 }
 
 func BenchmarkAttachDetach(b *testing.B) {
 	expediteRCU(b)
-	holdTCX(b)
+	warm(b)
 	k := newKernel(b, mprog.FeatureTCX)
 	attach := mprog.AttachRequest{
 		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k, "a"),
@@ -38,9 +37,33 @@ func BenchmarkAttachDetach(b *testing.B) {
 	}
 }
 
+// The same on the environment's own thread.
+func BenchmarkRun(b *testing.B) {
+	expediteRCU(b)
+	warm(b)
+	k := newKernel(b, mprog.FeatureTCX)
+	attach := mprog.AttachRequest{
+		TargetIfindex: loopback, AttachType: mprog.TCXIngress, AttachFD: loadProg(b, k, "a"),
+	}
+	b.ReportAllocs()
+	var attachErr, detachErr error
+	for b.Loop() {
+		err := k.Run(func() {
+			for range 100 {
+				attachErr = k.ProgAttach(attach)
+				detachErr = k.ProgDetach(mprog.DetachRequest(attach))
+			}
+		})
+		require.NoError(b, err)
+		require.NoError(b, attachErr)
+		require.NoError(b, detachErr)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/pair")
+}
+
 func BenchmarkLinkCreateClose(b *testing.B) {
 	expediteRCU(b)
-	holdTCX(b)
+	warm(b)
 	k := newKernel(b, mprog.FeatureTCX)
 	create := mprog.LinkCreateRequest{
 		TargetIfindex: loopback, AttachType: mprog.TCXIngress, ProgFD: loadProg(b, k, "a"),

@@ -16,11 +16,14 @@ func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 	if spec.Kind == mprog.AnyDevice {
 		return k.addAnyDevice(spec.Name)
 	}
-	if spec.Kind == mprog.Netkit && spec.Peer == "" {
-		ifindex, err = k.addSingle(spec)
-	} else {
-		ifindex, peer, err = k.addLink(spec)
-	}
+	err = k.outside(func() (err error) {
+		if spec.Kind == mprog.Netkit && spec.Peer == "" {
+			ifindex, err = k.addSingle(spec)
+		} else {
+			ifindex, peer, err = k.addLink(spec)
+		}
+		return err
+	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("add device %s: %w", spec.Name, err)
 	}
@@ -91,7 +94,7 @@ func (k *Kernel) DeleteDevice(ifindex uint32) error {
 		return fmt.Errorf("delete device 0: %w", mprog.ENODEV)
 	}
 	device := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: int(ifindex)}}
-	err := k.netns0().links.LinkDel(device)
+	err := k.outside(func() error { return k.netns0().links.LinkDel(device) })
 	if err == nil {
 		return nil
 	}

@@ -14,10 +14,20 @@ type Kernel struct{ mprog.Environment }
 
 // New returns an error that wraps [ErrUnavailable].
 func New() (*Kernel, error) {
-	return nil, fmt.Errorf("%w: needs Linux, this is %s", ErrUnavailable, runtime.GOOS)
+	return nil, errNotLinux()
 }
+
+// Run returns an error that wraps [ErrUnavailable].
+func (*Kernel) Run(func()) error { return errNotLinux() }
+
+// Warm returns an error that wraps [ErrUnavailable].
+func Warm() (restore func() error, err error) { return nil, errNotLinux() }
 
 // ExpediteRCU returns an error that wraps [ErrUnavailable].
 func ExpediteRCU() (restore func() error, err error) {
-	return nil, fmt.Errorf("%w: needs Linux, this is %s", ErrUnavailable, runtime.GOOS)
+	return nil, errNotLinux()
+}
+
+func errNotLinux() error {
+	return fmt.Errorf("%w: needs Linux, this is %s", ErrUnavailable, runtime.GOOS)
 }

@@ -87,7 +87,11 @@ func (k *Kernel) namespace(n mprog.Netns) (*namespace, error) {
 // MoveDevice moves a device to another namespace, which takes it down. It keeps
 // its ifindex unless another device has that there.
 func (k *Kernel) MoveDevice(ifindex uint32, to mprog.Netns) (uint32, error) {
-	moved, err := k.moveDevice(ifindex, to)
+	var moved uint32
+	err := k.outside(func() (err error) {
+		moved, err = k.moveDevice(ifindex, to)
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("move device %d: %w", ifindex, err)
 	}

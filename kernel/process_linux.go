@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"unsafe"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -13,7 +12,7 @@ import (
 // Process is a caller of bpf(2) with its own file descriptors: a thread that
 // does nothing else. It is safe for concurrent use; calls are made one by one.
 type Process struct {
-	mu     sync.Mutex
+	mu     callLock
 	thread *thread // nil after exit
 	fds    *fdTable
 	first  *Process // of the environment; p itself for the first one
@@ -65,7 +64,11 @@ func (p *Process) do(call func()) error {
 	if p.thread == nil {
 		return errExited
 	}
-	p.thread.do(call)
+	if p.mu.nested() {
+		call()
+	} else {
+		p.thread.do(call)
+	}
 	return nil
 }
 

@@ -32,17 +32,19 @@ func (k *Kernel) Transmit(ifindex uint32) (mprog.Delivery, error) {
 }
 
 func (k *Kernel) transmit(ifindex uint32) (d mprog.Delivery, err error) {
-	w, err := k.way(ifindex)
-	if err != nil {
-		return d, err
-	}
-	if err := w.up(); err != nil {
-		return d, err
-	}
 	k.resetRecorder()
-	err = k.within(w.from, func() error {
-		d.Delivered, err = w.send()
-		return err
+	err = k.outside(func() error {
+		w, err := k.way(ifindex)
+		if err != nil {
+			return err
+		}
+		if err := w.up(); err != nil {
+			return err
+		}
+		return k.within(w.from, func() (err error) {
+			d.Delivered, err = w.send()
+			return err
+		})
 	})
 	if err != nil {
 		return d, err

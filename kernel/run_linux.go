@@ -1,0 +1,66 @@
+package kernel
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// Run calls f on the first process's thread, where f's calls of the Kernel's
+// methods need not be handed over from one thread to another: that takes a
+// microsecond, but a hundred in an emulated machine with one CPU. Other
+// goroutines' calls wait until f returns.
+//
+// The thread has its own file descriptors, so f must not use files or sockets,
+// not even to print. It must return: neither panic, nor runtime.Goexit, nor
+// what calls that, as testing.T.FailNow. It must not call Shutdown or Exit.
+func (k *Kernel) Run(f func()) error {
+	p := k.Process
+	if p.mu.nested() {
+		f()
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.do(func() {
+		p.mu.inside.Store(int32(p.thread.tid))
+		defer p.mu.inside.Store(0)
+		f()
+	})
+}
+
+// outside runs a function that uses the program's own file descriptors, and
+// does not lock the first process.
+func (k *Kernel) outside(call func() error) error {
+	if !k.Process.mu.nested() {
+		return call()
+	}
+	done := make(chan error)
+	go func() { done <- call() }()
+	return <-done
+}
+
+// callLock is a mutex that lets a thread pass which runs a function of
+// [Kernel.Run] and holds it thereby.
+type callLock struct {
+	mutex  sync.Mutex
+	inside atomic.Int32 // that thread's id; 0 for none
+}
+
+func (l *callLock) nested() bool {
+	tid := l.inside.Load()
+	return tid != 0 && int(tid) == unix.Gettid()
+}
+
+func (l *callLock) Lock() {
+	if !l.nested() {
+		l.mutex.Lock()
+	}
+}
+
+func (l *callLock) Unlock() {
+	if !l.nested() {
+		l.mutex.Unlock()
+	}
+}
