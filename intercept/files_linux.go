@@ -27,6 +27,7 @@ type files struct {
 	inotify  int
 	pins     map[int32]sim.PinKey // by watch descriptor
 	unpinned func(sim.PinKey)
+	byWatch  map[int32]*file // memory of maps
 
 	netlink   int             // an epoll set of netlink sockets' ends
 	byNetlink map[int32]*file // by the end, or by the running kernel's socket
@@ -42,13 +43,14 @@ type file struct {
 	key     fileKey
 	end     int         // the end that stays here
 	object  *sim.Object // or
-	netlink *netlink
+	netlink *netlinkSocket
+	mapped  *mappedFile // besides object
 }
 
 func newFiles() (*files, error) {
 	f := &files{
 		byKey: make(map[fileKey]*file), byEnd: make(map[int32]*file), byNetlink: make(map[int32]*file),
-		pins: make(map[int32]sim.PinKey), epoll: -1, inotify: -1, netlink: -1, quit: -1,
+		pins: make(map[int32]sim.PinKey), byWatch: make(map[int32]*file), epoll: -1, inotify: -1, netlink: -1, quit: -1,
 	}
 	var err error
 	try := func(fd *int, what string, open func() (int, error)) {
@@ -102,7 +104,7 @@ func (f *files) readable(made *file) {
 }
 
 // readableKernel has the running kernel's notifications handed on.
-func (f *files) readableKernel(n *netlink) {
+func (f *files) readableKernel(n *netlinkSocket) {
 	if f.byNetlink[int32(n.kernel)] == nil {
 		f.byNetlink[int32(n.kernel)] = f.byEnd[int32(n.end)]
 		_ = f.await(f.netlink, n.kernel)
@@ -127,6 +129,9 @@ func (f *files) netlinkEvents() []unix.EpollEvent {
 // drain closes what hung up since. A program's close(2) returns after the
 // hang-up, so that its next call finds the close done.
 func (f *files) drain() {
+	for _, m := range f.byWatch {
+		f.review(m)
+	}
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(f.epoll),
 			uintptr(unsafe.Pointer(&f.event)), uintptr(len(f.event)), 0, 0, 0)
@@ -167,6 +172,9 @@ func (f *files) forget(gone *file) {
 // inject answers a call with a new fd of an object. When it fails, nothing of
 // it is left.
 func (f *files) inject(l *notify.Listener, c *notify.Call, o *sim.Object) (number int, err error) {
+	if m, ok := o.Memory().(*memory); ok {
+		return f.injectMapped(l, c, o, m)
+	}
 	made, theirs, err := f.pair()
 	if err != nil {
 		return -1, err

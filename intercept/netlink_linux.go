@@ -19,9 +19,9 @@ import (
 // filter knows them by that, and leaves calls on all other sockets alone.
 const firstNetlinkFD = 900
 
-// netlink is a netlink socket of the program, as which it has one end of a pair
+// netlinkSocket is a netlink socket of the program, as which it has one end of a pair
 // of sockets.
-type netlink struct {
+type netlinkSocket struct {
 	*rtnl.Socket
 	s      *supervisor
 	end    int
@@ -40,7 +40,7 @@ func (s *supervisor) socket(c *notify.Call) {
 		return
 	}
 	defer unix.Close(theirs)
-	n := &netlink{s: s, end: made.end, owner: c.TID, kernel: -1}
+	n := &netlinkSocket{s: s, end: made.end, owner: c.TID, kernel: -1}
 	n.Socket = &rtnl.Socket{
 		Netns: netns, Port: s.nextPort(), Send: n.send, ReadOnly: !s.private, Namespace: n.namespace,
 	}
@@ -102,7 +102,7 @@ func (s *supervisor) nextPort() uint32 {
 
 // connect opens a socket of the running kernel's in the program's network
 // namespace.
-func (n *netlink) connect() error {
+func (n *netlinkSocket) connect() error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("rtnetlink: %w", err)
@@ -121,7 +121,7 @@ func (n *netlink) connect() error {
 	return nil
 }
 
-func (n *netlink) close() {
+func (n *netlinkSocket) close() {
 	n.s.rtnl.Close(n.Socket)
 	if n.kernel >= 0 {
 		n.s.files.unwatch(n.kernel)
@@ -131,7 +131,7 @@ func (n *netlink) close() {
 }
 
 // requests answers what the program has sent since.
-func (n *netlink) requests() {
+func (n *netlinkSocket) requests() {
 	n.flush()
 	buf := n.s.buffer()
 	for {
@@ -144,13 +144,13 @@ func (n *netlink) requests() {
 }
 
 // send queues a datagram for the program.
-func (n *netlink) send(p []byte) {
+func (n *netlinkSocket) send(p []byte) {
 	n.queue = append(n.queue, p)
 	n.flush()
 }
 
 // flush hands over what there is room for.
-func (n *netlink) flush() {
+func (n *netlinkSocket) flush() {
 	for len(n.queue) > 0 {
 		if _, err := unix.Write(n.end, n.queue[0]); err == unix.EAGAIN {
 			return
@@ -162,7 +162,7 @@ func (n *netlink) flush() {
 
 // forward asks the running kernel. It answers while the request is sent, and
 // goes on with a list while an answer is read.
-func (n *netlink) forward(request []byte) (datagrams [][]byte) {
+func (n *netlinkSocket) forward(request []byte) (datagrams [][]byte) {
 	request, opened := n.translate(request)
 	defer func() {
 		for _, fd := range opened {
@@ -181,7 +181,7 @@ func (n *netlink) forward(request []byte) (datagrams [][]byte) {
 }
 
 // received reads all that the running kernel has sent.
-func (n *netlink) received() (datagrams [][]byte) {
+func (n *netlinkSocket) received() (datagrams [][]byte) {
 	buf := make([]byte, 1<<16)
 	for {
 		size, _, err := unix.Recvfrom(n.kernel, buf, 0)
@@ -193,14 +193,14 @@ func (n *netlink) received() (datagrams [][]byte) {
 }
 
 // notified hands on what the running kernel tells by itself.
-func (n *netlink) notified() {
+func (n *netlinkSocket) notified() {
 	for _, p := range n.received() {
 		n.send(p)
 	}
 }
 
 // namespace finds the network namespace that an attribute names.
-func (n *netlink) namespace(attribute uint16, value uint32) (uint64, bool) {
+func (n *netlinkSocket) namespace(attribute uint16, value uint32) (uint64, bool) {
 	path := "/proc/" + strconv.FormatUint(uint64(value), 10) + "/ns/net"
 	if rtnl.NetnsAttribute(attribute) {
 		path = "/proc/" + strconv.FormatUint(uint64(n.owner), 10) + "/fd/" + strconv.FormatUint(uint64(value), 10)
@@ -215,7 +215,7 @@ func (n *netlink) namespace(attribute uint16, value uint32) (uint64, bool) {
 
 // translate copies a request and puts fds of this process in place of the
 // program's.
-func (n *netlink) translate(request []byte) (copied []byte, opened []int) {
+func (n *netlinkSocket) translate(request []byte) (copied []byte, opened []int) {
 	copied = append([]byte(nil), request...)
 	rtnl.ReplaceNetnsFDs(copied, func(fd uint32) uint32 {
 		path := "/proc/" + strconv.FormatUint(uint64(n.owner), 10) + "/fd/" + strconv.FormatUint(uint64(fd), 10)
@@ -231,7 +231,7 @@ func (n *netlink) translate(request []byte) (copied []byte, opened []int) {
 
 // netlinkFD returns the netlink socket that a call's first argument refers to,
 // nil if it is another fd.
-func (s *supervisor) netlinkFD(c *notify.Call) *netlink {
+func (s *supervisor) netlinkFD(c *notify.Call) *netlinkSocket {
 	f, _ := s.files.find(c.TID, uint32(c.Args[0]))
 	if f == nil {
 		return nil
@@ -336,7 +336,7 @@ func (s *supervisor) bind(c *notify.Call) {
 	_ = s.listener.Answer(c, 0, 0)
 }
 
-func (n *netlink) join(group uint32) {
+func (n *netlinkSocket) join(group uint32) {
 	n.Join(group)
 	if n.kernel >= 0 {
 		_ = unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, int(group))

@@ -210,7 +210,7 @@ func (f *files) watch(name string, key sim.PinKey) {
 	}
 }
 
-// unlinked reads what was unlinked.
+// unlinked reads what was unlinked, and which memory closed.
 func (f *files) unlinked() {
 	var buf [4096]byte
 	for {
@@ -223,6 +223,11 @@ func (f *files) unlinked() {
 			mask := binary.NativeEndian.Uint32(p[4:])
 			name := binary.NativeEndian.Uint32(p[12:])
 			p = p[unix.SizeofInotifyEvent+name:]
+			if m := f.byWatch[wd]; m != nil {
+				m.mapped.closed = true
+				f.review(m)
+				continue
+			}
 			if mask&(unix.IN_DELETE_SELF|unix.IN_UNMOUNT) == 0 {
 				continue
 			}

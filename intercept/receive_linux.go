@@ -24,7 +24,7 @@ var native = binary.NativeEndian
 // reception is a call that receives.
 type reception struct {
 	call     notify.Call
-	netlink  *netlink
+	netlink  *netlinkSocket
 	flags    int
 	deadline time.Time // zero: none
 }

@@ -1,0 +1,253 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/sim"
+)
+
+// The test program plays three parts: the tests, what they run, which is the
+// command, and what that runs in turn, the target.
+const (
+	commandVariable = "INTERCEPT_TEST_COMMAND" // the options: "host", "fault"
+	targetVariable  = "INTERCEPT_TEST_TARGET"  // the target's name
+)
+
+func TestMain(m *testing.M) {
+	if target := os.Getenv(targetVariable); target != "" && os.Getenv(commandVariable) == "" {
+		os.Exit(targets[target]())
+	}
+	options, isCommand := os.LookupEnv(commandVariable)
+	if !isCommand {
+		os.Exit(m.Run())
+	}
+	o := Options{Devices: [][2]string{{"nk0", "nk1"}}, Host: strings.Contains(options, "host")}
+	if strings.Contains(options, "fault") {
+		o.Faults = []sim.Fault{{Command: "BPF_LINK_CREATE", Nth: 1, Errno: 12}}
+	}
+	if strings.Contains(options, "explain") {
+		o.Explain = os.Stderr
+	}
+	var env []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, commandVariable) {
+			env = append(env, v)
+		}
+	}
+	status, err := Run(o, env, os.Args[1], os.Args[2:]...)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 2
+	}
+	os.Exit(status)
+}
+
+// command prepares a program to be run on the simulated kernel.
+func command(t testing.TB, options string, program ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self, program...)
+	c.Env = append(os.Environ(), commandVariable+"="+options+" ")
+	return c
+}
+
+// target prepares a function of this program likewise.
+func target(t testing.TB, options, name string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := command(t, options, self)
+	c.Env = append(c.Env, targetVariable+"="+name)
+	return c
+}
+
+// output runs a command that must succeed. Where nothing can be intercepted, the
+// test is skipped.
+func output(t testing.TB, c *exec.Cmd) string {
+	t.Helper()
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	err := c.Run()
+	skipUnavailable(t, out.String())
+	require.NoError(t, err, out.String())
+	return out.String()
+}
+
+func skipUnavailable(t testing.TB, text string) {
+	t.Helper()
+	if strings.Contains(text, ErrUnavailable.Error()) {
+		t.Skip(text)
+	}
+}
+
+func TestTargets(t *testing.T) {
+	for _, name := range []string{"hooks", "lifetime", "foreign", "pins", "netlink", "namespaces", "hostile", "mapped"} {
+		t.Run(name, func(t *testing.T) {
+			t.Log(output(t, target(t, "", name)))
+		})
+	}
+	t.Run("host namespaces", func(t *testing.T) { output(t, target(t, "host", "hooks")) })
+}
+
+// Rounds of attach, query and close from several threads, while Go's scheduler
+// sends signals, are answered rightly every time.
+func TestRounds(t *testing.T) {
+	t.Log(output(t, target(t, "", "rounds")))
+}
+
+func TestExplain(t *testing.T) {
+	out := output(t, target(t, "explain", "hooks"))
+	require.Contains(t, out, "BPF_PROG_ATTACH")
+	require.Contains(t, out, "ESTALE (expected revision 9, hook is at 3) by rule revision/stale")
+}
+
+func TestFault(t *testing.T) {
+	out, err := target(t, "fault explain", "hooks").CombinedOutput()
+	skipUnavailable(t, string(out))
+	require.Error(t, err)
+	require.Contains(t, string(out), "ENOMEM (call 1 of BPF_LINK_CREATE fails as asked for)")
+}
+
+// What is not intercepted passes through: status, input, output, environment.
+func TestPassesThrough(t *testing.T) {
+	c := command(t, "", "/bin/sh", "-c", "cat; echo $X; exit 7")
+	c.Stdin, c.Env = strings.NewReader("in\n"), append(c.Env, "X=y")
+	out, err := c.Output()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	skipUnavailable(t, string(exit.Stderr))
+	require.Equal(t, 7, exit.ExitCode())
+	require.Equal(t, "in\ny\n", string(out))
+
+	err = command(t, "", "/bin/sh", "-c", "kill -KILL $$").Run()
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, 128+9, exit.ExitCode())
+
+	err = command(t, "", "no-such-program").Run()
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, 2, exit.ExitCode())
+}
+
+// A signal to the command is the program's.
+func TestSignals(t *testing.T) {
+	c := command(t, "", "/bin/sh", "-c", `trap 'echo got it; exit 3' TERM; echo ready; while :; do read x; done`)
+	in, err := c.StdinPipe()
+	require.NoError(t, err)
+	defer in.Close()
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	defer c.Process.Kill()
+	line := make([]byte, 6)
+	if _, err := out.Read(line); err != nil {
+		t.Skip("nothing can be intercepted")
+	}
+	require.NoError(t, c.Process.Signal(syscall.SIGTERM))
+	_, _ = in.Write([]byte("\n")) // a shell handles a trap when its read returns
+	rest := make([]byte, 64)
+	n, _ := out.Read(rest)
+	require.Equal(t, "got it\n", string(rest[:n]))
+	var exit *exec.ExitError
+	require.ErrorAs(t, c.Wait(), &exit)
+	require.Equal(t, 3, exit.ExitCode())
+}
+
+// A target killed at any moment leaves nothing behind and stops nothing.
+func TestKilledTargets(t *testing.T) {
+	for i := range 20 {
+		c := command(t, "", "/bin/sh", "-c", fmt.Sprintf(
+			`"$0" & sleep 0.%03d; kill -KILL $!; wait $! 2>/dev/null; exit 0`, 2+3*i), os.Args[0])
+		c.Env = append(c.Env, targetVariable+"=busy")
+		output(t, c)
+	}
+}
+
+// With the command killed, what it ran gets ENOSYS or is killed, and does not
+// hang.
+func TestKilledCommand(t *testing.T) {
+	c := target(t, "", "busy")
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		_ = c.Wait()
+		t.Skip("nothing can be intercepted")
+	}
+	require.NoError(t, c.Process.Kill())
+	_ = c.Wait()
+	require.Eventually(t, func() bool {
+		status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+		return err != nil || bytes.Contains(status, []byte("State:\tZ"))
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+// bpf(2) by the number of 32-bit programs does not get through either.
+func TestI386(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("there is no i386 here")
+	}
+	gcc, err := exec.LookPath("gcc")
+	if err != nil {
+		t.Skip("it takes gcc")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o755))
+	source, program := filepath.Join(dir, "i386.c"), filepath.Join(dir, "i386")
+	require.NoError(t, os.WriteFile(source, []byte(`
+#include <stdio.h>
+int main(void)
+{
+	long r = 357, cmd = 5, attr = 0, size = 0;
+	__asm__ volatile("int $0x80" : "+a"(r) : "b"(cmd), "c"(attr), "d"(size) : "memory", "r8", "r9", "r10", "r11");
+	printf("%d\n", (int)r);
+	return 0;
+}
+`), 0o600))
+	text, err := exec.Command(gcc, "-o", program, source).CombinedOutput()
+	require.NoError(t, err, string(text))
+	require.Equal(t, fmt.Sprintf("%d\n", -int(unix.ENOSYS)), output(t, command(t, "", program)))
+}
+
+// Nothing of all that has reached the running kernel.
+func TestRunningKernelUntouched(t *testing.T) {
+	before, err := programIDs()
+	if err != nil {
+		t.Skip("programs of the running kernel cannot be listed: ", err)
+	}
+	output(t, target(t, "", "hooks"))
+	after, err := programIDs()
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+}
+
+func BenchmarkQuery(b *testing.B) {
+	out := output(b, target(b, "", "median"))
+	ns, err := strconv.ParseFloat(strings.TrimSpace(out), 64)
+	require.NoError(b, err, out)
+	b.ReportMetric(ns, "ns/query")
+	for b.Loop() {
+	}
+}
+
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		output(b, command(b, "", "/bin/true"))
+	}
+}
