@@ -94,8 +94,10 @@ func (p *Process) main(c Command, report chan<- started) {
 	p.sayGoodbye()
 }
 
+// sayGoodbye has the receiver of calls end. Not by a raw system call: who answers
+// may have to wait for Go's collector, and that for this thread.
 func (p *Process) sayGoodbye() {
-	unix.RawSyscall(unix.SYS_BPF, goodbye, 0, 0)
+	_, _, _ = unix.Syscall(unix.SYS_BPF, goodbye, 0, 0)
 }
 
 func (p *Process) start(c Command) error {
@@ -110,7 +112,7 @@ func (p *Process) start(c Command) error {
 	}
 	p.Listener = l
 	c.Serve(l)
-	if r, _, errno := unix.RawSyscall(unix.SYS_BPF, probe, 0, 0); errno != 0 || r != probeAnswer {
+	if r, _, errno := unix.Syscall(unix.SYS_BPF, probe, 0, 0); errno != 0 || r != probeAnswer {
 		return fmt.Errorf("%w: another seccomp filter answers bpf(2) first (%v): a container's default profile does; "+
 			"run it with --security-opt seccomp=unconfined or with a profile that allows bpf", ErrUnavailable, errno)
 	}
