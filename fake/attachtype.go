@@ -6,16 +6,36 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// knows reports whether an attach type is one of the four that take SCHED_CLS
-// programs, and one that this kernel's release has, be it built in or not.
-func (k *Kernel) knows(at mprog.AttachType) bool {
+// support is how far a kernel has a kind of hooks.
+type support uint8
+
+const (
+	unknown support = iota // its attach types are numbers like any
+	stub                   // known, and not built in
+	built
+)
+
+// supports finds out how far the kernel has the hooks of a feature.
+func (k *Kernel) supports(f mprog.Feature) support {
+	switch {
+	case !k.missing[f]:
+		return built
+	case k.release.has(f):
+		return stub
+	}
+	return unknown
+}
+
+// hooks returns how far the kernel has hooks of an attach type: those four that
+// take SCHED_CLS programs.
+func (k *Kernel) hooks(at mprog.AttachType) support {
 	switch {
 	case at.TCX():
-		return !k.missing[mprog.FeatureTCX] || k.release.has(mprog.FeatureTCX)
+		return k.tcx
 	case at.Netkit():
-		return !k.missing[mprog.FeatureNetkit] || k.release.has(mprog.FeatureNetkit)
+		return k.netkit
 	}
-	return false
+	return unknown
 }
 
 // attachXDP is BPF_XDP (include/uapi/linux/bpf.h).
@@ -79,12 +99,8 @@ func unsupported(op mprog.Op, at mprog.AttachType) error {
 // builtHookDevice finds a hook's device, on a kernel that has such hooks at
 // all. Otherwise there is a stub that knows nothing but EINVAL.
 func (p *Process) builtHookDevice(ifindex uint32, at mprog.AttachType) (*device, error) {
-	feature := mprog.FeatureTCX
-	if at.Netkit() {
-		feature = mprog.FeatureNetkit
-	}
-	if p.kernel.missing[feature] {
-		return nil, refuse(attachTypeNotBuilt, "this kernel is built without %s", feature)
+	if p.kernel.hooks(at) != built {
+		return nil, refuse(attachTypeNotBuilt, "this kernel is built without hooks of type %s", at)
 	}
 	return p.hookDevice(ifindex, at)
 }

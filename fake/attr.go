@@ -49,12 +49,14 @@ func nonzero(b *attr.Buffer, from, to uint32) uint32 {
 
 // reshape replaces a request whose Shape is not zero by what the kernel gets to
 // see of it, or refuses its bytes.
-func reshape[R any](k *Kernel, cmd attr.Command, r *R, encode func(*attr.Buffer, R) uint32, decode func([]byte) R) error {
+func reshape[R any](p *Process, cmd attr.Command, r *R, encode func(*attr.Buffer, R) uint32, decode func([]byte) R) error {
+	k := p.kernel
 	b := new(attr.Buffer)
 	size := encode(b, *r)
 	if err := k.readAttr(cmd, b, size); err != nil {
 		return err
 	}
+	p.passed(attrTail, uint64(size), 0)
 	*r = decode(b[:size])
 	return nil
 }

@@ -24,15 +24,13 @@ const (
 // and BTF and know none here, the refusal of zeros is; with a junk byte in one of
 // their fields they are unsupported.
 func (p *Process) Command(r mprog.CommandRequest) error {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	return answer(mprog.OpCommand, p.command(&r))
+	return do0(p, mprog.OpCommand, r, (*Process).command)
 }
 
 // command is __sys_bpf.
-func (p *Process) command(r *mprog.CommandRequest) error {
+func (p *Process) command(r mprog.CommandRequest) error {
 	b := new(attr.Buffer)
-	size := attr.EncodeCommand(b, *r)
+	size := attr.EncodeCommand(b, r)
 	cmd := attr.Command(r.Command)
 	if err := p.kernel.readSize(b, size); err != nil {
 		return err
@@ -44,30 +42,30 @@ func (p *Process) command(r *mprog.CommandRequest) error {
 	switch cmd {
 	case attr.ProgAttach:
 		q := attr.DecodeAttach(data)
-		return p.progAttach(&q)
+		return p.progAttach(q)
 	case attr.ProgDetach:
 		q := attr.DecodeDetach(data)
-		return p.progDetach(&q)
+		return p.progDetach(q)
 	case attr.ProgQuery:
 		q, _ := attr.DecodeQuery(data)
-		_, err := p.progQuery(&q)
+		_, err := p.progQuery(q)
 		return err
 	case attr.LinkCreate:
 		q := attr.DecodeLinkCreate(data)
-		_, err := p.linkCreate(&q)
+		_, err := p.linkCreate(q)
 		return err
 	case attr.LinkUpdate:
 		q := attr.DecodeLinkUpdate(data)
-		return p.linkUpdate(&q)
+		return p.linkUpdate(q)
 	case attr.LinkDetach:
 		q := attr.DecodeLinkDetach(data)
-		return p.linkDetach(&q)
+		return p.linkDetach(q)
 	}
 	return p.otherCommand(cmd, r, b, size)
 }
 
 // otherCommand is what commands make of zeros that have no request of their own.
-func (p *Process) otherCommand(cmd attr.Command, r *mprog.CommandRequest, b *attr.Buffer, size uint32) error {
+func (p *Process) otherCommand(cmd attr.Command, r mprog.CommandRequest, b *attr.Buffer, size uint32) error {
 	end, known := p.kernel.release.lastField(cmd)
 	if !known {
 		return refuse(commandUnknown, "no command has number %d", r.Command)
@@ -92,13 +90,13 @@ func (p *Process) otherCommand(cmd attr.Command, r *mprog.CommandRequest, b *att
 		_, err := p.objectInfo(0)
 		return err
 	case attr.ProgGetNextID:
-		_, err := nextID(p, cmd, &mprog.IDRequest{}, p.kernel.progs)
+		_, err := nextID(p, cmd, mprog.IDRequest{}, p.kernel.progs)
 		return err
 	case attr.LinkGetNextID:
-		_, err := nextID(p, cmd, &mprog.IDRequest{}, p.kernel.links)
+		_, err := nextID(p, cmd, mprog.IDRequest{}, p.kernel.links)
 		return err
 	case cmdMapGetNextID, cmdBTFGetNextID:
-		_, err := nextID(p, cmd, &mprog.IDRequest{}, map[uint32]*program(nil))
+		_, err := nextID(p, cmd, mprog.IDRequest{}, map[uint32]*program(nil))
 		return err
 	case attr.ProgGetFDByID, cmdMapGetFDByID, attr.LinkGetFDByID, cmdBTFGetFDByID, cmdTaskFDQuery:
 		if err := p.needsSysAdmin(); err != nil {

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -15,12 +16,15 @@ const (
 	opMoveDevice   mprog.Op = "move device"
 	opNewProcess   mprog.Op = "new process"
 	opTransmit     mprog.Op = "transmit"
+	opNewNetns     mprog.Op = "new network namespace"
+	opExit         mprog.Op = "exit"
 	opLoadProg     mprog.Op = "prog load"
 )
 
 // Supports returns nil for a feature of this kernel, and otherwise an error
 // that wraps [mprog.ErrUnsupported].
 func (k *Kernel) Supports(f mprog.Feature) error {
+	k = k.kernel // of a rival, the machine
 	switch {
 	case !slices.Contains(mprog.Features, f):
 		return fmt.Errorf("%w: unknown feature %s", mprog.ErrUnsupported, f)
@@ -37,60 +41,60 @@ func (k *Kernel) Supports(f mprog.Feature) error {
 // first, as the kernel does it, and gets the lower ifindex.
 // [mprog.AnyDevice] is a kind of its own here.
 func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	ifindex, peer, err = k.addDevice(spec)
-	return ifindex, peer, answer(opAddDevice, err)
+	pair, err := do(k.Process, opAddDevice, spec, (*Process).addDevice)
+	return pair[0], pair[1], err
 }
 
-func (k *Kernel) addDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+// addDevice returns the ifindexes of a device and its peer.
+func (p *Process) addDevice(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
+	k := p.kernel
 	names := []string{spec.Peer, spec.Name}
 	switch spec.Kind {
 	case mprog.Netkit:
 		if spec.Peer == "" {
-			return k.addSingle(spec)
+			return p.addSingle(spec)
 		}
 	case mprog.Veth:
 	case mprog.Dummy, mprog.AnyDevice:
 		names = names[1:]
 	default:
-		return 0, 0, fmt.Errorf("%s: %w: kind %q", opAddDevice, mprog.ErrUnsupported, spec.Kind)
+		return pair, fmt.Errorf("%s: %w: kind %q", opAddDevice, mprog.ErrUnsupported, spec.Kind)
 	}
 	if f := mprog.Feature(spec.Kind); k.missing[f] { // features are named like the kinds
-		return 0, 0, fmt.Errorf("%s: %w", opAddDevice, k.Supports(f))
+		return pair, fmt.Errorf("%s: %w", opAddDevice, k.Supports(f))
 	}
 	for i, name := range names {
-		if err := k.net.checkName(name, names[:i]); err != nil {
-			return 0, 0, err
+		if err := p.net.checkName(name, names[:i]); err != nil {
+			return pair, err
 		}
 	}
 	if len(names) == 1 {
-		return k.net.register(spec.Name, spec.Kind).ifindex, 0, nil
+		return [2]uint32{p.net.register(spec.Name, spec.Kind).ifindex}, nil
 	}
-	b := k.net.register(spec.Peer, spec.Kind)
-	a := k.net.register(spec.Name, spec.Kind)
+	b := p.net.register(spec.Peer, spec.Kind)
+	a := p.net.register(spec.Name, spec.Kind)
 	a.peer, b.peer, a.primary = b, a, true
 	a.policy, b.policy = spec.Policy, spec.PeerPolicy
-	return a.ifindex, b.ifindex, nil
+	return [2]uint32{a.ifindex, b.ifindex}, nil
 }
 
 // addSingle makes a netkit device without a peer (netkit_new_link): EOPNOTSUPP
 // with a policy.
-func (k *Kernel) addSingle(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+func (p *Process) addSingle(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 	for _, f := range []mprog.Feature{mprog.FeatureNetkit, mprog.FeatureSingle} {
-		if k.missing[f] {
-			return 0, 0, fmt.Errorf("%s: %w", opAddDevice, k.Supports(f))
+		if p.kernel.missing[f] {
+			return pair, fmt.Errorf("%s: %w", opAddDevice, p.kernel.Supports(f))
 		}
 	}
-	if err := k.net.checkName(spec.Name, nil); err != nil {
-		return 0, 0, err
+	if err := p.net.checkName(spec.Name, nil); err != nil {
+		return pair, err
 	}
 	if spec.Policy != mprog.Forward || spec.PeerPolicy != mprog.Forward {
-		return 0, 0, refuse(deviceSinglePolicy, "device %s has neither a policy nor a peer", spec.Name)
+		return pair, refuse(deviceSinglePolicy, "device %s has neither a policy nor a peer", spec.Name)
 	}
-	d := k.net.register(spec.Name, spec.Kind)
+	d := p.net.register(spec.Name, spec.Kind)
 	d.primary, d.single = true, true
-	return d.ifindex, 0, nil
+	return [2]uint32{d.ifindex}, nil
 }
 
 // checkName checks the name of a device to be made; taken are those of devices
@@ -119,14 +123,16 @@ func validDeviceName(s string) bool {
 // DeleteDevice deletes a device, and its peer if it has one; ENODEV when there
 // is none, EOPNOTSUPP for lo.
 func (k *Kernel) DeleteDevice(ifindex uint32) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	d := k.net.devices[ifindex]
+	return do0(k.Process, opDeleteDevice, ifindex, (*Process).deleteDevice)
+}
+
+func (p *Process) deleteDevice(ifindex uint32) error {
+	d := p.net.devices[ifindex]
 	switch {
 	case d == nil:
-		return answer(opDeleteDevice, refuse(deviceAbsent, "no device has ifindex %d", ifindex))
+		return refuse(deviceAbsent, "no device has ifindex %d", ifindex)
 	case d.kind == loopback:
-		return answer(opDeleteDevice, refuse(deviceLoopback, "ifindex %d is %s", ifindex, d.name))
+		return refuse(deviceLoopback, "ifindex %d is %s", ifindex, d.name)
 	}
 	d.unregister()
 	if d.peer != nil {
@@ -139,10 +145,13 @@ func (k *Kernel) DeleteDevice(ifindex uint32) error {
 // that exist but are not named in package mprog are unsupported. Without CAP_BPF,
 // or without CAP_NET_ADMIN unless it is a SOCKET_FILTER, EPERM.
 func (p *Process) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
+	return do(p, opLoadProg, spec, (*Process).loadProg)
+}
+
+// loadProg is bpf_prog_load, but for the verifier.
+func (p *Process) loadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	if err := p.mayLoad(spec.Type); err != nil {
-		return 0, answer(opLoadProg, err)
+		return 0, err
 	}
 	switch spec.Type {
 	case 0:
@@ -152,10 +161,10 @@ func (p *Process) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 		if spec.Type <= lastProgType {
 			return 0, fmt.Errorf("%s: %w: type %d", opLoadProg, mprog.ErrUnsupported, spec.Type)
 		}
-		return 0, answer(opLoadProg, refuse(progTypeUnknown, "type %d", spec.Type))
+		return 0, refuse(progTypeUnknown, "type %d", spec.Type)
 	}
 	if !validProgName(spec.Name) {
-		return 0, answer(opLoadProg, refuse(progName, "name %q", spec.Name))
+		return 0, refuse(progName, "name %q", spec.Name)
 	}
 	return p.open(p.kernel.newProg(spec)), nil
 }
@@ -172,12 +181,17 @@ func validProgName(s string) bool {
 }
 
 // Shutdown ends every process, removes every pin and deletes every device. It
-// does not fail.
+// fails only when it has a trace to write, see [TraceDir], and cannot.
 func (k *Kernel) Shutdown() error {
+	k = k.kernel
+	var err error
+	if dir := os.Getenv(TraceDir); dir != "" {
+		err = k.writeTrace(dir)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, p := range append([]*Process{k.Process}, k.children...) {
-		p.exit()
+		_ = p.exit(none{})
 	}
 	for path, f := range k.fs.pins {
 		delete(k.fs.pins, path)
@@ -188,5 +202,5 @@ func (k *Kernel) Shutdown() error {
 			d.unregister()
 		}
 	}
-	return nil
+	return err
 }

@@ -1,7 +1,9 @@
 package fake
 
 import (
+	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -11,14 +13,24 @@ import (
 type Kernel struct {
 	*Process
 
-	mu      sync.Mutex // held by every command from start to end
+	mu    sync.Mutex // held by every command from start to end
+	watch atomic.Pointer[watch]
+
+	watching sync.Mutex // held while watch is replaced
+
 	running Release
 	release *generation
 	missing map[mprog.Feature]bool
+	tcx     support
+	netkit  support
 
 	namespaces []*netns   // by mprog.Netns
 	children   []*Process // all but the first
 	fs         *fileSystem
+	names      names
+	recording  bool
+	test       string // whose machine it is
+	allowed    Leak
 
 	progs      map[uint32]*program // by id
 	links      map[uint32]*link    // by id
@@ -51,6 +63,10 @@ func New(opts ...Option) *Kernel {
 		progs:   make(map[uint32]*program),
 		links:   make(map[uint32]*link),
 		fs:      newFileSystem(),
+		names:   make(names),
+	}
+	if os.Getenv(TraceDir) != "" {
+		k.recording, k.test = true, callingTest()
 	}
 	for _, o := range opts {
 		o(k)
@@ -61,7 +77,11 @@ func New(opts ...Option) *Kernel {
 			k.missing[f] = !k.release.has(f)
 		}
 	}
+	k.tcx, k.netkit = k.supports(mprog.FeatureTCX), k.supports(mprog.FeatureNetkit)
 	k.namespaces = []*netns{newNetns()}
 	k.Process = k.newProcess(k.namespaces[0], allCapabilities)
+	if k.recording {
+		k.rewatch(func(w *watch) { w.log = newRecorder(k) })
+	}
 	return k
 }

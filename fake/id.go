@@ -12,15 +12,12 @@ import (
 //   - EPERM without CAP_SYS_ADMIN;
 //   - ENOENT when no program has the id.
 func (p *Process) ProgFDByID(r mprog.IDRequest) (fd uint32, err error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	fd, err = p.progFDByID(&r)
-	return fd, answer(mprog.OpProgFDByID, err)
+	return do(p, mprog.OpProgFDByID, r, (*Process).progFDByID)
 }
 
 // progFDByID is bpf_prog_get_fd_by_id.
-func (p *Process) progFDByID(r *mprog.IDRequest) (uint32, error) {
-	if err := p.readFDByID(attr.ProgGetFDByID, r); err != nil {
+func (p *Process) progFDByID(r mprog.IDRequest) (uint32, error) {
+	if err := p.readFDByID(attr.ProgGetFDByID, &r); err != nil {
 		return 0, err
 	}
 	if err := p.needsSysAdmin(); err != nil {
@@ -30,21 +27,19 @@ func (p *Process) progFDByID(r *mprog.IDRequest) (uint32, error) {
 	if prog == nil {
 		return 0, refuse(idNone, "no program has id %d", r.ID)
 	}
+	p.passed(idNone, uint64(r.ID), 0)
 	return p.open(prog.get()), nil
 }
 
 // LinkFDByID opens the link with an id (BPF_LINK_GET_FD_BY_ID). It fails as
 // [Process.ProgFDByID] does, and with EAGAIN while the link is being created.
 func (p *Process) LinkFDByID(r mprog.IDRequest) (fd uint32, err error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	fd, err = p.linkFDByID(&r)
-	return fd, answer(mprog.OpLinkFDByID, err)
+	return do(p, mprog.OpLinkFDByID, r, (*Process).linkFDByID)
 }
 
 // linkFDByID is bpf_link_get_fd_by_id.
-func (p *Process) linkFDByID(r *mprog.IDRequest) (uint32, error) {
-	if err := p.readFDByID(attr.LinkGetFDByID, r); err != nil {
+func (p *Process) linkFDByID(r mprog.IDRequest) (uint32, error) {
+	if err := p.readFDByID(attr.LinkGetFDByID, &r); err != nil {
 		return 0, err
 	}
 	if err := p.needsSysAdmin(); err != nil {
@@ -54,6 +49,7 @@ func (p *Process) linkFDByID(r *mprog.IDRequest) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
+	p.passed(idNone, uint64(r.ID), 0)
 	return p.open(l.get()), nil
 }
 
@@ -63,31 +59,34 @@ func (p *Process) linkFDByID(r *mprog.IDRequest) (uint32, error) {
 //   - EPERM without CAP_SYS_ADMIN;
 //   - ENOENT when no id is higher.
 func (p *Process) ProgNextID(r mprog.IDRequest) (id uint32, err error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	id, err = nextID(p, attr.ProgGetNextID, &r, p.kernel.progs)
-	return id, answer(mprog.OpProgNextID, err)
+	return do(p, mprog.OpProgNextID, r, (*Process).progNextID)
 }
 
 // LinkNextID returns the lowest link id above one (BPF_LINK_GET_NEXT_ID). It fails
 // as [Process.ProgNextID] does.
 func (p *Process) LinkNextID(r mprog.IDRequest) (id uint32, err error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	id, err = nextID(p, attr.LinkGetNextID, &r, p.kernel.links)
-	return id, answer(mprog.OpLinkNextID, err)
+	return do(p, mprog.OpLinkNextID, r, (*Process).linkNextID)
+}
+
+func (p *Process) progNextID(r mprog.IDRequest) (uint32, error) {
+	return nextID(p, attr.ProgGetNextID, r, p.kernel.progs)
+}
+
+func (p *Process) linkNextID(r mprog.IDRequest) (uint32, error) {
+	return nextID(p, attr.LinkGetNextID, r, p.kernel.links)
 }
 
 // nextID is bpf_obj_get_next_id.
-func nextID[T any](p *Process, cmd attr.Command, r *mprog.IDRequest, all map[uint32]T) (uint32, error) {
+func nextID[T any](p *Process, cmd attr.Command, r mprog.IDRequest, all map[uint32]T) (uint32, error) {
 	if r.Shape != (mprog.Shape{}) || r.OpenFlags != 0 {
-		if err := reshape(p.kernel, cmd, r, attr.EncodeNextID, attr.DecodeNextID); err != nil {
+		if err := reshape(p, cmd, &r, attr.EncodeNextID, attr.DecodeNextID); err != nil {
 			return 0, err
 		}
 	}
 	if r.ID >= math.MaxInt32 {
 		return 0, refuse(idRange, "start_id %d is not below %d", r.ID, math.MaxInt32)
 	}
+	p.passed(idRange, uint64(r.ID), 0)
 	if err := p.needsSysAdmin(); err != nil {
 		return 0, err
 	}
@@ -100,6 +99,7 @@ func nextID[T any](p *Process, cmd attr.Command, r *mprog.IDRequest, all map[uin
 	if next == 0 {
 		return 0, refuse(idLast, "no id is above %d", r.ID)
 	}
+	p.passed(idLast, uint64(next), 0)
 	return next, nil
 }
 
@@ -109,7 +109,7 @@ func (p *Process) readFDByID(cmd attr.Command, r *mprog.IDRequest) error {
 	if r.Shape == (mprog.Shape{}) && r.OpenFlags == 0 {
 		return nil
 	}
-	return reshape(p.kernel, cmd, r, attr.EncodeFDByID, attr.DecodeFDByID)
+	return reshape(p, cmd, r, attr.EncodeFDByID, attr.DecodeFDByID)
 }
 
 // needsSysAdmin is capable(CAP_SYS_ADMIN).
@@ -117,6 +117,7 @@ func (p *Process) needsSysAdmin() error {
 	if !p.caps.has(mprog.CapSysAdmin) {
 		return refuse(needSysAdmin, "the caller lacks CAP_SYS_ADMIN")
 	}
+	p.passed(needSysAdmin, 0, 0)
 	return nil
 }
 

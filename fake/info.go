@@ -5,10 +5,7 @@ import "github.com/nkconform/nkconform/mprog"
 // ObjectInfo describes the object that fd refers to (BPF_OBJ_GET_INFO_BY_FD):
 // EBADFD when it is not open, EINVAL when it is no BPF object.
 func (p *Process) ObjectInfo(fd uint32) (mprog.ObjectInfo, error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	info, err := p.objectInfo(fd)
-	return info, answer(mprog.OpObjectInfo, err)
+	return do(p, mprog.OpObjectInfo, fd, (*Process).objectInfo)
 }
 
 // objectInfo is bpf_obj_get_info_by_fd.

@@ -12,17 +12,14 @@ import (
 // flags pass, that REPLACE finds nothing to replace, ENOENT, and that the id of
 // the link being created is EAGAIN as relative object.
 func (p *Process) LinkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	fd, err = p.linkCreate(&r)
-	return fd, answer(mprog.OpLinkCreate, err)
+	return do(p, mprog.OpLinkCreate, r, (*Process).linkCreate)
 }
 
 // linkCreate is link_create with netkit_link_attach and tcx_link_attach. No
 // mask is laid over flags.
-func (p *Process) linkCreate(r *mprog.LinkCreateRequest) (fd uint32, err error) {
+func (p *Process) linkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(p.kernel, attr.LinkCreate, r, attr.EncodeLinkCreate, attr.DecodeLinkCreate); err != nil {
+		if err := reshape(p, attr.LinkCreate, &r, attr.EncodeLinkCreate, attr.DecodeLinkCreate); err != nil {
 			return 0, err
 		}
 	}
@@ -33,9 +30,10 @@ func (p *Process) linkCreate(r *mprog.LinkCreateRequest) (fd uint32, err error) 
 	if prog.typ == mprog.XDP && r.AttachType == attachXDP {
 		return 0, fmt.Errorf("%s: %w: links of XDP programs", mprog.OpLinkCreate, mprog.ErrUnsupported)
 	}
-	if prog.typ != mprog.SchedCLS || !p.kernel.knows(r.AttachType) {
+	if prog.typ != mprog.SchedCLS || p.kernel.hooks(r.AttachType) == unknown {
 		return 0, refuse(attachTypeMismatch, "attach type %s takes no program of type %d", r.AttachType, prog.typ)
 	}
+	p.passed(attachTypeMismatch, uint64(r.AttachType), 0)
 	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
 	if err != nil {
 		return 0, err
@@ -50,6 +48,7 @@ func (p *Process) linkCreate(r *mprog.LinkCreateRequest) (fd uint32, err error) 
 		return 0, err
 	}
 	l.settled = true
+	p.passed(didLink, uint64(l.id), 0)
 	return p.open(l), nil
 }
 
@@ -61,21 +60,20 @@ func (p *Process) linkCreate(r *mprog.LinkCreateRequest) (fd uint32, err error) 
 //   - EEXIST when the new program is on the hook already, yet not by this link;
 //   - EINVAL when the new program has another type.
 func (p *Process) LinkUpdate(r mprog.LinkUpdateRequest) error {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	return answer(mprog.OpLinkUpdate, p.linkUpdate(&r))
+	return do0(p, mprog.OpLinkUpdate, r, (*Process).linkUpdate)
 }
 
 // linkUpdate is link_update.
-func (p *Process) linkUpdate(r *mprog.LinkUpdateRequest) error {
+func (p *Process) linkUpdate(r mprog.LinkUpdateRequest) error {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(p.kernel, attr.LinkUpdate, r, attr.EncodeLinkUpdate, attr.DecodeLinkUpdate); err != nil {
+		if err := reshape(p, attr.LinkUpdate, &r, attr.EncodeLinkUpdate, attr.DecodeLinkUpdate); err != nil {
 			return err
 		}
 	}
 	if r.Flags&^mprog.Replace != 0 {
 		return refuse(updateFlags, "flags %s", r.Flags)
 	}
+	p.passed(updateFlags, uint64(r.Flags), 0)
 	l, err := p.linkByFD("link_fd", r.LinkFD, linkBadFD, linkNotLink)
 	if err != nil {
 		return err
@@ -92,6 +90,8 @@ func (p *Process) linkUpdate(r *mprog.LinkUpdateRequest) error {
 		}
 	} else if r.OldProgFD != 0 {
 		return refuse(updateOldSet, "old_prog_fd is %d and replace not asked for", r.OldProgFD)
+	} else {
+		p.passed(updateOldSet, 0, 0)
 	}
 	return l.update(p, prog, old)
 }
@@ -106,8 +106,10 @@ func (l *link) update(p *Process, prog, old *program) error {
 	case old != nil && old != l.prog:
 		return refuse(updateOldWrong, "the old program given is id %d, the link's is id %d", old.id, l.prog.id)
 	case prog == l.prog:
+		p.passed(didNothing, uint64(prog.id), 0)
 		return nil
 	}
+	p.passed(updateDefunct, uint64(l.id), uint64(l.prog.id))
 	err := l.dev.entry(l.at, true).attach(p, change{
 		prog: prog, link: l, old: l.prog, flags: mprog.Replace | mprog.ID, relative: l.prog.id,
 	})
@@ -123,21 +125,22 @@ func (l *link) update(p *Process, prog, old *program) error {
 // (BPF_LINK_DETACH). A link that is defunct already stays as it is. An fd that is
 // not a link's is EBADF or EINVAL.
 func (p *Process) LinkDetach(r mprog.LinkDetachRequest) error {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	return answer(mprog.OpLinkDetach, p.linkDetach(&r))
+	return do0(p, mprog.OpLinkDetach, r, (*Process).linkDetach)
 }
 
 // linkDetach is link_detach.
-func (p *Process) linkDetach(r *mprog.LinkDetachRequest) error {
+func (p *Process) linkDetach(r mprog.LinkDetachRequest) error {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(p.kernel, attr.LinkDetach, r, attr.EncodeLinkDetach, attr.DecodeLinkDetach); err != nil {
+		if err := reshape(p, attr.LinkDetach, &r, attr.EncodeLinkDetach, attr.DecodeLinkDetach); err != nil {
 			return err
 		}
 	}
 	l, err := p.linkByFD("link_fd", r.LinkFD, linkBadFD, linkNotLink)
 	if err != nil {
 		return err
+	}
+	if l.dev == nil {
+		p.passed(didDetachDefunct, uint64(l.id), 0)
 	}
 	l.release()
 	return nil

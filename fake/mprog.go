@@ -26,9 +26,11 @@ func (h *hook) attach(p *Process, c change) error {
 	if c.revision != 0 && c.revision != h.revision {
 		return refuse(revisionStale, "expected revision %d, hook is at %d", c.revision, h.revision)
 	}
+	p.passed(revisionStale, c.revision, h.revision)
 	if i := h.find(entry{prog: c.prog}); i >= 0 {
 		return refuse(attachDuplicate, "program id %d is on the hook already, at position %d", c.prog.id, i)
 	}
+	p.passed(attachDuplicate, uint64(c.prog.id), 0)
 	relative, err := p.relative(c.relative, c.flags, c.prog.typ)
 	if err != nil {
 		return err
@@ -44,10 +46,13 @@ func (h *hook) attach(p *Process, c change) error {
 			return refuse(replaceOwned, "program id %d, to be replaced, is owned by link id %d",
 				c.old.id, h.entries[pos].link.id)
 		}
+		p.passed(replaceOwned, uint64(c.old.id), uint64(pos))
 	} else if h.count == mprog.MaxPrograms {
 		return refuse(attachFull, "the hook has %d programs, the most it takes", h.count)
+	} else {
+		p.passed(attachFull, uint64(h.count), 0)
 	}
-	if pos, err = h.position("replace", pos, c.flags, relative); err != nil {
+	if pos, err = h.position(p, "replace", pos, c.flags, relative); err != nil {
 		return err
 	}
 	if pos == unset {
@@ -56,6 +61,7 @@ func (h *hook) attach(p *Process, c change) error {
 				c.flags, c.relative)
 		}
 		pos = h.count
+		p.passed(positionNone, uint64(pos), 0)
 	}
 	if c.flags&mprog.Replace != 0 {
 		h.replace(pos, entry{c.prog, c.link})
@@ -66,6 +72,7 @@ func (h *hook) attach(p *Process, c change) error {
 		h.insert(pos, entry{c.prog, c.link})
 	}
 	h.revision++
+	p.passed(didAttach, uint64(pos), h.revision)
 	return nil
 }
 
@@ -74,9 +81,11 @@ func (h *hook) detach(p *Process, c change) error {
 	if c.flags&mprog.Replace != 0 {
 		return refuse(detachReplace, "replace asked for")
 	}
+	p.passed(detachReplace, 0, 0)
 	if c.revision != 0 && c.revision != h.revision {
 		return refuse(revisionStale, "expected revision %d, hook is at %d", c.revision, h.revision)
 	}
+	p.passed(revisionStale, c.revision, h.revision)
 	if h.count == 0 {
 		return refuse(detachEmpty, "the hook has no programs")
 	}
@@ -96,8 +105,9 @@ func (h *hook) detach(p *Process, c change) error {
 		if l := h.entries[pos].link; l != c.link {
 			return refuse(detachOwned, "program id %d is owned by link id %d", c.prog.id, l.id)
 		}
+		p.passed(detachAbsent, uint64(c.prog.id), uint64(pos))
 	}
-	if pos, err = h.position("the program", pos, c.flags, relative); err != nil {
+	if pos, err = h.position(p, "the program", pos, c.flags, relative); err != nil {
 		return err
 	}
 	if pos == unset {
@@ -106,6 +116,7 @@ func (h *hook) detach(p *Process, c change) error {
 				c.flags, c.relative)
 		}
 		pos = h.count
+		p.passed(positionNone, uint64(pos), 0)
 	}
 	if pos == mprog.MaxPrograms {
 		return refuse(positionRange, "position %d is behind the last slot of the hook's %d programs", pos, h.count)
@@ -119,21 +130,22 @@ func (h *hook) detach(p *Process, c change) error {
 	}
 	h.remove(pos)
 	h.revision++
+	p.passed(didDetach, uint64(pos), h.revision)
 	return nil
 }
 
 // position finds the position that BEFORE and AFTER say. Each is looked for by
 // itself; all found, and pos where it is set, must be the same one. said names
 // what set pos.
-func (h *hook) position(said string, pos int, flags mprog.Flags, relative entry) (_ int, err error) {
+func (h *hook) position(p *Process, said string, pos int, flags mprog.Flags, relative entry) (_ int, err error) {
 	if flags&mprog.Before != 0 {
-		if pos, err = h.beside(said, pos, "before", relative, front, -1); err != nil {
+		if pos, err = h.beside(p, said, pos, "before", relative, front, -1); err != nil {
 			return 0, err
 		}
 		said = "before"
 	}
 	if flags&mprog.After != 0 {
-		if pos, err = h.beside(said, pos, "after", relative, h.count, +1); err != nil {
+		if pos, err = h.beside(p, said, pos, "after", relative, h.count, +1); err != nil {
 			return 0, err
 		}
 	}
@@ -143,7 +155,7 @@ func (h *hook) position(said string, pos int, flags mprog.Flags, relative entry)
 // beside returns the position that is a step away from the relative object, or
 // the end of that side when there is none; it must be pos, if that is set
 // (bpf_mprog_pos_before, bpf_mprog_pos_after).
-func (h *hook) beside(said string, pos int, side string, relative entry, end, step int) (int, error) {
+func (h *hook) beside(p *Process, said string, pos int, side string, relative entry, end, step int) (int, error) {
 	at := end
 	if relative.prog != nil {
 		i := h.find(relative)
@@ -155,6 +167,11 @@ func (h *hook) beside(said string, pos int, side string, relative entry, end, st
 	if pos != unset && pos != at {
 		return 0, refuse(positionDisagree, "%s says position %d, %s says position %d: they must agree",
 			said, pos, side, at)
+	}
+	if step < 0 {
+		p.passed(besideBefore, uint64(at), 0)
+	} else {
+		p.passed(besideAfter, uint64(at), 0)
 	}
 	return at, nil
 }
@@ -187,19 +204,26 @@ func (p *Process) relative(fdOrID uint32, flags mprog.Flags, typ mprog.ProgType)
 	if typ != 0 && e.prog.typ != typ {
 		return entry{}, refuse(relativeType, "%s has program type %d, not %d", e, e.prog.typ, typ)
 	}
+	if e.link != nil {
+		p.passed(relativeIsLink, uint64(e.link.id), 0)
+	} else {
+		p.passed(relativeIsProg, uint64(e.prog.id), 0)
+	}
 	return e, nil
 }
 
 // query copies the list out (bpf_mprog_query). It is called without a hook when
 // nothing was ever attached, or on netkit when nothing is.
-func (h *hook) query(q *mprog.QueryRequest) (mprog.QueryResult, error) {
+func (h *hook) query(p *Process, q *mprog.QueryRequest) (mprog.QueryResult, error) {
 	if q.QueryFlags != 0 || q.AttachFlags != 0 {
 		return mprog.QueryResult{}, refuse(queryFlags, "query_flags %#x, attach_flags %#x", q.QueryFlags, q.AttachFlags)
 	}
+	p.passed(queryFlags, 0, 0)
 	res := mprog.QueryResult{Revision: 1}
 	if h != nil {
 		res.Revision, res.Count = h.revision, uint32(h.count)
 	}
+	p.passed(didQuery, res.Revision, uint64(res.Count))
 	if q.Count == 0 || q.ProgIDs == nil || res.Count == 0 {
 		return res, nil
 	}

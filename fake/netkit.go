@@ -17,7 +17,9 @@ func (p *Process) netkitDevice(ifindex uint32, at mprog.AttachType) (*device, er
 			d.name, ifindex, d.peer.name, d.peer.ifindex)
 	case d.single:
 		return nil, refuse(deviceSingle, "device %s (ifindex %d) has no peer and never will", d.name, ifindex)
-	case at == mprog.NetkitPeer:
+	}
+	p.passed(deviceSingle, uint64(ifindex), uint64(d.peer.ifindex))
+	if at == mprog.NetkitPeer {
 		return d.peer, nil
 	}
 	return d, nil

@@ -5,8 +5,11 @@ import "github.com/nkconform/nkconform/mprog"
 // NewNetns creates a network namespace, whose only device is lo. It does not
 // fail.
 func (k *Kernel) NewNetns() (mprog.Netns, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	return do(k.Process, opNewNetns, none{}, (*Process).newNetns)
+}
+
+func (p *Process) newNetns(none) (mprog.Netns, error) {
+	k := p.kernel
 	k.namespaces = append(k.namespaces, newNetns())
 	return mprog.Netns(len(k.namespaces) - 1), nil
 }
@@ -26,19 +29,23 @@ func (k *Kernel) namespace(n mprog.Netns) (*netns, error) {
 //   - EINVAL for lo;
 //   - EEXIST when the namespace has a device of that name.
 func (k *Kernel) MoveDevice(ifindex uint32, to mprog.Netns) (uint32, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	ifindex, err := k.moveDevice(ifindex, to)
-	return ifindex, answer(opMoveDevice, err)
+	return do(k.Process, opMoveDevice, moveRequest{ifindex, to}, (*Process).moveDevice)
+}
+
+// moveRequest is what MoveDevice is asked for.
+type moveRequest struct {
+	ifindex uint32
+	to      mprog.Netns
 }
 
 // moveDevice is dev_change_net_namespace.
-func (k *Kernel) moveDevice(ifindex uint32, to mprog.Netns) (uint32, error) {
-	d := k.net.devices[ifindex]
+func (p *Process) moveDevice(r moveRequest) (uint32, error) {
+	ifindex := r.ifindex
+	d := p.net.devices[ifindex]
 	if d == nil {
 		return 0, refuse(deviceAbsent, "no device has ifindex %d", ifindex)
 	}
-	n, err := k.namespace(to)
+	n, err := p.kernel.namespace(r.to)
 	switch {
 	case err != nil:
 		return 0, err

@@ -31,6 +31,8 @@ type program struct {
 	typ    mprog.ProgType
 	name   string
 	ret    int32
+
+	labelled string // in traces
 }
 
 // newProg makes a program with one reference, the caller's (bpf_prog_load,
@@ -38,6 +40,7 @@ type program struct {
 func (k *Kernel) newProg(spec mprog.ProgSpec) *program {
 	k.lastProgID++
 	p := &program{kernel: k, refs: 1, id: k.lastProgID, typ: spec.Type, name: spec.Name, ret: spec.Return}
+	p.labelled = k.names.claim(spec.Name, "p"+decimal(p.id))
 	k.progs[p.id] = p
 	return p
 }
@@ -65,6 +68,8 @@ type link struct {
 	prog    *program
 	at      mprog.AttachType
 	dev     *device // the device that has the hook; nil: defunct
+
+	labelled string // in traces; empty: not yet
 }
 
 // newLink makes a link with one reference, the caller's. It has its id, but is

@@ -44,23 +44,28 @@ func Verdict(at mprog.AttachType, returns []int32, policy mprog.NetkitPolicy) (r
 }
 
 // Transmit has a netkit device, or lo, transmit a packet, and tells what became
-// of it. Other devices are unsupported; ENODEV when there is none.
+// of it. Other devices, and one without a peer, are unsupported; ENODEV when there is none.
 //
 // A packet passes the device's tcx egress hook, then, for netkit, the hook of the
 // pair, PRIMARY for what the primary device transmits and PEER for the peer, and
 // then tcx ingress where it arrives.
 func (k *Kernel) Transmit(ifindex uint32) (mprog.Delivery, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	d := k.net.devices[ifindex]
+	return do(k.Process, opTransmit, ifindex, (*Process).transmit)
+}
+
+func (p *Process) transmit(ifindex uint32) (mprog.Delivery, error) {
+	d := p.net.devices[ifindex]
 	if d == nil {
-		return mprog.Delivery{}, answer(opTransmit, refuse(deviceAbsent, "no device has ifindex %d", ifindex))
+		return mprog.Delivery{}, refuse(deviceAbsent, "no device has ifindex %d", ifindex)
 	}
 	to := d.peer
 	switch d.kind {
 	case loopback:
 		to = d
 	case mprog.Netkit:
+		if d.single {
+			return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s has no peer", opTransmit, mprog.ErrUnsupported, d.name)
+		}
 	default:
 		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s is %s", opTransmit, mprog.ErrUnsupported, d.name, d.kind)
 	}
@@ -68,8 +73,7 @@ func (k *Kernel) Transmit(ifindex uint32) (mprog.Delivery, error) {
 }
 
 // transmit is the way of a packet through dev_queue_xmit, netkit_xmit or
-// loopback_xmit, and netif_receive_skb. A single netkit device has nobody to
-// send to.
+// loopback_xmit, and netif_receive_skb.
 func (d *device) transmit(to *device) (sent mprog.Delivery) {
 	through := func(h *hook, at mprog.AttachType) bool {
 		returns := make([]int32, h.count)
@@ -82,7 +86,7 @@ func (d *device) transmit(to *device) (sent mprog.Delivery) {
 		}
 		return passes
 	}
-	sent.Delivered = through(&d.tcx[1], mprog.TCXEgress) && to != nil &&
+	sent.Delivered = through(&d.tcx[1], mprog.TCXEgress) &&
 		(d.kind != mprog.Netkit || through(&d.netkit, mprog.NetkitPrimary)) &&
 		through(&to.tcx[0], mprog.TCXIngress)
 	return sent

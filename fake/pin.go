@@ -11,9 +11,7 @@ import (
 //   - ENOENT or ENOTDIR when there is no such folder, EEXIST when the path exists;
 //   - EPERM outside of the bpf file system, and for a dot in the name.
 func (p *Process) ObjPin(r mprog.PinRequest) error {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	return answer(mprog.OpObjPin, p.objPin(&r))
+	return do0(p, mprog.OpObjPin, r, (*Process).objPin)
 }
 
 // Flags of pins (include/uapi/linux/bpf.h).
@@ -24,16 +22,16 @@ const (
 )
 
 // objPin is bpf_obj_pin, bpf_obj_pin_user and bpf_obj_do_pin.
-func (p *Process) objPin(r *mprog.PinRequest) error {
+func (p *Process) objPin(r mprog.PinRequest) error {
 	pathname := uint64(pathAddress)
 	if r.Shape != (mprog.Shape{}) {
 		b := new(attr.Buffer)
-		size := attr.EncodePin(b, *r, pathname)
+		size := attr.EncodePin(b, r, pathname)
 		if err := p.kernel.readAttr(attr.ObjPin, b, size); err != nil {
 			return err
 		}
 		path := r.Path
-		*r, pathname = attr.DecodePin(b[:size])
+		r, pathname = attr.DecodePin(b[:size])
 		r.Path = path
 		if err := checkPathFD(b, size, r.Flags); err != nil {
 			return err
@@ -42,6 +40,7 @@ func (p *Process) objPin(r *mprog.PinRequest) error {
 	if r.Flags&^flagPathFD != 0 {
 		return refuse(pinFlags, "file_flags %#x", r.Flags)
 	}
+	p.passed(pinFlags, uint64(r.Flags), 0)
 	f := p.files[r.FD]
 	switch f.(type) {
 	case *program, *link:
@@ -50,6 +49,7 @@ func (p *Process) objPin(r *mprog.PinRequest) error {
 	default:
 		return refuse(pinNotObject, "bpf_fd %d is no BPF object", r.FD)
 	}
+	p.passed(pinNotObject, uint64(r.FD), 0)
 	if pathname != pathAddress {
 		return refuse(pathFault, "pathname is %#x", pathname)
 	}
@@ -64,6 +64,7 @@ func (p *Process) objPin(r *mprog.PinRequest) error {
 	case !at.bpf:
 		return refuse(pinElsewhere, "%s is not on the bpf file system at %s", r.Path, mprog.BPFFS)
 	}
+	p.passed(pinElsewhere, 0, 0)
 	p.kernel.fs.pins[at.path] = hold(f)
 	return nil
 }
@@ -89,23 +90,20 @@ func checkPathFD(b *attr.Buffer, size, flags uint32) error {
 //   - ENOENT or ENOTDIR when there is no such path, EPERM for a dot in the name;
 //   - EACCES when something else is there.
 func (p *Process) ObjGet(r mprog.GetRequest) (fd uint32, err error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	fd, err = p.objGet(&r)
-	return fd, answer(mprog.OpObjGet, err)
+	return do(p, mprog.OpObjGet, r, (*Process).objGet)
 }
 
 // objGet is bpf_obj_get, bpf_obj_get_user and bpf_obj_do_get.
-func (p *Process) objGet(r *mprog.GetRequest) (uint32, error) {
+func (p *Process) objGet(r mprog.GetRequest) (uint32, error) {
 	pathname := uint64(pathAddress)
 	if r.Shape != (mprog.Shape{}) {
 		b := new(attr.Buffer)
-		size := attr.EncodeGet(b, *r, pathname)
+		size := attr.EncodeGet(b, r, pathname)
 		if err := p.kernel.readAttr(attr.ObjGet, b, size); err != nil {
 			return 0, err
 		}
 		path := r.Path
-		*r, pathname = attr.DecodeGet(b[:size])
+		r, pathname = attr.DecodeGet(b[:size])
 		r.Path = path
 		if i := nonzero(b, bpfFDOffset, min(size, bpfFDOffset+4)); i < min(size, bpfFDOffset+4) {
 			return 0, refuse(getFD, "byte %d, of bpf_fd, is not 0", i)
@@ -121,6 +119,7 @@ func (p *Process) objGet(r *mprog.GetRequest) (uint32, error) {
 	if access == flagReadOnly|flagWriteOnly {
 		return 0, refuse(getAccess, "file_flags %#x is read only and write only", r.Flags)
 	}
+	p.passed(pinFlags, uint64(r.Flags), 0)
 	if pathname != pathAddress {
 		return 0, refuse(pathFault, "pathname is %#x", pathname)
 	}
@@ -138,15 +137,14 @@ func (p *Process) objGet(r *mprog.GetRequest) (uint32, error) {
 	if _, isLink := at.pin.(*link); isLink && access != 0 {
 		return 0, refuse(getLinkAccess, "file_flags %#x", r.Flags)
 	}
+	p.passed(getNotPin, 0, 0)
 	return p.open(hold(at.pin)), nil
 }
 
 // Unlink removes a path, and with it the pin's reference (unlink(2)): ENOENT
 // when it does not exist, EISDIR for a folder, EPERM for a dot in the name.
 func (p *Process) Unlink(path string) error {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	return answer(mprog.OpUnlink, p.unlink(path))
+	return do0(p, mprog.OpUnlink, path, (*Process).unlink)
 }
 
 func (p *Process) unlink(path string) error {
@@ -161,6 +159,7 @@ func (p *Process) unlink(path string) error {
 	case at.slash:
 		return refuse(pathNotFolder, "%s is no folder", path)
 	}
+	p.passed(pathMissing, 0, 0)
 	delete(p.kernel.fs.pins, at.path)
 	at.pin.put()
 	return nil

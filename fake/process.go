@@ -15,6 +15,14 @@ type Process struct {
 	net    *netns
 	caps   capabilities
 
+	*fdTable
+	exited bool
+	rival  bool   // nothing is injected into its calls
+	trail  *trail // of the call in hand; nil: nobody observes
+}
+
+// fdTable is what a process has open. Threads share it.
+type fdTable struct {
 	files  map[uint32]file // by fd
 	lastFD uint32
 }
@@ -25,8 +33,7 @@ var _ mprog.Process = (*Process)(nil)
 func (k *Kernel) newProcess(net *netns, caps capabilities) *Process {
 	return &Process{
 		kernel: k, net: net, caps: caps,
-		files:  map[uint32]file{0: notBPF{}, 1: notBPF{}, 2: notBPF{}},
-		lastFD: 2,
+		fdTable: &fdTable{files: map[uint32]file{0: notBPF{}, 1: notBPF{}, 2: notBPF{}}, lastFD: 2},
 	}
 }
 
@@ -34,36 +41,43 @@ func (k *Kernel) newProcess(net *netns, caps capabilities) *Process {
 // open, under the same number. A network namespace that does not exist is
 // EINVAL.
 func (k *Kernel) NewProcess(spec mprog.ProcessSpec) (mprog.Process, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	net, err := k.namespace(spec.Netns)
+	p, err := do(k.Process, opNewProcess, spec, (*Process).fork)
 	if err != nil {
-		return nil, answer(opNewProcess, err)
+		return nil, err
 	}
-	p := k.newProcess(net, allCapabilities.without(spec.Without))
-	clear(p.files)
-	for fd, f := range k.files {
-		p.files[fd] = hold(f)
-	}
-	p.lastFD = k.lastFD
-	k.children = append(k.children, p)
 	return p, nil
 }
 
-// Exit ends the process: its fds are closed, lowest first. It does not fail.
-func (p *Process) Exit() error {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	p.exit()
-	return nil
+func (p *Process) fork(spec mprog.ProcessSpec) (*Process, error) {
+	k := p.kernel
+	net, err := k.namespace(spec.Netns)
+	if err != nil {
+		return nil, err
+	}
+	child := k.newProcess(net, allCapabilities.without(spec.Without))
+	clear(child.files)
+	for fd, f := range p.files {
+		child.files[fd] = hold(f)
+	}
+	child.lastFD = p.lastFD
+	k.children = append(k.children, child)
+	return child, nil
 }
 
-func (p *Process) exit() {
+// Exit ends the process: its fds are closed, lowest first. It does not fail, but
+// whatever the process is asked for afterwards wraps [fs.ErrClosed].
+func (p *Process) Exit() error {
+	return do0(p, opExit, none{}, (*Process).exit)
+}
+
+func (p *Process) exit(none) error {
+	p.exited = true
 	for _, fd := range slices.Sorted(maps.Keys(p.files)) {
 		f := p.files[fd]
 		delete(p.files, fd)
 		f.put()
 	}
+	return nil
 }
 
 // open gives a file the next fd, and the caller's reference to that fd.
@@ -75,11 +89,13 @@ func (p *Process) open(f file) uint32 {
 
 // Close closes fd (close(2)), EBADF when it is not open.
 func (p *Process) Close(fd uint32) error {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
+	return do0(p, mprog.OpClose, fd, (*Process).closeFD)
+}
+
+func (p *Process) closeFD(fd uint32) error {
 	f := p.files[fd]
 	if f == nil {
-		return answer(mprog.OpClose, refuse(closeBadFD, "fd %d is not open", fd))
+		return refuse(closeBadFD, "fd %d is not open", fd)
 	}
 	delete(p.files, fd)
 	f.put()
@@ -89,11 +105,13 @@ func (p *Process) Close(fd uint32) error {
 // Dup returns another fd of what fd refers to (dup(2)), EBADF when it is not
 // open.
 func (p *Process) Dup(fd uint32) (uint32, error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
+	return do(p, mprog.OpDup, fd, (*Process).dup)
+}
+
+func (p *Process) dup(fd uint32) (uint32, error) {
 	f := p.files[fd]
 	if f == nil {
-		return 0, answer(mprog.OpDup, refuse(dupBadFD, "fd %d is not open", fd))
+		return 0, refuse(dupBadFD, "fd %d is not open", fd)
 	}
 	return p.open(hold(f)), nil
 }
@@ -103,6 +121,7 @@ func (p *Process) Dup(fd uint32) (uint32, error) {
 func (p *Process) progByFD(what string, fd uint32, bad, notProg *RuleInfo) (*program, error) {
 	switch f := p.files[fd].(type) {
 	case *program:
+		p.passed(notProg, uint64(fd), uint64(f.id))
 		return f, nil
 	case nil:
 		return nil, refuse(bad, "%s %d is not open", what, fd)
@@ -115,6 +134,7 @@ func (p *Process) progByFD(what string, fd uint32, bad, notProg *RuleInfo) (*pro
 func (p *Process) linkByFD(what string, fd uint32, bad, notLink *RuleInfo) (*link, error) {
 	switch f := p.files[fd].(type) {
 	case *link:
+		p.passed(notLink, uint64(fd), uint64(f.id))
 		return f, nil
 	case nil:
 		return nil, refuse(bad, "%s %d is not open", what, fd)

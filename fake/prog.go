@@ -22,25 +22,24 @@ import (
 //     BEFORE and AFTER say different positions, EINVAL when none says one and
 //     there is a flag or a relative object.
 func (p *Process) ProgAttach(r mprog.AttachRequest) error {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	return answer(mprog.OpProgAttach, p.progAttach(&r))
+	return do0(p, mprog.OpProgAttach, r, (*Process).progAttach)
 }
 
 // progAttach is bpf_prog_attach, and the part of netkit_prog_attach and
 // tcx_prog_attach that they share.
-func (p *Process) progAttach(r *mprog.AttachRequest) error {
+func (p *Process) progAttach(r mprog.AttachRequest) error {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(p.kernel, attr.ProgAttach, r, attr.EncodeAttach, attr.DecodeAttach); err != nil {
+		if err := reshape(p, attr.ProgAttach, &r, attr.EncodeAttach, attr.DecodeAttach); err != nil {
 			return err
 		}
 	}
-	if !p.kernel.knows(r.AttachType) {
-		return p.attachOther(r)
+	if p.kernel.hooks(r.AttachType) == unknown {
+		return p.attachOther(&r)
 	}
 	if unknown := r.Flags &^ mprog.AttachMask; unknown != 0 {
 		return refuse(flagsUnknown, "flags %s: unknown here", unknown)
 	}
+	p.passed(flagsUnknown, uint64(r.Flags), 0)
 	prog, err := p.schedCLS(r.AttachFD)
 	if err != nil {
 		return err
@@ -58,6 +57,7 @@ func (p *Process) progAttach(r *mprog.AttachRequest) error {
 		if old.typ != prog.typ {
 			return refuse(replaceType, "replace_bpf_fd %d is a program of type %d, not %d", r.ReplaceFD, old.typ, prog.typ)
 		}
+		p.passed(replaceType, uint64(old.typ), 0)
 	}
 	err = dev.entry(r.AttachType, true).attach(p, change{
 		prog: prog, old: old, flags: r.Flags, relative: r.Relative, revision: r.ExpectedRevision,
@@ -78,25 +78,24 @@ func (p *Process) progAttach(r *mprog.AttachRequest) error {
 //   - EBUSY when a link owns the program;
 //   - ERANGE for the last of 63, unless it is named.
 func (p *Process) ProgDetach(r mprog.DetachRequest) error {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	return answer(mprog.OpProgDetach, p.progDetach(&r))
+	return do0(p, mprog.OpProgDetach, r, (*Process).progDetach)
 }
 
 // progDetach is bpf_prog_detach, and the part of netkit_prog_detach and
 // tcx_prog_detach that they share.
-func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
+func (p *Process) progDetach(r mprog.DetachRequest) (err error) {
 	if r.Shape != (mprog.Shape{}) {
-		if err := reshape(p.kernel, attr.ProgDetach, r, attr.EncodeDetach, attr.DecodeDetach); err != nil {
+		if err := reshape(p, attr.ProgDetach, &r, attr.EncodeDetach, attr.DecodeDetach); err != nil {
 			return err
 		}
 	}
-	if !p.kernel.knows(r.AttachType) {
-		return detachOther(r)
+	if p.kernel.hooks(r.AttachType) == unknown {
+		return detachOther(&r)
 	}
 	if unknown := r.Flags &^ mprog.AttachMask; unknown != 0 {
 		return refuse(flagsUnknown, "flags %s: unknown here", unknown)
 	}
+	p.passed(flagsUnknown, uint64(r.Flags), 0)
 	var prog *program
 	if r.AttachFD != 0 {
 		if prog, err = p.schedCLS(r.AttachFD); err != nil {
@@ -104,6 +103,8 @@ func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 		}
 	} else if !p.netAdmin() {
 		return refuse(needNetAdmin, "no program named, and the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
+	} else {
+		p.passed(needNetAdmin, 0, 0)
 	}
 	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
 	if err != nil {
@@ -113,6 +114,7 @@ func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 	if h == nil {
 		return refuse(detachEmpty, "the hook has no programs")
 	}
+	p.passed(detachEmpty, uint64(h.count), 0)
 	return h.detach(p, change{
 		prog: prog, flags: r.Flags, relative: r.Relative, revision: r.ExpectedRevision,
 	})
@@ -125,40 +127,38 @@ func (p *Process) progDetach(r *mprog.DetachRequest) (err error) {
 //   - ENOSPC, and a valid result, when count is too small;
 //   - EFAULT when an array is shorter than what is to be written.
 func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
-	p.kernel.mu.Lock()
-	defer p.kernel.mu.Unlock()
-	res, err := p.progQuery(&r)
-	return res, answer(mprog.OpProgQuery, err)
+	return do(p, mprog.OpProgQuery, r, (*Process).progQuery)
 }
 
 // queryEffective is BPF_F_QUERY_EFFECTIVE, which means something to cgroups.
 const queryEffective = 1 << 0
 
 // progQuery is bpf_prog_query with netkit_prog_query and tcx_prog_query.
-func (p *Process) progQuery(r *mprog.QueryRequest) (res mprog.QueryResult, err error) {
+func (p *Process) progQuery(r mprog.QueryRequest) (res mprog.QueryResult, err error) {
 	var tail error
 	if r.Shape != (mprog.Shape{}) {
-		if tail, err = p.kernel.reshapeQuery(r); err != nil {
+		if tail, err = p.kernel.reshapeQuery(&r); err != nil {
 			return res, err
 		}
 	}
 	if !p.netAdmin() {
 		return res, refuse(needNetAdmin, "the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
 	}
+	p.passed(needNetAdmin, 0, 0)
 	if tail != nil {
 		return res, tail
 	}
 	if r.QueryFlags&^queryEffective != 0 {
 		return res, refuse(queryFlags, "query_flags %#x", r.QueryFlags)
 	}
-	if !p.kernel.knows(r.AttachType) {
+	if p.kernel.hooks(r.AttachType) == unknown {
 		return res, other(mprog.OpProgQuery, r.AttachType, r.TargetIfindex)
 	}
 	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
 	if err != nil {
 		return res, err
 	}
-	return dev.entry(r.AttachType, false).query(r)
+	return dev.entry(r.AttachType, false).query(p, &r)
 }
 
 // schedCLS finds the program to attach or detach, whose type must fit the hooks
@@ -172,5 +172,6 @@ func (p *Process) schedCLS(fd uint32) (*program, error) {
 		return nil, refuse(progType, "attach_bpf_fd %d is a program of type %d, not %d (SCHED_CLS)",
 			fd, prog.typ, mprog.SchedCLS)
 	}
+	p.passed(progType, uint64(prog.typ), 0)
 	return prog, nil
 }

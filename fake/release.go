@@ -124,13 +124,8 @@ var generations = []generation{
 	},
 	{
 		since:    Release{7, 2},
-		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 64, commands: 39,
-		what: "BPF_LINK_CREATE knows bytes up to 64",
-	},
-	{
-		since:    Release{7, 3},
 		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 64, commands: 39, commonAttrs: true,
-		what: "BPF_COMMON_ATTRS",
+		what: "BPF_COMMON_ATTRS may be set in a command; BPF_LINK_CREATE knows bytes up to 64",
 	},
 }
 

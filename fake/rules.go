@@ -2,7 +2,6 @@ package fake
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -13,19 +12,34 @@ type RuleInfo struct {
 	Errno  mprog.Errno // what a refusal by this rule returns
 	Text   string      // the rule, one English sentence
 	Source string      // the kernel function that decides
+
+	pass string // what is told of a check that is passed; empty: Text
 }
 
 // Rules returns every rule that the fake refuses by, ordered by command and
 // there in the order of the kernel's checks.
-func Rules() []RuleInfo { return slices.Clone(rules) }
+func Rules() []RuleInfo {
+	list := make([]RuleInfo, len(rules))
+	for i, r := range rules {
+		list[i] = *r
+	}
+	return list
+}
 
-var rules []RuleInfo
+var rules []*RuleInfo
 
 // rule adds a row to the table. Being the only maker of what refuse wants, it
 // makes every refusal name a rule.
 func rule(id mprog.Rule, errno mprog.Errno, text, source string) *RuleInfo {
-	rules = append(rules, RuleInfo{id, errno, text, source})
-	return &RuleInfo{id, errno, text, source}
+	r := &RuleInfo{ID: id, Errno: errno, Text: text, Source: source}
+	rules = append(rules, r)
+	return r
+}
+
+// passing says what is told of the check when it is passed; see step.String.
+func (r *RuleInfo) passing(text string) *RuleInfo {
+	r.pass = text
+	return r
 }
 
 // refuse says no by a rule, with the numbers that decided. The command's name
@@ -49,17 +63,20 @@ var (
 	attrUnknown = rule("attr/unknown", mprog.E2BIG,
 		"Bytes of bpf_attr that this kernel does not know must be zero.", "bpf_check_uarg_tail_zero")
 	attrTail = rule("attr/tail", mprog.EINVAL,
-		"Bytes of bpf_attr behind the command's last field must be zero.", "CHECK_ATTR")
+		"Bytes of bpf_attr behind the command's last field must be zero.", "CHECK_ATTR").
+		passing("size $1: nothing behind the fields")
 )
 
 // What every command that names a hook or a program checks.
 var (
 	needNetAdmin = rule("capability/net-admin", mprog.EPERM,
 		"To query a hook, or to detach without naming a program, takes CAP_NET_ADMIN or CAP_SYS_ADMIN.",
-		"bpf_net_capable")
+		"bpf_net_capable").
+		passing("the caller has CAP_NET_ADMIN or CAP_SYS_ADMIN")
 	needSysAdmin = rule("capability/sys-admin", mprog.EPERM,
 		"To open an object by its id, or to list ids, takes CAP_SYS_ADMIN.",
-		"bpf_prog_get_fd_by_id, bpf_link_get_fd_by_id, bpf_obj_get_next_id")
+		"bpf_prog_get_fd_by_id, bpf_link_get_fd_by_id, bpf_obj_get_next_id").
+		passing("the caller has CAP_SYS_ADMIN")
 	attachTypeUnknown = rule("attach-type/unknown", mprog.EINVAL,
 		"The attach type must be one that the kernel knows and that takes programs of this type.",
 		"attach_type_to_prog_type, bpf_prog_query")
@@ -67,47 +84,59 @@ var (
 		"With the attach type of a cgroup, 0 among them, target_ifindex must be the fd of a cgroup.",
 		"cgroup_bpf_prog_detach, cgroup_bpf_prog_query")
 	attachTypeMismatch = rule("attach-type/mismatch", mprog.EINVAL,
-		"A link's attach type must fit the program's type.", "bpf_prog_attach_check_attach_type")
+		"A link's attach type must fit the program's type.", "bpf_prog_attach_check_attach_type").
+		passing("attach type $t1 fits the program")
 	attachTypeNotBuilt = rule("attach-type/not-built", mprog.EINVAL,
 		"The kernel must have been built with the hook's subsystem.",
 		"include/net/netkit.h, include/net/tcx.h")
 	flagsUnknown = rule("flags/unknown", mprog.EINVAL,
 		"Attaching and detaching programs take no flags but REPLACE, BEFORE, AFTER, ID and LINK.",
-		"bpf_prog_attach, bpf_prog_detach")
+		"bpf_prog_attach, bpf_prog_detach").
+		passing("flags $f1 are known")
 	progBadFD = rule("prog/bad-fd", mprog.EBADF,
 		"The program's fd must be open.", "bpf_prog_get")
 	progNotProg = rule("prog/not-a-program", mprog.EINVAL,
-		"The program's fd must be a program's.", "bpf_prog_get")
+		"The program's fd must be a program's.", "bpf_prog_get").
+		passing("fd $1 is program id $2")
 	progType = rule("prog/type", mprog.EINVAL,
-		"Only programs of type SCHED_CLS attach to netkit and tcx hooks.", "bpf_prog_get_type")
+		"Only programs of type SCHED_CLS attach to netkit and tcx hooks.", "bpf_prog_get_type").
+		passing("it is of type SCHED_CLS")
 	deviceNone = rule("device/none", mprog.ENODEV,
 		"The ifindex must be a device's in the caller's network namespace.",
-		"netkit_dev_fetch, tcx_prog_attach")
+		"netkit_dev_fetch, tcx_prog_attach").
+		passing("a device has ifindex $1")
 	deviceNotNetkit = rule("device/not-netkit", mprog.ENXIO,
 		"The device of a netkit hook must be a netkit device.", "netkit_dev_fetch")
 	devicePeerIfindex = rule("device/peer-ifindex", mprog.EACCES,
 		"Both hooks of a netkit pair are addressed through the ifindex of its primary device.",
 		"netkit_dev_fetch")
 	deviceSingle = rule("device/single", mprog.EOPNOTSUPP,
-		"A netkit device without a peer has no hooks.", "netkit_dev_fetch")
+		"A netkit device without a peer has no hooks.", "netkit_dev_fetch").
+		passing("ifindex $1 is the primary device of a netkit pair, ifindex $2 its peer")
 	replaceBadFD = rule("replace/bad-fd", mprog.EBADF,
 		"With REPLACE, replace_bpf_fd must be open.", "netkit_prog_attach, tcx_prog_attach")
 	replaceNotProg = rule("replace/not-a-program", mprog.EINVAL,
-		"With REPLACE, replace_bpf_fd must be a program's.", "netkit_prog_attach, tcx_prog_attach")
+		"With REPLACE, replace_bpf_fd must be a program's.", "netkit_prog_attach, tcx_prog_attach").
+		passing("fd $1 is program id $2")
 	replaceType = rule("replace/type", mprog.EINVAL,
-		"The program replaced must have the type of the new one.", "netkit_prog_attach, tcx_prog_attach")
+		"The program replaced must have the type of the new one.", "netkit_prog_attach, tcx_prog_attach").
+		passing("it has the type of the new program")
 )
 
 // The algorithm of kernel/bpf/mprog.c.
 var (
 	detachReplace = rule("detach/replace", mprog.EINVAL,
-		"REPLACE has no meaning when detaching.", "bpf_mprog_detach")
+		"REPLACE has no meaning when detaching.", "bpf_mprog_detach").
+		passing("replace is not asked for")
 	revisionStale = rule("revision/stale", mprog.ESTALE,
-		"A nonzero expected_revision must be the hook's revision.", "bpf_mprog_attach, bpf_mprog_detach")
+		"A nonzero expected_revision must be the hook's revision.", "bpf_mprog_attach, bpf_mprog_detach").
+		passing("expected revision $1 (0 is any), hook is at $2")
 	attachDuplicate = rule("attach/duplicate", mprog.EEXIST,
-		"A program can be on a hook only once.", "bpf_mprog_exists")
+		"A program can be on a hook only once.", "bpf_mprog_exists").
+		passing("program id $1 is not on the hook")
 	detachEmpty = rule("detach/empty", mprog.ENOENT,
-		"Nothing can be detached from an empty hook.", "netkit_prog_detach, tcx_prog_detach, bpf_mprog_detach")
+		"Nothing can be detached from an empty hook.", "netkit_prog_detach, tcx_prog_detach, bpf_mprog_detach").
+		passing("the hook has $1 programs")
 	relativeLinkID = rule("relative/link-id", mprog.ENOENT,
 		"With LINK and ID, relative_id must be a link's id.", "bpf_link_by_id")
 	linkUnsettled = rule("link/unsettled", mprog.EAGAIN,
@@ -119,20 +148,25 @@ var (
 	relativeBadFD = rule("relative/bad-fd", mprog.EBADF,
 		"A relative_fd must be open.", "bpf_link_get_from_fd, bpf_prog_get")
 	relativeNotLink = rule("relative/not-a-link", mprog.EINVAL,
-		"With LINK, relative_fd must be a link's.", "bpf_link_get_from_fd")
+		"With LINK, relative_fd must be a link's.", "bpf_link_get_from_fd").
+		passing("fd $1 is link id $2")
 	relativeNotProg = rule("relative/not-a-program", mprog.EINVAL,
-		"Without LINK, relative_fd must be a program's.", "bpf_prog_get")
+		"Without LINK, relative_fd must be a program's.", "bpf_prog_get").
+		passing("fd $1 is program id $2")
 	relativeType = rule("relative/type", mprog.EINVAL,
 		"The relative object's program must have the type of the program attached or detached.",
 		"bpf_mprog_link, bpf_mprog_prog")
 	replaceAbsent = rule("replace/not-attached", mprog.ENOENT,
 		"The program replaced must be on the hook; a new link has none to replace.", "bpf_mprog_pos_exact")
 	replaceOwned = rule("replace/owned-by-link", mprog.EBUSY,
-		"A program that a link attached is replaced only through that link.", "bpf_mprog_pos_exact")
+		"A program that a link attached is replaced only through that link.", "bpf_mprog_pos_exact").
+		passing("program id $1, to be replaced, is at position $2")
 	attachFull = rule("attach/full", mprog.ERANGE,
-		"A hook holds at most 63 programs.", "bpf_mprog_attach")
+		"A hook holds at most 63 programs.", "bpf_mprog_attach").
+		passing("the hook has $1 programs, at most 63 fit")
 	detachAbsent = rule("detach/not-attached", mprog.ENOENT,
-		"The program to detach must be on the hook.", "bpf_mprog_pos_exact")
+		"The program to detach must be on the hook.", "bpf_mprog_pos_exact").
+		passing("program id $1, to be detached, is at position $2")
 	detachOwned = rule("detach/owned-by-link", mprog.EBUSY,
 		"A program that a link attached is detached only through that link.",
 		"bpf_mprog_pos_exact, bpf_mprog_fetch")
@@ -144,7 +178,8 @@ var (
 		"bpf_mprog_attach, bpf_mprog_detach")
 	positionNone = rule("position/none", mprog.EINVAL,
 		"A relative object or a flag needs REPLACE, BEFORE or AFTER to say where.",
-		"bpf_mprog_attach, bpf_mprog_detach")
+		"bpf_mprog_attach, bpf_mprog_detach").
+		passing("no side is asked for: position $1, behind the last")
 	positionRange = rule("position/range", mprog.ERANGE,
 		"Behind the last of 63 programs is no position, not even to detach the last.", "bpf_mprog_detach")
 )
@@ -154,18 +189,23 @@ var (
 	linkBadFD = rule("link/bad-fd", mprog.EBADF,
 		"The link's fd must be open.", "bpf_link_get_from_fd")
 	linkNotLink = rule("link/not-a-link", mprog.EINVAL,
-		"The link's fd must be a link's.", "bpf_link_get_from_fd")
+		"The link's fd must be a link's.", "bpf_link_get_from_fd").
+		passing("fd $1 is link id $2")
 	updateFlags = rule("link-update/flags", mprog.EINVAL,
-		"Updating a link takes no flag but REPLACE.", "link_update")
+		"Updating a link takes no flag but REPLACE.", "link_update").
+		passing("flags $f1 are known")
 	updateOldBadFD = rule("link-update/old-bad-fd", mprog.EBADF,
 		"With REPLACE, old_prog_fd must be open.", "link_update")
 	updateOldNotProg = rule("link-update/old-not-a-program", mprog.EINVAL,
-		"With REPLACE, old_prog_fd must be a program's.", "link_update")
+		"With REPLACE, old_prog_fd must be a program's.", "link_update").
+		passing("fd $1 is program id $2")
 	updateOldSet = rule("link-update/old-without-replace", mprog.EINVAL,
-		"Without REPLACE, old_prog_fd must be 0.", "link_update")
+		"Without REPLACE, old_prog_fd must be 0.", "link_update").
+		passing("old_prog_fd is 0")
 	updateDefunct = rule("link-update/defunct", mprog.ENOLINK,
 		"A link that was detached, or whose device is gone, cannot be updated.",
-		"netkit_link_update, tcx_link_update")
+		"netkit_link_update, tcx_link_update").
+		passing("link id $1 is on a hook, with program id $2")
 	updateOldWrong = rule("link-update/old-is-not-current", mprog.EPERM,
 		"The old program given must be the link's program.", "netkit_link_update, tcx_link_update")
 )
@@ -173,7 +213,8 @@ var (
 // Queries and other calls.
 var (
 	queryFlags = rule("query/flags", mprog.EINVAL,
-		"A query takes no flags.", "bpf_prog_query, bpf_mprog_query")
+		"A query takes no flags.", "bpf_prog_query, bpf_mprog_query").
+		passing("no flags are asked for")
 	queryAddress = rule("query/address", mprog.EFAULT,
 		"The arrays must be writable memory, as long as count says.", "bpf_mprog_query")
 	queryNoSpace = rule("query/no-space", mprog.ENOSPC,
@@ -191,20 +232,25 @@ var (
 // Ids.
 var (
 	idRange = rule("id/range", mprog.EINVAL,
-		"The id to start behind must be below 2147483647.", "bpf_obj_get_next_id")
+		"The id to start behind must be below 2147483647.", "bpf_obj_get_next_id").
+		passing("$1 is below 2147483647")
 	idLast = rule("id/last", mprog.ENOENT,
-		"There must be an object with a higher id.", "bpf_obj_get_next_id")
+		"There must be an object with a higher id.", "bpf_obj_get_next_id").
+		passing("the next id is $1")
 	idNone = rule("id/none", mprog.ENOENT,
-		"There must be an object with the id.", "bpf_prog_by_id, bpf_link_by_id")
+		"There must be an object with the id.", "bpf_prog_by_id, bpf_link_by_id").
+		passing("something has id $1")
 )
 
 // Pins.
 var (
 	pinFlags = rule("pin/flags", mprog.EINVAL,
 		"Pinning takes no flag but PATH_FD, opening a pin also RDONLY and WRONLY; path_fd needs its flag.",
-		"bpf_obj_pin, bpf_obj_get")
+		"bpf_obj_pin, bpf_obj_get").
+		passing("file_flags $x1 are known")
 	pinNotObject = rule("pin/not-an-object", mprog.EINVAL,
-		"The fd to pin must be open, and a BPF object's.", "bpf_fd_probe_obj")
+		"The fd to pin must be open, and a BPF object's.", "bpf_fd_probe_obj").
+		passing("fd $1 is a BPF object")
 	getFD = rule("get/fd", mprog.EINVAL,
 		"Opening a pin takes no bpf_fd.", "bpf_obj_get")
 	getAccess = rule("get/access", mprog.EINVAL,
@@ -214,7 +260,8 @@ var (
 	pathLong = rule("path/long", mprog.ENAMETOOLONG,
 		"A path has at most 4095 bytes, a name in it 255.", "getname, simple_lookup")
 	pathMissing = rule("path/missing", mprog.ENOENT,
-		"What a path leads through, and what is opened or removed, must exist.", "link_path_walk")
+		"What a path leads through, and what is opened or removed, must exist.", "link_path_walk").
+		passing("the path exists")
 	pathNotFolder = rule("path/not-a-folder", mprog.ENOTDIR,
 		"A path leads through folders only.", "link_path_walk")
 	pathDot = rule("path/dot", mprog.EPERM,
@@ -222,9 +269,11 @@ var (
 	pinExists = rule("pin/exists", mprog.EEXIST,
 		"The path to pin at must not exist.", "filename_create")
 	pinElsewhere = rule("pin/elsewhere", mprog.EPERM,
-		"Objects are pinned on a bpf file system.", "bpf_obj_do_pin")
+		"Objects are pinned on a bpf file system.", "bpf_obj_do_pin").
+		passing("the path is free, on a bpf file system")
 	getNotPin = rule("get/not-a-pin", mprog.EACCES,
-		"What is opened must be a pin.", "bpf_inode_type")
+		"What is opened must be a pin.", "bpf_inode_type").
+		passing("something is pinned at the path")
 	getLinkAccess = rule("get/link-access", mprog.EINVAL,
 		"A link's pin is opened for reading and writing.", "bpf_obj_get_user")
 	unlinkFolder = rule("unlink/folder", mprog.EISDIR,
@@ -268,3 +317,20 @@ var (
 	moveLoopback = rule("stage/move-loopback", mprog.EINVAL,
 		"lo stays in its network namespace.", "dev_change_net_namespace")
 )
+
+// What calls do is told like what they check.
+var (
+	besideBefore     = done("before: position $i1")
+	besideAfter      = done("after: position $i1")
+	relativeIsProg   = done("the relative object is program id $1")
+	relativeIsLink   = done("the relative object is link id $1")
+	didAttach        = done("attached at position $1, the hook is at revision $2")
+	didDetach        = done("detached from position $1, the hook is at revision $2")
+	didLink          = done("link id $1 is made")
+	didNothing       = done("program id $1 is the link's already: nothing happens")
+	didDetachDefunct = done("link id $1 is defunct already: nothing happens")
+	didQuery         = done("revision $1, $2 programs")
+)
+
+// done makes what passed tells of a thing that was done.
+func done(text string) *RuleInfo { return &RuleInfo{pass: text} }

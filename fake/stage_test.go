@@ -3,11 +3,8 @@ package fake
 import (
 	"errors"
 	"fmt"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -21,45 +18,6 @@ const (
 	I = mprog.ID
 	L = mprog.Link
 )
-
-// seen collects the rules that refused in any test.
-var seen sync.Map
-
-// byScenarios are groups of rules that scenarios cover.
-var byScenarios = []string{"capability", "id", "pin", "get", "path", "unlink", "dup", "command", "prog-load", "device", "stage"}
-
-// unreached lists the rules that no test reaches, with the reason.
-var unreached = map[mprog.Rule]string{}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 && !partial() {
-		for _, r := range Rules() {
-			_, ok := seen.Load(r.ID)
-			group, _, _ := strings.Cut(string(r.ID), "/")
-			if slices.Contains(byScenarios, group) {
-				continue
-			}
-			if _, excepted := unreached[r.ID]; ok == excepted {
-				fmt.Printf("rule %s: reached %v, expected %v\n", r.ID, ok, !ok)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
-
-// partial reports whether only some of the tests ran.
-func partial() bool {
-	for _, arg := range os.Args {
-		for _, name := range []string{"-test.run=", "-test.skip=", "-test.fuzz=", "-test.list="} {
-			if strings.HasPrefix(arg, name) && arg != "-test.run=" {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // stage is a machine with a netkit pair nk0-nk1, a veth pair v0-v1, and the
 // program q of another type. Programs and links are named; the fd of a link is
@@ -226,7 +184,6 @@ func check(t testing.TB, err error, errno mprog.Errno, rule mprog.Rule) {
 		t.Errorf("got %v, want %s by rule %s", err, errno, rule)
 		return
 	}
-	seen.Store(e.Rule, true)
 	if e.Errno != errno || e.Rule != rule {
 		t.Errorf("got %s by rule %s (%v), want %s by rule %s", e.Errno, e.Rule, e, errno, rule)
 	}

@@ -8,6 +8,7 @@ func (p *Process) tcxDevice(ifindex uint32) (*device, error) {
 	if d == nil {
 		return nil, refuse(deviceNone, "no device has ifindex %d", ifindex)
 	}
+	p.passed(deviceNone, uint64(ifindex), 0)
 	return d, nil
 }
 

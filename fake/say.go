@@ -1,0 +1,209 @@
+package fake
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/trace"
+)
+
+// say writes a call as a statement, and reports whether there is one for it.
+func (r *recorder) say(s *trace.Statement, c *Call) bool {
+	table := c.Process.fdTable
+	switch q := c.Request.(type) {
+	case mprog.AttachRequest:
+		r.sayAttach(s, table, q)
+	case mprog.DetachRequest:
+		r.sayAttach(s, table, mprog.AttachRequest(q))
+		if s.Verb = "detach"; q.AttachFD == 0 {
+			s.Operands = s.Operands[:1]
+		}
+	case mprog.QueryRequest:
+		return r.sayQuery(s, q)
+	case mprog.LinkCreateRequest:
+		r.needHook(q.AttachType)
+		s.Verb = "link"
+		s.Operands = []string{unnamed, r.hook(q.TargetIfindex, q.AttachType), r.fd(table, q.ProgFD)}
+		r.relative(s, table, q.Flags, q.Relative, q.ExpectedRevision)
+		shape(s, q.Shape)
+	case mprog.LinkUpdateRequest:
+		s.Verb, s.Operands = "link-update", []string{r.fd(table, q.LinkFD), r.fd(table, q.NewProgFD)}
+		flags(s, q.Flags)
+		if q.OldProgFD != 0 {
+			param(s, "old_prog_fd", r.fd(table, q.OldProgFD))
+		}
+		shape(s, q.Shape)
+	case mprog.LinkDetachRequest:
+		s.Verb, s.Operands = "link-detach", []string{r.fd(table, q.LinkFD)}
+		shape(s, q.Shape)
+	case mprog.IDRequest:
+		r.sayID(s, c.Op, q)
+	case mprog.PinRequest:
+		s.Verb, s.Operands = "pin", []string{q.Path, r.fd(table, q.FD)}
+		number(s, "file_flags", q.Flags)
+		shape(s, q.Shape)
+		return saidPath(q.Path)
+	case mprog.GetRequest:
+		s.Verb, s.Operands = "get", []string{unnamed, q.Path}
+		number(s, "file_flags", q.Flags)
+		shape(s, q.Shape)
+		return saidPath(q.Path)
+	case mprog.CommandRequest:
+		s.Verb, s.Operands = "bpf", []string{decimal(q.Command)}
+		shape(s, q.Shape)
+	default:
+		return r.sayStage(s, c)
+	}
+	return true
+}
+
+// sayStage is say for calls that have no request of their own.
+func (r *recorder) sayStage(s *trace.Statement, c *Call) bool {
+	table := c.Process.fdTable
+	switch q := c.Request.(type) {
+	case mprog.DeviceSpec:
+		return r.sayDevice(s, q)
+	case mprog.ProgSpec:
+		s.Verb, s.Operands = "prog", []string{unnamed}
+		if q.Type != 0 && q.Type != mprog.SchedCLS {
+			param(s, "type", trace.FormatProgType(q.Type))
+		}
+		if q.Return != 0 {
+			param(s, "return", strconv.Itoa(int(q.Return)))
+		}
+		return validProgName(q.Name)
+	case mprog.ProcessSpec:
+		s.Verb, s.Operands = "process", []string{unnamed}
+		if int64(q.Netns) < int64(len(r.kernel.namespaces)) && q.Netns != 0 {
+			param(s, "netns", r.netns[r.kernel.namespaces[q.Netns]])
+		}
+		var without []string
+		for _, c := range q.Without {
+			without = append(without, c.String())
+		}
+		if without != nil {
+			param(s, "without", strings.Join(without, "+"))
+		}
+	case moveRequest:
+		s.Verb, s.Operands = "move", []string{r.device(q.ifindex), unnamed}
+		if q.to == 0 || int64(q.to) >= int64(len(r.kernel.namespaces)) {
+			return false
+		}
+		s.Operands[1] = r.netns[r.kernel.namespaces[q.to]]
+	case string:
+		s.Verb, s.Operands = "unlink", []string{q}
+		return saidPath(q)
+	case none:
+		s.Verb, s.Operands = "exit", []string{r.processes[c.Process]}
+		if c.Op == opNewNetns {
+			s.Verb, s.Operands = "netns", []string{unnamed}
+		} else if s.Process = ""; s.Operands[0] == "" {
+			return false
+		}
+	case uint32:
+		switch c.Op {
+		case opDeleteDevice:
+			s.Verb, s.Operands = "delete", []string{r.device(q)}
+		case opTransmit:
+			s.Verb, s.Operands = "send", []string{r.device(q)}
+		case mprog.OpObjectInfo:
+			s.Verb, s.Operands = "info", []string{r.fd(table, q)}
+		case mprog.OpClose:
+			s.Verb, s.Operands = "close", []string{r.fd(table, q)}
+		case mprog.OpDup:
+			s.Verb, s.Operands = "dup", []string{unnamed, r.fd(table, q)}
+		}
+	default:
+		s.Verb, s.Operands = string(c.Op), []string{fmt.Sprintf("%+v", q)}
+		return false
+	}
+	return true
+}
+
+func (r *recorder) sayAttach(s *trace.Statement, table *fdTable, q mprog.AttachRequest) {
+	r.needHook(q.AttachType)
+	s.Verb = "attach"
+	s.Operands = []string{r.hook(q.TargetIfindex, q.AttachType), r.fd(table, q.AttachFD)}
+	r.relative(s, table, q.Flags, q.Relative, q.ExpectedRevision)
+	if q.ReplaceFD != 0 {
+		param(s, "replace_bpf_fd", r.fd(table, q.ReplaceFD))
+	}
+	shape(s, q.Shape)
+}
+
+// sayQuery fails where arrays are shorter than the count, which a trace does not
+// know.
+func (r *recorder) sayQuery(s *trace.Statement, q mprog.QueryRequest) bool {
+	r.needHook(q.AttachType)
+	s.Verb, s.Operands = "query", []string{r.hook(q.TargetIfindex, q.AttachType)}
+	if q.Count != mprog.MaxPrograms+1 {
+		param(s, "count", decimal(q.Count))
+	}
+	number(s, "query_flags", q.QueryFlags)
+	number(s, "attach_flags", q.AttachFlags)
+	long := true
+	for _, array := range []struct {
+		key string
+		ids []uint32
+	}{{"prog_ids", q.ProgIDs}, {"link_ids", q.LinkIDs}} {
+		if array.ids == nil {
+			param(s, array.key, "null")
+		} else if uint64(len(array.ids)) < uint64(q.Count) {
+			long = false
+		}
+	}
+	shape(s, q.Shape)
+	return long && q.Count < 1<<16
+}
+
+func (r *recorder) sayID(s *trace.Statement, op mprog.Op, q mprog.IDRequest) {
+	word := r.progID(q.ID)
+	if op == mprog.OpLinkFDByID || op == mprog.OpLinkNextID {
+		word = r.linkID(q.ID)
+	}
+	switch op {
+	case mprog.OpProgFDByID:
+		s.Verb, s.Operands = "prog-fd", []string{unnamed, word}
+	case mprog.OpLinkFDByID:
+		s.Verb, s.Operands = "link-fd", []string{unnamed, word}
+	case mprog.OpProgNextID:
+		s.Verb, s.Operands = "prog-next", []string{word}
+	default:
+		s.Verb, s.Operands = "link-next", []string{word}
+	}
+	number(s, "open_flags", q.OpenFlags)
+	shape(s, q.Shape)
+}
+
+func (r *recorder) sayDevice(s *trace.Statement, q mprog.DeviceSpec) bool {
+	s.Verb, s.Operands = string(q.Kind), []string{q.Name}
+	switch q.Kind {
+	case mprog.Netkit:
+		r.need(mprog.FeatureNetkit)
+		if q.Peer == "" {
+			r.need(mprog.FeatureSingle)
+		}
+		if q.Mode == mprog.L2 {
+			param(s, "mode", "l2")
+		}
+		if q.Policy == mprog.Blackhole {
+			param(s, "policy", "blackhole")
+		}
+		if q.PeerPolicy == mprog.Blackhole {
+			param(s, "peer_policy", "blackhole")
+		}
+	case mprog.Veth, mprog.Dummy:
+		r.need(mprog.Feature(q.Kind))
+	}
+	if q.Peer != "" {
+		s.Operands = append(s.Operands, q.Peer)
+	}
+	for _, name := range s.Operands {
+		if !trace.IsName(name) || r.kernel.names[name] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,61 @@
+package fake
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// Step is one check of a call, or one thing that it did.
+type Step struct {
+	Rule   mprog.Rule // empty for what was done
+	Text   string     // what was found, with the numbers
+	Passed bool       // false: here the call was refused
+}
+
+// trail collects the steps of a call in hand. A process has one only while
+// somebody observes.
+type trail struct{ steps []step }
+
+// step is a step whose text is not yet written out.
+type step struct {
+	rule *RuleInfo
+	a, b uint64
+}
+
+// passed notes that a check has been passed, with the numbers that its rule's
+// text has places for. There is no process where nobody asks.
+func (p *Process) passed(r *RuleInfo, a, b uint64) {
+	if p != nil && p.trail != nil {
+		p.trail.steps = append(p.trail.steps, step{r, a, b})
+	}
+}
+
+// written returns the steps written out; with the refusal, if there is one, as
+// the last.
+func (t *trail) written(err error) []Step {
+	list := make([]Step, 0, len(t.steps)+1)
+	for _, s := range t.steps {
+		list = append(list, Step{Rule: s.rule.ID, Text: s.String(), Passed: true})
+	}
+	if e, ok := err.(*mprog.Error); ok {
+		list = append(list, Step{Rule: e.Rule, Text: e.Detail})
+	}
+	return list
+}
+
+// String fills in the numbers: $1 and $2 in decimal, $i1 with a sign, $f1 as
+// flags, $t1 as an attach type, $x1 in hexadecimal.
+func (s step) String() string {
+	text := s.rule.pass
+	if text == "" {
+		return s.rule.Text
+	}
+	return strings.NewReplacer(
+		"$1", strconv.FormatUint(s.a, 10), "$2", strconv.FormatUint(s.b, 10),
+		"$i1", strconv.FormatInt(int64(s.a), 10), "$i2", strconv.FormatInt(int64(s.b), 10),
+		"$f1", mprog.Flags(s.a).String(), "$t1", mprog.AttachType(s.a).String(),
+		"$x1", "0x"+strconv.FormatUint(s.a, 16), "$x2", "0x"+strconv.FormatUint(s.b, 16),
+	).Replace(text)
+}
