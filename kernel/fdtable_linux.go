@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -154,6 +155,12 @@ func (t *fdTable) close(fd uint32) error {
 		return unix.EBADF
 	}
 	return closeFD(fd)
+}
+
+// closeAll closes every descriptor that was handed out, and begins again.
+func (t *fdTable) closeAll() error {
+	t.next = t.first
+	return os.NewSyscallError("close_range", unix.CloseRange(uint(t.first), math.MaxUint32, 0))
 }
 
 // kind returns what kind of BPF object fd refers to, "prog", "link", "map" and so

@@ -31,3 +31,12 @@ func ExpediteRCU() (restore func() error, err error) {
 func errNotLinux() error {
 	return fmt.Errorf("%w: needs Linux, this is %s", ErrUnavailable, runtime.GOOS)
 }
+
+// Pool exists on Linux only.
+type Pool struct{}
+
+// New returns an error that wraps [ErrUnavailable].
+func (*Pool) New() (mprog.Environment, error) { return New() }
+
+// Close does nothing.
+func (*Pool) Close() error { return nil }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -56,7 +57,8 @@ func without(f *trace.File) []fake.Option {
 }
 
 func hostBackend() (*backend, error) {
-	env, err := kernel.New() // says what is missing, if anything is
+	pool := &kernel.Pool{}
+	env, err := pool.New() // says what is missing, if anything is
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +71,8 @@ func hostBackend() (*backend, error) {
 	}
 	return &backend{
 		name: "host", kernel: hostKernel(),
-		open:  func(*trace.File) (mprog.Environment, error) { return kernel.New() },
-		close: restore,
+		open:  func(*trace.File) (mprog.Environment, error) { return pool.New() },
+		close: func() error { return errors.Join(pool.Close(), restore()) },
 	}, nil
 }
 
