@@ -48,7 +48,9 @@ func (t *Tester) Exhaustive(ctx context.Context, u Universe, e *Enumeration) (*F
 	x.find(nil)
 	for x.level = 0; x.level < u.Steps && x.finding == nil && x.err == nil; x.level++ {
 		for _, s := range x.next() {
-			t.within(func() { x.expand(ctx, s) })
+			if err := t.within(func() { x.expand(ctx, s) }); err != nil {
+				x.err = err
+			}
 			if x.finding != nil || x.err != nil {
 				break
 			}

@@ -25,6 +25,7 @@ func (s Sequence) Trace() *trace.File {
 type printer struct {
 	stage   Stage
 	names   map[int16]string // of objects
+	links   map[int16]int    // numbers of what steps have made
 	progs   []int16          // those used, in order of their names
 	devices map[int16]bool   // those used
 	tcx     bool
@@ -34,13 +35,16 @@ type printer struct {
 // collect finds what is used and gives it names: letters for programs, or
 // numbers when there are ranges of them.
 func (p *printer) collect(steps []Step) {
-	p.devices = map[int16]bool{}
+	p.devices, p.links = map[int16]bool{}, map[int16]int{}
 	ranges := false
 	for i := range steps {
 		s := &steps[i]
 		ranges = ranges || s.Op == Fill
 		p.returns = p.returns || s.Op == Send
 		p.tcx = p.tcx || s.usesType() && s.Type.TCX()
+		if _, named := p.links[s.Makes]; s.makesObject() && !named {
+			p.links[s.Makes] = len(p.links) + 1
+		}
 		if s.usesDevice() && s.Device.slot() {
 			p.devices[s.Device.Slot] = true
 		}
@@ -200,7 +204,7 @@ func (p *printer) object(r Ref) string {
 	return p.made(r.Slot)
 }
 
-func (p *printer) made(n int16) string { return fmt.Sprintf("l%d", n-firstDynamic+1) }
+func (p *printer) made(n int16) string { return fmt.Sprintf("l%d", p.links[n]) }
 
 // number writes the special numbers as people know them.
 func number(n uint32) string {

@@ -64,9 +64,31 @@ func (s *shrinker) leaveOut() {
 	}
 }
 
+// shortcut tries the step with another fd of an object replaced by its first.
+func (s *shrinker) shortcut(at int) {
+	for i := range at {
+		dup := s.best.Steps[i]
+		if dup.Op != Dup && dup.Op != OpenProg && dup.Op != OpenLink || !dup.Object.slot() {
+			continue
+		}
+		c := s.best.Sequence
+		c.Steps = slices.Clone(c.Steps)
+		changed := false
+		for _, r := range []*Ref{&c.Steps[at].Object, &c.Steps[at].Second, &c.Steps[at].Third, &c.Steps[at].Relative} {
+			if r.Slot == dup.Makes {
+				*r, changed = dup.Object, true
+			}
+		}
+		if changed {
+			s.try(c)
+		}
+	}
+}
+
 // simplify tries plainer forms of each step.
 func (s *shrinker) simplify() {
 	for at := 0; at < len(s.best.Steps); at++ {
+		s.shortcut(at)
 		for _, plain := range plainer {
 			for range 8 { // as long as it helps
 				if at >= len(s.best.Steps) {

@@ -27,7 +27,7 @@ type Tester struct {
 	Fresh bool
 	// Without are kinds of steps to do without.
 	Without []Op
-	Stats Stats
+	Stats   Stats
 }
 
 // Stats counts what a tester has done.
@@ -155,17 +155,18 @@ func (s *side) probe(op Op) (err error) {
 
 // runner is implemented by environments that can run a function where their
 // calls are made, which spares handing over each call by itself.
-type runner interface{ Run(func()) }
+type runner interface{ Run(func()) error }
 
 // within runs a function where the calls of both environments are quick.
-func (t *Tester) within(f func()) {
+func (t *Tester) within(f func()) (err error) {
 	for _, s := range t.w.sides {
 		if r, ok := s.env.(runner); ok {
 			inner := f
-			f = func() { r.Run(inner) }
+			f = func() { err = errors.Join(err, r.Run(inner)) }
 		}
 	}
 	f()
+	return err
 }
 
 // Random performs a sequence of random steps. The same seed and number make
@@ -227,7 +228,9 @@ func (t *Tester) play(stage Stage, next func(*world) (Step, bool)) (found *Findi
 		return w.closeLink() // so that the devices can be used again
 	}}
 	for !r.over {
-		t.within(func() { r.inside() })
+		if err := t.within(r.inside); err != nil {
+			return nil, err
+		}
 		if !r.over { // at a step that cannot be made inside
 			r.perform()
 		}
