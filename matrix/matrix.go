@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -111,7 +112,7 @@ func order(entries []Entry) []int {
 
 // allFailed returns what was wrong with every entry, or nil if one went well.
 func allFailed(errs []error) error {
-	var all *multierror.Error
+	var all multierror.Error
 	seen := map[string]bool{}
 	for _, err := range errs {
 		if err == nil {
@@ -119,10 +120,20 @@ func allFailed(errs []error) error {
 		}
 		if !seen[err.Error()] {
 			seen[err.Error()] = true
-			all = multierror.Append(all, err)
+			all.Errors = append(all.Errors, err)
 		}
 	}
+	all.ErrorFormat = Lines
 	return all.ErrorOrNil()
+}
+
+// Lines writes errors one a line, and nothing else.
+func Lines(errs []error) string {
+	lines := make([]string, len(errs))
+	for i, err := range errs {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n")
 }
 
 // machineRoom is what a matrix needs of the world.

@@ -82,7 +82,7 @@ func fetchKernels(ctx context.Context, images []string, refresh bool) error {
 	if err != nil {
 		return err
 	}
-	var errs *multierror.Error
+	errs := &multierror.Error{ErrorFormat: matrix.Lines}
 	for _, e := range entries {
 		img, err := image.Resolve(ctx, e.Image, image.Options{Progress: progress(), Refresh: refresh})
 		if ctx.Err() != nil {

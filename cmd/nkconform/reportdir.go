@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/report"
 )
 
@@ -32,7 +33,7 @@ func prepareReport(dir string) (logs string, err error) {
 // writeReport writes results in every format. One that cannot be written does
 // not keep the others from being.
 func writeReport(dir string, r *report.Results) error {
-	var errs *multierror.Error
+	errs := &multierror.Error{ErrorFormat: matrix.Lines}
 	for name, format := range reportFiles {
 		if err := writeReportFile(filepath.Join(dir, name), r, format); err != nil {
 			errs = multierror.Append(errs, fmt.Errorf("write report: %w", err))
