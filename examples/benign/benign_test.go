@@ -15,21 +15,24 @@ import (
 const lo = 1
 
 func TestAttach(t *testing.T) {
-	k := fake.New()
+	k := fake.NewT(t)
 	ours, err := link.NewProgram(k, mprog.ProgSpec{Name: "ours"})
 	require.NoError(t, err)
+	defer ours.Close()
 	theirs, err := link.NewProgram(k, mprog.ProgSpec{Name: "theirs"})
 	require.NoError(t, err)
+	defer theirs.Close()
 	// The interface is reported twice, and in between another agent attaches
 	// behind us: its link is the last of the hook, and not ours to take.
 	first, err := Attach(k, lo, ours)
 	require.NoError(t, err)
-	_, err = link.AttachTCX(k, link.TCXOptions{Interface: lo, Program: theirs, Attach: ebpf.AttachTCXIngress})
+	other, err := Attach(k, lo, theirs)
 	require.NoError(t, err)
-	before := query(t, k)
+	defer other.Close()
+	before := k.Hook(lo, mprog.TCXIngress)
 	second, err := Attach(k, lo, ours)
 	require.NoError(t, err)
-	require.Equal(t, before, query(t, k))
+	require.Equal(t, before, k.Hook(lo, mprog.TCXIngress))
 	require.Equal(t, info(t, first), info(t, second))
 
 	// Whoever attached without a link keeps what is there.
@@ -44,12 +47,6 @@ func TestAttach(t *testing.T) {
 	// No other refusal is benign.
 	_, err = Attach(k, 99, ours)
 	require.ErrorIs(t, err, syscall.ENODEV)
-}
-
-func query(t *testing.T, k mprog.Kernel) *link.QueryResult {
-	res, err := link.QueryPrograms(k, link.QueryOptions{Target: lo, Attach: ebpf.AttachTCXIngress})
-	require.NoError(t, err)
-	return res
 }
 
 func info(t *testing.T, l link.Link) *link.Info {
