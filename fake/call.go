@@ -81,7 +81,7 @@ func observed[R, A any](w *watch, c *Call, request R, call func(*Process, R) (A,
 		w.log.note(c, a, err)
 	}
 	if len(w.observers) > 0 {
-		e := &Event{Call: *c, Answer: any(a), Err: err, Steps: p.trail.written(err)}
+		e := &Event{Call: *c, Answer: any(a), Err: err, Steps: p.trail.written(k, err)}
 		p.trail = nil
 		for _, o := range w.observers {
 			o.tell(e)

@@ -240,13 +240,13 @@ func TestSteps(t *testing.T) {
 		lines = append(lines, mark+string(s.Rule)+": "+s.Text)
 	}
 	want := `+ flags/unknown: flags before+after are known
-+ prog/not-a-program: fd 4 is program id 2
++ prog/not-a-program: fd 4 is program id 2 (b)
 + prog/type: it is of type SCHED_CLS
 + device/single: ifindex 3 is the primary device of a netkit pair, ifindex 2 its peer
 + revision/stale: expected revision 2 (0 is any), hook is at 2
-+ attach/duplicate: program id 2 is not on the hook
-+ relative/not-a-program: fd 3 is program id 1
-+ : the relative object is program id 1
++ attach/duplicate: program id 2 (b) is not on the hook
++ relative/not-a-program: fd 3 is program id 1 (a)
++ : the relative object is program id 1 (a)
 + attach/full: the hook has 1 programs, at most 63 fit
 + : before: position -1
 - position/disagree: before says position -1, after says position 1: they must agree`

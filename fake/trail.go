@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -32,17 +33,34 @@ func (p *Process) passed(r *RuleInfo, a, b uint64) {
 	}
 }
 
-// written returns the steps written out; with the refusal, if there is one, as
-// the last.
-func (t *trail) written(err error) []Step {
+// written returns the steps written out, with names beside ids; with the refusal,
+// if there is one, as the last.
+func (t *trail) written(k *Kernel, err error) []Step {
 	list := make([]Step, 0, len(t.steps)+1)
 	for _, s := range t.steps {
-		list = append(list, Step{Rule: s.rule.ID, Text: s.String(), Passed: true})
+		list = append(list, Step{Rule: s.rule.ID, Text: k.withNames(s.String()), Passed: true})
 	}
 	if e, ok := err.(*mprog.Error); ok {
-		list = append(list, Step{Rule: e.Rule, Text: e.Detail})
+		list = append(list, Step{Rule: e.Rule, Text: k.withNames(e.Detail)})
 	}
 	return list
+}
+
+var idInText = regexp.MustCompile(`\b(program|link) id [0-9]+`)
+
+// withNames puts the names of programs and links behind their ids.
+func (k *Kernel) withNames(text string) string {
+	return idInText.ReplaceAllStringFunc(text, func(s string) string {
+		kind, number, _ := strings.Cut(s, " id ")
+		id, _ := strconv.ParseUint(number, 10, 32)
+		switch p, l := k.progs[uint32(id)], k.links[uint32(id)]; {
+		case kind == "program" && p != nil:
+			return s + " (" + p.label() + ")"
+		case kind == "link" && l != nil:
+			return s + " (" + l.label() + ")"
+		}
+		return s
+	})
 }
 
 // String fills in the numbers: $1 and $2 in decimal, $i1 with a sign, $f1 as

@@ -60,6 +60,7 @@ that cannot run what is asked.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(execCommand())
+	root.AddCommand(explainCommand())
 	root.AddCommand(fuzzCommand(), exhaustiveCommand(), coverageCommand())
 	root.AddCommand(runCommand(), recordCommand(), formatCommand(), listCommand(), matrixCommand(),
 		reportCommand(), diffCommand(), kernelsCommand(), vmCommand())
