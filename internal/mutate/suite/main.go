@@ -10,6 +10,7 @@ import (
 	"github.com/nkconform/nkconform"
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/trace"
 )
 
 func main() {
@@ -36,10 +37,27 @@ func fails(s conformance.Scenario) (id string) {
 			id = s.ID + " (panic)"
 		}
 	}()
-	env := fake.New()
+	env := fake.New(without(s.Trace)...)
 	r := conformance.Run(env, s)
 	if err := env.Shutdown(); err != nil || r.Status != conformance.Passed {
 		return s.ID
 	}
 	return ""
+}
+
+// without are the options for a fake that lacks what a scenario says that it must
+// lack.
+func without(f *trace.File) []fake.Option {
+	var options []fake.Option
+	for _, s := range f.Statements() {
+		if s.Verb != "need" {
+			continue
+		}
+		for _, word := range s.Operands {
+			if feature, absent := trace.ParseNeed(word); absent {
+				options = append(options, fake.Without(feature))
+			}
+		}
+	}
+	return options
 }
