@@ -13,6 +13,7 @@ import (
 	"github.com/nkconform/nkconform/intercept/notify"
 	"github.com/nkconform/nkconform/intercept/rtnl"
 	"github.com/nkconform/nkconform/intercept/sim"
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // firstNetlinkFD is the lowest number of a netlink socket in the program. The
@@ -26,6 +27,7 @@ type netlinkSocket struct {
 	s      *supervisor
 	end    int
 	owner  uint32 // the thread that opened it
+	sender uint32 // the process whose request is in hand, as its fds may be another's
 	kernel int    // a socket of the running kernel's, -1: none
 	groups uint32 // of bind(2)
 	queue  [][]byte
@@ -49,7 +51,8 @@ func (s *supervisor) socket(c *notify.Call) {
 		n.Forward = n.forward
 	}
 	kind := uint32(c.Args[1])
-	if err := unix.SetNonblock(made.end, true); err != nil {
+	if errors.Join(unix.SetNonblock(made.end, true),
+		unix.SetsockoptInt(made.end, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)) != nil {
 		s.abandon(made, c, unix.ENOMEM)
 		return
 	}
@@ -134,10 +137,17 @@ func (n *netlinkSocket) close() {
 func (n *netlinkSocket) requests() {
 	n.flush()
 	buf := n.s.buffer()
+	var credentials [64]byte
 	for {
-		size, err := unix.Read(n.end, buf)
+		size, oobSize, _, _, err := unix.Recvmsg(n.end, buf, credentials[:], 0)
 		if err != nil || size <= 0 {
 			return
+		}
+		n.sender = n.owner
+		if control, err := unix.ParseSocketControlMessage(credentials[:oobSize]); err == nil && len(control) == 1 {
+			if who, err := unix.ParseUnixCredentials(&control[0]); err == nil && who.Pid > 0 {
+				n.sender = uint32(who.Pid)
+			}
 		}
 		n.s.rtnl.Request(n.Socket, buf[:size:size])
 	}
@@ -175,9 +185,31 @@ func (n *netlinkSocket) forward(request []byte) (datagrams [][]byte) {
 	}
 	datagrams = n.received()
 	if rtnl.Changes(request) {
-		n.s.review(n.owner, n.Netns)
+		n.review()
 	}
 	return datagrams
+}
+
+// reviewSeq marks requests that are not the program's.
+const reviewSeq = 0x6e6b6366
+
+// review drops hooks of the running kernel's devices that are gone. It is called
+// when a request may have deleted some.
+func (n *netlinkSocket) review() {
+	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
+	for _, ifindex := range n.s.sim.Mirrored(n.Netns) {
+		if unix.Sendto(n.kernel, rtnl.Lookup(ifindex, reviewSeq), 0, to) != nil {
+			return
+		}
+		for _, p := range n.received() {
+			switch errno, answer := rtnl.Refused(p, reviewSeq); {
+			case !answer:
+				n.send(p)
+			case errno == mprog.ENODEV:
+				n.s.sim.Unmirror(n.Netns, ifindex)
+			}
+		}
+	}
 }
 
 // received reads all that the running kernel has sent.
@@ -199,11 +231,16 @@ func (n *netlinkSocket) notified() {
 	}
 }
 
+// fdPath is where a sender's fd is found.
+func (n *netlinkSocket) fdPath(fd uint32) string {
+	return "/proc/" + strconv.FormatUint(uint64(n.sender), 10) + "/fd/" + strconv.FormatUint(uint64(fd), 10)
+}
+
 // namespace finds the network namespace that an attribute names.
 func (n *netlinkSocket) namespace(attribute uint16, value uint32) (uint64, bool) {
 	path := "/proc/" + strconv.FormatUint(uint64(value), 10) + "/ns/net"
 	if rtnl.NetnsAttribute(attribute) {
-		path = "/proc/" + strconv.FormatUint(uint64(n.owner), 10) + "/fd/" + strconv.FormatUint(uint64(value), 10)
+		path = n.fdPath(value)
 	}
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil {
@@ -218,8 +255,7 @@ func (n *netlinkSocket) namespace(attribute uint16, value uint32) (uint64, bool)
 func (n *netlinkSocket) translate(request []byte) (copied []byte, opened []int) {
 	copied = append([]byte(nil), request...)
 	rtnl.ReplaceNetnsFDs(copied, func(fd uint32) uint32 {
-		path := "/proc/" + strconv.FormatUint(uint64(n.owner), 10) + "/fd/" + strconv.FormatUint(uint64(fd), 10)
-		ns, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		ns, err := unix.Open(n.fdPath(fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return ^uint32(0)
 		}

@@ -63,30 +63,6 @@ func deviceName(ifindex uint32) (string, error) {
 	return request.Name(), nil
 }
 
-// review drops hooks of the running kernel's devices that are gone. It is called
-// when a request may have deleted some.
-func (s *supervisor) review(tid uint32, netns uint64) {
-	mirrored := s.sim.Mirrored(netns)
-	if len(mirrored) == 0 {
-		return
-	}
-	var gone []uint32
-	err := s.inNetns(tid, netns, func() error {
-		for _, ifindex := range mirrored {
-			if _, err := deviceName(ifindex); err == unix.ENODEV {
-				gone = append(gone, ifindex)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return
-	}
-	for _, ifindex := range gone {
-		s.sim.Unmirror(netns, ifindex)
-	}
-}
-
 // currentNetns is the inode of the current thread's network namespace.
 func currentNetns() (uint64, error) {
 	var st unix.Stat_t

@@ -1,5 +1,7 @@
 package rtnl
 
+import "github.com/nkconform/nkconform/mprog"
+
 // vethPeer is VETH_INFO_PEER.
 const vethPeer = 1
 
@@ -41,4 +43,26 @@ func Changes(datagram []byte) bool {
 		}
 	}
 	return false
+}
+
+// Lookup makes a request for a device by its ifindex.
+func Lookup(ifindex, seq uint32) []byte {
+	body := make([]byte, infoSize)
+	native.PutUint32(body[4:], ifindex)
+	return appendMessage(nil, message{typ: getLink, flags: flagRequest, seq: seq, body: body})
+}
+
+// Refused returns the errno of an answer to a request, 0 if it is no refusal,
+// and whether it is an answer to that request.
+func Refused(datagram []byte, seq uint32) (errno mprog.Errno, answer bool) {
+	for _, m := range split(datagram) {
+		if m.seq != seq {
+			continue
+		}
+		if m.typ == msgError && len(m.body) >= 4 {
+			return mprog.Errno(-int32(native.Uint32(m.body))), true
+		}
+		return 0, true
+	}
+	return 0, false
 }

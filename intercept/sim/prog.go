@@ -64,13 +64,6 @@ func (k *call) progLoad() error {
 	if p.flags&^progFlags != 0 {
 		return refuse("load/flags", mprog.EINVAL, "prog_flags %#x", p.flags)
 	}
-	license := make([]byte, 128)
-	n, err := k.caller.ReadSome(k.u64(loadLicense), license)
-	if err != nil {
-		return refuse("memory/read", mprog.EFAULT, "license at %#x cannot be read", k.u64(loadLicense))
-	}
-	license, _, _ = bytes.Cut(license[:n], []byte{0})
-	p.gpl = gplCompatible(string(license))
 	count := k.u32(loadInsnCount)
 	if count == 0 || count > maxInsns {
 		return refuse("load/insn-count", mprog.E2BIG, "%d instructions: 1 to %d can be", count, maxInsns)
@@ -80,14 +73,21 @@ func (k *call) progLoad() error {
 			return err
 		}
 	}
+	p.insns = make([]byte, count*insnSize)
+	if err := k.read(k.u64(loadInsns), p.insns); err != nil {
+		return err
+	}
+	license := make([]byte, 128)
+	n, err := k.caller.ReadSome(k.u64(loadLicense), license)
+	if err != nil {
+		return refuse("memory/read", mprog.EFAULT, "license at %#x cannot be read", k.u64(loadLicense))
+	}
+	license, _, _ = bytes.Cut(license[:n], []byte{0})
+	p.gpl = gplCompatible(string(license))
 	if p.typ == 0 || p.typ > lastProgType {
 		return refuse("load/type", mprog.EINVAL, "no program type has number %d", p.typ)
 	}
 	if p.name, err = objectName(k.attr[loadName : loadName+nameSize]); err != nil {
-		return err
-	}
-	p.insns = make([]byte, count*insnSize)
-	if err := k.read(k.u64(loadInsns), p.insns); err != nil {
 		return err
 	}
 	if err := k.loadInfo(p); err != nil {
