@@ -17,6 +17,20 @@
 // checks in the kernel's order; attr.go holds the checks of the bytes handed
 // over; rules.go lists every refusal with its source.
 //
+// # Tests
+//
+// [NewT] makes a machine for a test, which fails when it leaves anything behind,
+// and prints its calls as a trace when it fails: a scenario that real kernels can
+// play. [Kernel.Hook] tells a hook's state in a line,
+//
+//	k.Hook(nk0, mprog.NetkitPrimary).String() // "revision 4 [b@l1 a]"
+//
+// [Kernel.Before] and [Kernel.After] come between two calls of the code under
+// test: to [Fail] one of them, to hold it up at a [Gate], or to act as a [Rival]
+// that attaches, replaces, detaches or deletes the device. [Linux], [With] and
+// [Without] choose the kernel. [Kernel.Observe] tells of every call with the checks
+// that it passed.
+//
 // # Numbers
 //
 // Everything is determined by the calls made: fds count up from 3, ids of

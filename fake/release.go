@@ -120,7 +120,7 @@ var generations = []generation{
 	{
 		since: Release{7, 1}, features: []mprog.Feature{mprog.FeatureSingle},
 		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 39,
-		what: "netkit devices without a peer, which take no programs; BPF_PROG_ASSOC_STRUCT_OPS",
+		what: "netkit devices without a peer, which take no programs",
 	},
 	{
 		since:    Release{7, 2},

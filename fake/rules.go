@@ -12,6 +12,7 @@ type RuleInfo struct {
 	Errno  mprog.Errno // what a refusal by this rule returns
 	Text   string      // the rule, one English sentence
 	Source string      // the kernel function that decides
+	Since  Release     // the first that has the rule; zero: all
 
 	pass string // what is told of a check that is passed; empty: Text
 }
@@ -39,6 +40,12 @@ func rule(id mprog.Rule, errno mprog.Errno, text, source string) *RuleInfo {
 // passing says what is told of the check when it is passed; see step.String.
 func (r *RuleInfo) passing(text string) *RuleInfo {
 	r.pass = text
+	return r
+}
+
+// from says which release is the first to have the rule.
+func (r *RuleInfo) from(major, minor int) *RuleInfo {
+	r.Since = Release{major, minor}
 	return r
 }
 
@@ -112,7 +119,7 @@ var (
 		"netkit_dev_fetch")
 	deviceSingle = rule("device/single", mprog.EOPNOTSUPP,
 		"A netkit device without a peer has no hooks.", "netkit_dev_fetch").
-		passing("ifindex $1 is the primary device of a netkit pair, ifindex $2 its peer")
+		passing("ifindex $1 is the primary device of a netkit pair, ifindex $2 its peer").from(7, 1)
 	replaceBadFD = rule("replace/bad-fd", mprog.EBADF,
 		"With REPLACE, replace_bpf_fd must be open.", "netkit_prog_attach, tcx_prog_attach")
 	replaceNotProg = rule("replace/not-a-program", mprog.EINVAL,

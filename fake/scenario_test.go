@@ -92,3 +92,23 @@ func TestScenariosCoverRules(t *testing.T) {
 		t.Error(strings.Join(missing, "\n"))
 	}
 }
+
+// Every behaviour is shown by a scenario.
+func TestScenariosCoverBehaviours(t *testing.T) {
+	all := scenarios(t)
+	seen := map[mprog.Rule]bool{}
+	for _, b := range fake.Behaviours() {
+		if list, err := conformance.Select(all, b.Scenarios); err != nil || len(list) == 0 {
+			t.Errorf("%s: %v", b.ID, err)
+		}
+		if seen[b.ID] || !strings.HasSuffix(b.Text, ".") || b.Source == "" {
+			t.Errorf("%s: there twice, or incomplete", b.ID)
+		}
+		seen[b.ID] = true
+	}
+	for _, r := range fake.Rules() {
+		if seen[r.ID] {
+			t.Errorf("%s is a behaviour, and a rule to refuse by", r.ID)
+		}
+	}
+}
