@@ -19,16 +19,7 @@ func (k *Kernel) Guest(neighbour *Process, without ...mprog.Capability) *Process
 	} else {
 		net = newNetns()
 	}
-	caps := allCapabilities
-	for _, c := range without {
-		switch c {
-		case mprog.CapNetAdmin:
-			caps &^= capNetAdmin
-		case mprog.CapSysAdmin:
-			caps &^= capSysAdmin
-		}
-	}
-	p := k.newProcess(net, caps)
+	p := k.newProcess(net, allCapabilities.without(without))
 	p.lastFD = guestFD
 	clear(p.files)
 	return p

@@ -173,19 +173,22 @@ func (n *netlinkSocket) flush() {
 // forward asks the running kernel. It answers while the request is sent, and
 // goes on with a list while an answer is read.
 func (n *netlinkSocket) forward(request []byte) (datagrams [][]byte) {
+	to := n.Netns // where a device goes that is then gone here
+	if fd, ok := rtnl.NetnsFD(request); ok {
+		to, _ = n.namespace(rtnl.AttrNetnsFD, fd)
+	}
 	request, opened := n.translate(request)
 	defer func() {
 		for _, fd := range opened {
 			unix.Close(fd)
 		}
 	}()
-	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
-	if err := unix.Sendto(n.kernel, request, 0, to); err != nil {
+	if err := unix.Sendto(n.kernel, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil
 	}
 	datagrams = n.received()
 	if rtnl.Changes(request) {
-		n.review()
+		n.review(to)
 	}
 	return datagrams
 }
@@ -194,8 +197,8 @@ func (n *netlinkSocket) forward(request []byte) (datagrams [][]byte) {
 const reviewSeq = 0x6e6b6366
 
 // review drops hooks of the running kernel's devices that are gone. It is called
-// when a request may have deleted some.
-func (n *netlinkSocket) review() {
+// when a request may have deleted some, or moved them to another namespace.
+func (n *netlinkSocket) review(moved uint64) {
 	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
 	for _, ifindex := range n.s.sim.Mirrored(n.Netns) {
 		if unix.Sendto(n.kernel, rtnl.Lookup(ifindex, reviewSeq), 0, to) != nil {
@@ -205,6 +208,8 @@ func (n *netlinkSocket) review() {
 			switch errno, answer := rtnl.Refused(p, reviewSeq); {
 			case !answer:
 				n.send(p)
+			case errno == mprog.ENODEV && moved != n.Netns && moved != 0:
+				n.s.sim.MoveMirrored(n.Netns, ifindex, moved)
 			case errno == mprog.ENODEV:
 				n.s.sim.Unmirror(n.Netns, ifindex)
 			}
@@ -239,7 +244,7 @@ func (n *netlinkSocket) fdPath(fd uint32) string {
 // namespace finds the network namespace that an attribute names.
 func (n *netlinkSocket) namespace(attribute uint16, value uint32) (uint64, bool) {
 	path := "/proc/" + strconv.FormatUint(uint64(value), 10) + "/ns/net"
-	if rtnl.NetnsAttribute(attribute) {
+	if attribute == rtnl.AttrNetnsFD {
 		path = n.fdPath(value)
 	}
 	var st unix.Stat_t

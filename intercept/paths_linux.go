@@ -20,6 +20,9 @@ import (
 
 // path returns where this process finds a file of the caller's.
 func (c *caller) path(dirFD int32, name string) string {
+	for strings.Contains(name, "//") { // the way there makes the path longer, and PATH_MAX is a limit here, too
+		name = strings.ReplaceAll(name, "//", "/")
+	}
 	switch {
 	case strings.HasPrefix(name, "/"):
 		return c.proc("/root" + name)
@@ -72,7 +75,11 @@ func (c *caller) CreatePin(dirFD int32, name string) (sim.PinKey, mprog.Errno) {
 // FindPin looks a pin's file up.
 func (c *caller) FindPin(dirFD int32, name string) (sim.PinKey, mprog.Errno) {
 	var st unix.Stat_t
-	if err := unix.Stat(c.path(dirFD, name), &st); err != nil {
+	file := c.path(dirFD, name)
+	if err := unix.Stat(file, &st); err != nil {
+		if strings.Contains(path.Base(file), ".") && unix.Stat(path.Dir(file), &st) == nil && c.s.bpffs[st.Dev] {
+			return sim.PinKey{}, mprog.EPERM // reserved (bpf_lookup)
+		}
 		return sim.PinKey{}, errnoOf(err)
 	}
 	return sim.PinKey{Device: st.Dev, Inode: st.Ino}, 0

@@ -268,6 +268,6 @@ func (s *Server) AddPair(netns uint64, name, peerName string) error {
 	return nil
 }
 
-// NetnsAttribute reports whether an attribute of a link names a namespace by an
-// fd.
-func NetnsAttribute(typ uint16) bool { return typ == attrNetnsFD }
+// AttrNetnsFD is the attribute of a link that names a namespace by an fd
+// (IFLA_NET_NS_FD).
+const AttrNetnsFD = attrNetnsFD

@@ -66,3 +66,14 @@ func Refused(datagram []byte, seq uint32) (errno mprog.Errno, answer bool) {
 	}
 	return 0, false
 }
+
+// NetnsFD returns the fd by which the first request names a network namespace.
+func NetnsFD(datagram []byte) (fd uint32, ok bool) {
+	for _, m := range split(datagram) {
+		if len(m.body) >= infoSize {
+			attrs, _ := parseAttributes(m.body[infoSize:])
+			return attrs.u32(attrNetnsFD)
+		}
+	}
+	return 0, false
+}

@@ -58,6 +58,15 @@ func (s *Sim) Mirrored(netns uint64) []uint32 {
 	return slices.Clone(s.mirrored[netns])
 }
 
+// MoveMirrored says that the running kernel's device is in another namespace now.
+func (s *Sim) MoveMirrored(netns uint64, ifindex uint32, to uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mirrored[netns] = slices.DeleteFunc(s.mirrored[netns], func(i uint32) bool { return i == ifindex })
+	s.mirrored[to] = append(s.mirrored[to], ifindex)
+	s.resident(netns).MoveDeviceTo(s.resident(to), ifindex, ifindex)
+}
+
 // Unmirror says that the running kernel's device is gone.
 func (s *Sim) Unmirror(netns uint64, ifindex uint32) {
 	s.mu.Lock()

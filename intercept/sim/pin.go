@@ -45,8 +45,8 @@ func (k *call) objPin() error {
 	fd := k.u32(8)
 	o, open := k.caller.Object(fd)
 	switch {
-	case !open:
-		return refuse("pin/bad-fd", mprog.EBADF, "bpf_fd %d is not open", int32(fd))
+	case !open: // EINVAL, and not EBADF (bpf_fd_probe_obj)
+		return refuse("pin/bad-fd", mprog.EINVAL, "bpf_fd %d is not open", int32(fd))
 	case o == nil || o.Kind == BTF:
 		return refuse("pin/not-an-object", mprog.EINVAL, "bpf_fd %d is nothing that can be pinned", fd)
 	}

@@ -317,7 +317,7 @@ func TestPins(t *testing.T) {
 	}{
 		{"flags", 6, attrOf(path, prog, 1), mprog.EINVAL},
 		{"path_fd without its flag", 6, attrOf(path, prog, 0, 3), mprog.EINVAL},
-		{"bad fd", 6, attrOf(path, 40, 0), mprog.EBADF},
+		{"bad fd", 6, attrOf(path, 40, 0), mprog.EINVAL},
 		{"no object", 6, attrOf(path, 1, 0), mprog.EINVAL},
 		{"no path", 6, attrOf(uint64(8), prog, 0), mprog.EFAULT},
 		{"get with fd", 7, attrOf(path, 1, 0), mprog.EINVAL},
