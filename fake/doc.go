@@ -13,9 +13,11 @@
 // The package is meant to be read as a specification. mprog.go holds the
 // algorithm of kernel/bpf/mprog.c; netkit.go and tcx.go hold what the two kinds
 // of hooks add to it; objects.go and process.go hold programs, links, their ids
-// and fds; prog.go, link.go and info.go hold the bpf(2) commands, each with its
-// checks in the kernel's order; attr.go holds the checks of the bytes handed
-// over; rules.go lists every refusal with its source.
+// and fds; prog.go, link.go, info.go, id.go, pin.go and command.go hold the bpf(2)
+// commands, each with its checks in the kernel's order; attr.go holds the checks
+// of the bytes handed over; packet.go holds what runs; release.go holds what
+// differs between versions; rules.go lists every refusal with its source,
+// behaviours.go what is done otherwise.
 //
 // # Tests
 //

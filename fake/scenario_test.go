@@ -112,3 +112,27 @@ func TestScenariosCoverBehaviours(t *testing.T) {
 		}
 	}
 }
+
+// Every release answers as the suite says, which passes on kernels of these
+// versions, or lacks what a scenario needs.
+func TestScenariosOnReleases(t *testing.T) {
+	all := scenarios(t)
+	for _, c := range []struct {
+		version string
+		plays   int // percent that is not skipped
+	}{{"6.6", 40}, {"6.7", 98}, {"6.12", 98}, {"6.18", 98}, {"7.1", 100}, {"7.2", 100}} {
+		played := 0
+		for _, s := range all {
+			k := fake.New(append(lacking(s.Trace), fake.Linux(c.version))...)
+			switch r := conformance.Run(k, s); r.Status {
+			case conformance.Failed:
+				t.Errorf("Linux %s: %s: %s", c.version, s.ID, r.Failure)
+			case conformance.Passed:
+				played++
+			}
+		}
+		if percent := 100 * played / len(all); percent < c.plays {
+			t.Errorf("Linux %s: %d of %d scenarios passed, %d %%", c.version, played, len(all), percent)
+		}
+	}
+}
