@@ -46,4 +46,4 @@ fuzz: ## a minute for every fuzz target
 	done
 
 bench: ## benchmarks of the fake and, as root, of the running kernel
-	$(GO) test -run '^$$' -bench . -benchmem ./fake ./kernel
+	$(GO) test -run '^$$' -bench . -benchmem ./fake ./kernel ./api/link

@@ -26,17 +26,30 @@ const vmPrefix = "vm:"
 // localBackend returns the backend that a name stands for, of those that need
 // no machine.
 func localBackend(name string) (*backend, error) {
+	if version, ok := strings.CutPrefix(name, "fake:"); ok {
+		release, err := fake.ParseRelease(version)
+		if err != nil {
+			return nil, err
+		}
+		return fakeBackend(name, release), nil
+	}
 	switch name {
 	case "fake":
-		return &backend{
-			name: name, kernel: report.Kernel{Release: "newest known", Machine: "simulated"},
-			open:  func(f *trace.File) (mprog.Environment, error) { return fake.New(without(f)...), nil },
-			close: func() error { return nil },
-		}, nil
+		return fakeBackend(name, fake.Newest), nil
 	case "host":
 		return hostBackend()
 	}
-	return nil, fmt.Errorf("unknown backend %q: expected fake, host or vm:IMAGE", name)
+	return nil, fmt.Errorf("unknown backend %q: expected fake, fake:VERSION, host or vm:IMAGE", name)
+}
+
+func fakeBackend(name string, release fake.Release) *backend {
+	return &backend{
+		name: name, kernel: report.Kernel{Release: release.String(), Machine: "simulated"},
+		open: func(f *trace.File) (mprog.Environment, error) {
+			return fake.New(append(without(f), fake.Running(release))...), nil
+		},
+		close: func() error { return nil },
+	}
 }
 
 // without are the options for a fake that lacks what a trace says that it must

@@ -42,7 +42,8 @@ a glob such as 'attach/*/stale*'. After every step the answer, the list, the
 owning links and the revision of every hook touched are compared.
 
 Backends:
-  fake       the kernel simulated in memory: needs nothing
+  fake       the kernel simulated in memory, the newest known: needs nothing
+  fake:6.12  the same as another version
   host       the running kernel, in a network namespace of its own: needs root
   vm:IMAGE   a kernel booted for this run: needs QEMU, not root, not KVM
 IMAGE is a file, or debian:VERSION for the newest kernel package of Debian whose
@@ -57,7 +58,7 @@ version begins with VERSION.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, host or vm:IMAGE")
+	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, fake:VERSION, host or vm:IMAGE")
 	f.StringVarP(&o.scenarios, "scenarios", "s", "", "folder of .trace files to run instead of the suite")
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.StringVar(&o.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")

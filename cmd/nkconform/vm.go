@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,7 +55,25 @@ func runVM(ctx context.Context, o runOptions, image string, patterns []string,
 	}
 	show := newTicker(os.Stderr, 1)
 	defer show.end()
-	return matrix.Run(ctx, []matrix.Entry{entry}, suite, matrix.Options{
+	results, err := matrix.Run(ctx, []matrix.Entry{entry}, suite, matrix.Options{
 		Jobs: 1, Kernel: o.timeout, Fetched: show, Watch: show.event,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return results, unbootable(results)
+}
+
+// unbootable returns an error when nothing could be asked of the one kernel: in
+// a matrix that is a result, here the environment cannot run what is asked.
+func unbootable(results *report.Results) error {
+	for _, c := range results.Runs[0].Cases {
+		switch c.ID {
+		case "kernel/image", "kernel/boot", "kernel/machine":
+			if c.Failure != nil {
+				return errors.New(c.Failure.Detail)
+			}
+		}
+	}
+	return nil
 }
