@@ -84,5 +84,6 @@ func (t *thread) stop() {
 func (t *thread) join() {
 	for unix.Tgkill(unix.Getpid(), t.tid, 0) == nil {
 		time.Sleep(10 * time.Microsecond)
+		runtime.Gosched() // or a sleeper that is always due starves the others
 	}
 }
