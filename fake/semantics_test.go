@@ -67,15 +67,19 @@ func semanticsText(t *testing.T) string {
 	return b.String()
 }
 
-// ruleSections returns the comment above each block of rules.go, by the block's
+// ruleSections returns the comment above each block of rules, by the block's
 // first rule.
 func ruleSections(t *testing.T) map[mprog.Rule]string {
-	f, err := parser.ParseFile(token.NewFileSet(), "rules.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
+	var decls []ast.Decl
+	for _, name := range []string{"rules.go", "rules_objects.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decls = append(decls, f.Decls...)
 	}
 	sections := map[mprog.Rule]string{}
-	for _, d := range f.Decls {
+	for _, d := range decls {
 		g, ok := d.(*ast.GenDecl)
 		if !ok || g.Tok != token.VAR || g.Doc == nil {
 			continue

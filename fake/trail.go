@@ -77,3 +77,20 @@ func (s step) String() string {
 		"$x1", "0x"+strconv.FormatUint(s.a, 16), "$x2", "0x"+strconv.FormatUint(s.b, 16),
 	).Replace(text)
 }
+
+// What calls do is told like what they check.
+var (
+	besideBefore     = done("before: position $i1")
+	besideAfter      = done("after: position $i1")
+	relativeIsProg   = done("the relative object is program id $1")
+	relativeIsLink   = done("the relative object is link id $1")
+	didAttach        = done("attached at position $1, the hook is at revision $2")
+	didDetach        = done("detached from position $1, the hook is at revision $2")
+	didLink          = done("link id $1 is made")
+	didNothing       = done("program id $1 is the link's already: nothing happens")
+	didDetachDefunct = done("link id $1 is defunct already: nothing happens")
+	didQuery         = done("revision $1, $2 programs")
+)
+
+// done makes what passed tells of a thing that was done.
+func done(text string) *RuleInfo { return &RuleInfo{pass: text} }
