@@ -25,6 +25,7 @@ type program struct {
 	// program that does not inherit it.
 	argv  func(port string) []string
 	env   []string   // the environment, or nil for the harness's own
+	dir   string     // the working directory, or empty for the harness's own
 	files []*os.File // inherited as descriptors firstFile and up
 	pin   bool       // to one processor
 }
@@ -64,7 +65,7 @@ func launch(prog program) (*process, error) {
 
 	argv := prog.argv(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.portEnd.Fd()))
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = prog.env
+	cmd.Env, cmd.Dir = prog.env, prog.dir
 	cmd.Stdout, cmd.Stderr = consoleEnd, consoleEnd
 	cmd.ExtraFiles = append([]*os.File{p.portEnd}, prog.files...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

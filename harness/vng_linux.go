@@ -104,7 +104,9 @@ func (v vng) Run(ctx context.Context, c Command) (res Result, err error) {
 	c.BootTimeout = cmp.Or(c.BootTimeout, vngBootTimeout)
 	return tryKVM(ctx, c, func(c Command, accel string) (Result, error) {
 		argv := func(port string) []string { return append([]string{prog}, vngArgs(c, accel, script, port)...) }
-		return run(ctx, c, program{argv: argv, env: env}, accel)
+		// The guest's init begins in virtme-ng's own working directory, and dies
+		// if the guest does not have it.
+		return run(ctx, c, program{argv: argv, env: env, dir: "/"}, accel)
 	})
 }
 
