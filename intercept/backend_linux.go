@@ -19,10 +19,14 @@ func (h hooks) AddPair(d, peer *rtnl.Device) error {
 	if peer.Netns != d.Netns {
 		at.MoveDeviceTo(h.sim.Resident(peer.Netns), peer.Index, peer.Index)
 	}
+	h.sim.RecordPair(d.Netns, d.Name, peer.Name, d.Index, peer.Index)
 	return nil
 }
 
-func (h hooks) Delete(d *rtnl.Device) { h.sim.Resident(d.Netns).DeleteDeviceAt(d.Index) }
+func (h hooks) Delete(d *rtnl.Device) {
+	h.sim.RecordDelete(d.Netns, d.Index)
+	h.sim.Resident(d.Netns).DeleteDeviceAt(d.Index)
+}
 
 func (h hooks) Rename(d *rtnl.Device) { h.sim.Resident(d.Netns).RenameDeviceAt(d.Index, d.Name) }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"strings"
 
 	"github.com/nkconform/nkconform/intercept/notify"
 	"github.com/nkconform/nkconform/intercept/sim"
@@ -25,7 +27,28 @@ func (e *explainer) bpf(c *notify.Call, a *sim.Answer) {
 			answer += fmt.Sprintf(" (%v)", a.Err)
 		}
 	}
-	fmt.Fprintf(e.out, "[%d] %s %+v = %s\n", c.TID, a.Command, a.Request, answer)
+	fmt.Fprintf(e.out, "[%d] %s(%s) = %s\n", c.TID, a.Command, fields(reflect.ValueOf(a.Request)), answer)
+}
+
+// fields lists what a request has besides zeros.
+func fields(request reflect.Value) string {
+	if request.Kind() != reflect.Struct {
+		return ""
+	}
+	var list []string
+	for i := range request.NumField() {
+		name, value := request.Type().Field(i).Name, request.Field(i)
+		switch {
+		case value.IsZero():
+		case value.Kind() == reflect.Struct:
+			list = append(list, fields(value))
+		case value.Kind() == reflect.Slice:
+			list = append(list, name)
+		default:
+			list = append(list, fmt.Sprintf("%s=%v", name, value.Interface()))
+		}
+	}
+	return strings.Join(list, " ")
 }
 
 func (e *explainer) line(c *notify.Call, asked, answer string) {

@@ -31,6 +31,9 @@ type Options struct {
 	Faults []sim.Fault
 	// Verdicts are what test runs of programs return, by the programs' names.
 	Verdicts map[string]int32
+	// Record, if not nil, gets the trace of what was done to hooks, when the
+	// program has ended.
+	Record io.Writer
 	// Host leaves the program in the namespaces that it would be in anyway. By
 	// default it has namespaces of its own, in which it is root, if the system
 	// permits that.

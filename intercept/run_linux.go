@@ -4,6 +4,7 @@ package intercept
 
 import (
 	"fmt"
+	"io"
 	"os/exec"
 
 	"golang.org/x/sys/unix"
@@ -62,6 +63,11 @@ func Run(o Options, env []string, name string, args ...string) (status int, err 
 	p.Stop()
 	if serveErr := <-s.done; err == nil {
 		err = serveErr
+	}
+	if o.Record != nil && err == nil {
+		if _, writeErr := io.WriteString(o.Record, s.sim.Trace().String()); writeErr != nil {
+			err = fmt.Errorf("record: %w", writeErr)
+		}
 	}
 	return status, err
 }

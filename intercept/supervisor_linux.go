@@ -62,6 +62,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 	}
 	s.sim = sim.New(s.kernel, sim.Options{
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: o.Faults, Verdicts: o.Verdicts,
+		Record: o.Record != nil,
 	})
 	s.rtnl = rtnl.New(hooks{s.sim})
 	if s.native, err = currentNetns(); err != nil {

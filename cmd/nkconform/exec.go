@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept"
 	"github.com/nkconform/nkconform/intercept/sim"
 )
@@ -15,7 +17,9 @@ import (
 type execOptions struct {
 	devices  []string
 	faults   []string
-	verdicts map[string]int32
+	verdicts map[string]string
+	kernel   string
+	record   string
 	explain  bool
 	host     bool
 }
@@ -50,12 +54,28 @@ simulated bpf file system, if the system permits that to the caller.`,
 	f.StringArrayVarP(&o.devices, "device", "d", nil, "pair of netkit devices to begin with, as NAME,PEER (may be repeated)")
 	f.BoolVarP(&o.explain, "explain", "x", false, "print each call, its answer, and the rule behind a refusal, to standard error")
 	f.StringArrayVar(&o.faults, "fail", nil, "have a call fail, as COMMAND=ERRNO or COMMAND:N=ERRNO (may be repeated)")
+	f.StringVarP(&o.kernel, "kernel", "k", fake.Newest.String(), "version of Linux to simulate")
+	f.StringVarP(&o.record, "record", "r", "", "file for the trace of what was done to hooks, when the program has ended")
+	f.StringToStringVar(&o.verdicts, "verdict", nil, "what test runs of a program return, as NAME=NUMBER (may be repeated)")
 	f.BoolVar(&o.host, "host", false, "stay in the caller's namespaces")
 	return c
 }
 
 func execProgram(o execOptions, args []string) (status int, err error) {
-	opts := intercept.Options{Host: o.host, Verdicts: o.verdicts}
+	release, err := fake.ParseRelease(o.kernel)
+	if err != nil {
+		return 0, err
+	}
+	opts := intercept.Options{
+		Kernel: fake.New(fake.Running(release)), Host: o.host, Verdicts: make(map[string]int32),
+	}
+	for name, text := range o.verdicts {
+		n, err := strconv.ParseInt(text, 0, 32)
+		if err != nil {
+			return 0, fmt.Errorf("verdict of %s: expected a number, not %q", name, text)
+		}
+		opts.Verdicts[name] = int32(n)
+	}
 	for _, pair := range o.devices {
 		name, peer, ok := strings.Cut(pair, ",")
 		if !ok {
@@ -73,5 +93,13 @@ func execProgram(o execOptions, args []string) (status int, err error) {
 	if o.explain {
 		opts.Explain = os.Stderr
 	}
-	return intercept.Run(opts, os.Environ(), args[0], args[1:]...)
+	if o.record == "" {
+		return intercept.Run(opts, os.Environ(), args[0], args[1:]...)
+	}
+	var text strings.Builder
+	opts.Record = &text
+	if status, err = intercept.Run(opts, os.Environ(), args[0], args[1:]...); err != nil || text.Len() == 0 {
+		return status, err
+	}
+	return status, replace(o.record, text.String())
 }

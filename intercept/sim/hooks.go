@@ -46,6 +46,9 @@ func (k *call) mirror(ifindex uint32) {
 	if name, ok := k.caller.DeviceName(ifindex); ok {
 		p.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: name}, ifindex, 0)
 		netns := k.caller.Netns()
+		if k.record != nil && netns == k.record.home {
+			k.mirroredNames[ifindex] = name
+		}
 		k.mirrored[netns] = append(k.mirrored[netns], ifindex)
 	}
 }
@@ -87,7 +90,9 @@ func (k *call) progAttach() error {
 	k.mirror(r.TargetIfindex)
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD, r.ReplaceFD)...)
 	defer done()
-	return p.ProgAttach(r)
+	err := p.ProgAttach(r)
+	k.record.request(k, r, err)
+	return err
 }
 
 // relativeFDs returns the fd by which a relative object is named, if one is.
@@ -105,7 +110,9 @@ func (k *call) progDetach() error {
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD)...)
 	defer done()
 	defer k.sweep()
-	return p.ProgDetach(r)
+	err := p.ProgDetach(r)
+	k.record.request(k, r, err)
+	return err
 }
 
 // hookRoom is more than the most entries of a hook: arrays that long take
@@ -175,10 +182,11 @@ func (k *call) linkCreate() error {
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.ProgFD)...)
 	defer done()
 	fd, err := p.LinkCreate(r)
-	if err != nil {
-		return err
+	if err == nil {
+		err = k.give(p, fd)
 	}
-	return k.give(p, fd)
+	k.record.request(k, r, err)
+	return err
 }
 
 // give has the caller get what p has opened as fd.
@@ -196,7 +204,9 @@ func (k *call) linkUpdate() error {
 	p, done := k.lend(r.LinkFD, r.NewProgFD, r.OldProgFD)
 	defer done()
 	defer k.sweep()
-	return p.LinkUpdate(r)
+	err := p.LinkUpdate(r)
+	k.record.request(k, r, err)
+	return err
 }
 
 func (k *call) linkDetach() error {
@@ -204,5 +214,7 @@ func (k *call) linkDetach() error {
 	k.Request = r
 	p, done := k.lend(r.LinkFD)
 	defer done()
-	return p.LinkDetach(r)
+	err := p.LinkDetach(r)
+	k.record.request(k, r, err)
+	return err
 }

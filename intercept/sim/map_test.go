@@ -47,8 +47,7 @@ func TestMapCreate(t *testing.T) {
 // elements are commands on one map.
 type testMap struct {
 	*process
-	fd             uint32
-	keySize, value int
+	fd uint32
 }
 
 func (m testMap) on(number uint32, key uint64, value, flags uint64) mprog.Errno {

@@ -62,6 +62,7 @@ func (o *Object) close() {
 		s.putBTF(o.b)
 	default:
 		_ = s.holder.Close(o.held) // open, or it were not here
+		s.record.closed(o)
 		s.sweep()
 	}
 }
@@ -77,6 +78,7 @@ func (o *Object) clone() *Object {
 		o.b.refs++
 	default:
 		n.held, _ = s.holder.Keep(s.holder, o.held)
+		s.record.opened(&n)
 	}
 	return &n
 }
@@ -91,6 +93,7 @@ func (s *Sim) adopt(held uint32) (*Object, error) {
 	if info.Kind == mprog.LinkObject {
 		o.Kind = Link
 	}
+	s.record.opened(o)
 	return o, nil
 }
 

@@ -15,15 +15,17 @@ type Sim struct {
 	holder  *fake.Process // holds what open file descriptions and pins refer to
 	callers map[callerKey]*fake.Process
 
-	maps     registry[*bpfMap]
-	btfs     registry[*btf]
-	programs map[uint32]*program // by id
-	pins     map[PinKey]*Object
-	mirrored map[uint64][]uint32 // ifindexes of the running kernel's devices, by namespace
+	maps          registry[*bpfMap]
+	btfs          registry[*btf]
+	programs      map[uint32]*program // by id
+	pins          map[PinKey]*Object
+	mirroredNames map[uint32]string   // in the first namespace, by ifindex
+	mirrored      map[uint64][]uint32 // ifindexes of the running kernel's devices, by namespace
 
 	cpus     int
 	fail     *faults
 	verdicts map[string]int32
+	record   *recorder // nil: nobody wants it
 	memory   func(size int) (Memory, error)
 
 	attr [pageSize]byte // of the call in hand
@@ -40,6 +42,9 @@ type Options struct {
 	// Verdicts are what test runs of programs return, by their names. A program
 	// without one returns its number, if it only returns a number, or 0.
 	Verdicts map[string]int32
+	// Record keeps what is done to hooks in the first network namespace; see
+	// [Sim.Trace].
+	Record bool
 }
 
 // Memory is memory that can be shared with callers.
@@ -50,15 +55,19 @@ type Memory interface {
 
 // New simulates bpf(2) on a kernel.
 func New(k *fake.Kernel, o Options) *Sim {
-	return &Sim{
+	s := &Sim{
 		kernel:  k,
 		holder:  k.Process, // of its own, no caller is ever given it
 		callers: make(map[callerKey]*fake.Process),
 		maps:    newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
-		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32),
+		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32), mirroredNames: make(map[uint32]string),
 		verdicts: o.Verdicts,
 		cpus:     max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail),
 	}
+	if o.Record {
+		s.record = newRecorder(s)
+	}
+	return s
 }
 
 // Home says which network namespace is the kernel's first.
@@ -66,6 +75,9 @@ func (s *Sim) Home(netns uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.callers[callerKey{netns: netns}] = s.kernel.Guest(s.holder)
+	if s.record != nil {
+		s.record.home = netns
+	}
 }
 
 // callerKey is what processes are told apart by, besides their fds.

@@ -367,3 +367,24 @@ func TestTestRun(t *testing.T) {
 	_, _, errno := p.call(10, attrOf(prog, 0, 4, 0, packet, uint64(0)))
 	require.Equal(t, mprog.EINVAL, errno, "no packet is that short")
 }
+
+// What was recorded plays on another kernel of the same kind.
+func TestRecord(t *testing.T) {
+	p := newProcess(t, Options{Record: true})
+	p.sim.Home(7)
+	a, b := p.program("a", 0), p.program("b", 0)
+	l := p.must(28, attrOf(a, 1, 46, 0))
+	p.must(8, attrOf(1, b, 46, int(mprog.Before)))
+	_, _, errno := p.call(8, attrOf(1, b, 46, 0))
+	require.Equal(t, mprog.EEXIST, errno)
+	p.close(l)
+	require.Equal(t, `# Recorded from a program.
+need tcx
+prog a
+prog b
+link l1 lo:ingress a size=16           = revision 2 [a@l1]
+attach lo:ingress b flags=before size=16 = revision 3 [b a@l1]
+attach lo:ingress b size=16            ! EEXIST
+close l1                               = revision 4 [b]
+`, p.sim.Trace().String())
+}

@@ -1,0 +1,288 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/trace"
+)
+
+// recorder writes what programs do to hooks as a trace, which other kernels can
+// play: programs and links by names, whatever fds they had, and the state of the
+// hook after every change.
+type recorder struct {
+	sim     *Sim
+	home    uint64
+	lines   []trace.Line
+	names   map[Kind]map[uint32]string // of programs and links, by id
+	devices map[uint32]string          // by ifindex
+	hooks   map[uint32]mprog.Hook      // of links
+	open    map[Kind]map[uint32]int    // how many descriptions refer to one
+	used    map[string]bool
+	needs   []string
+}
+
+func newRecorder(s *Sim) *recorder {
+	both := func() map[Kind]map[uint32]string { return map[Kind]map[uint32]string{Prog: {}, Link: {}} }
+	return &recorder{
+		sim: s, names: both(), devices: map[uint32]string{1: "lo"}, hooks: map[uint32]mprog.Hook{},
+		open: map[Kind]map[uint32]int{Prog: {}, Link: {}}, used: map[string]bool{"lo": true},
+	}
+}
+
+// Trace returns what was recorded, nil if nothing was to be.
+func (s *Sim) Trace() *trace.File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.record == nil {
+		return nil
+	}
+	f := &trace.File{Lines: []trace.Line{{Comment: "# Recorded from a program."}}}
+	if needs := s.record.needs; len(needs) > 0 {
+		f.Lines = append(f.Lines, trace.Line{Statement: &trace.Statement{Verb: "need", Operands: slices.Clone(needs)}})
+	}
+	f.Lines = append(f.Lines, s.record.lines...)
+	return f
+}
+
+func (r *recorder) add(s *trace.Statement) { r.lines = append(r.lines, trace.Line{Statement: s}) }
+
+func (r *recorder) need(word string) {
+	if !slices.Contains(r.needs, word) {
+		r.needs = append(r.needs, word)
+	}
+}
+
+// RecordPair notes a pair of netkit devices.
+func (s *Sim) RecordPair(netns uint64, name, peer string, index, peerIndex uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.record
+	if r == nil || netns != r.home {
+		return
+	}
+	if !trace.IsName(name) || !trace.IsName(peer) || r.used[name] || r.used[peer] {
+		r.lines = append(r.lines, trace.Line{Comment: fmt.Sprintf("# cannot be said: netkit %q %q", name, peer)})
+		return
+	}
+	r.need("netkit")
+	r.used[name], r.used[peer] = true, true
+	r.devices[index], r.devices[peerIndex] = name, peer
+	r.add(&trace.Statement{Verb: "netkit", Operands: []string{name, peer}})
+}
+
+// RecordDelete notes that a device is deleted.
+func (s *Sim) RecordDelete(netns uint64, index uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.record; r != nil && netns == r.home && r.devices[index] != "" {
+		r.add(&trace.Statement{Verb: "delete", Operands: []string{r.devices[index]}})
+	}
+}
+
+// claim makes a name for a program or link.
+func (r *recorder) claim(kind Kind, id uint32, wish string) string {
+	prefix := map[Kind]string{Prog: "p", Link: "l"}[kind]
+	if !trace.IsName(wish) || r.used[wish] {
+		wish = prefix + strconv.Itoa(int(id))
+	}
+	for r.used[wish] {
+		wish += "x"
+	}
+	r.used[wish] = true
+	r.names[kind][id] = wish
+	return wish
+}
+
+// program notes a program that was loaded.
+func (r *recorder) program(o *Object, spec mprog.ProgSpec) {
+	if r == nil {
+		return
+	}
+	switch spec.Type {
+	case mprog.SchedCLS, mprog.SocketFilter, mprog.XDP:
+	default:
+		return // a trace has no such programs
+	}
+	s := &trace.Statement{Verb: "prog", Operands: []string{r.claim(Prog, o.ID, spec.Name)}}
+	if spec.Type != mprog.SchedCLS {
+		s.Params = append(s.Params, trace.Param{Key: "type", Value: trace.FormatProgType(spec.Type)})
+	}
+	r.add(s)
+}
+
+// opened and closed count the references that user space has.
+func (r *recorder) opened(o *Object) {
+	if r != nil && o.Kind <= Link {
+		r.open[o.Kind][o.ID]++
+	}
+}
+
+func (r *recorder) closed(o *Object) {
+	if r == nil || o.Kind > Link {
+		return
+	}
+	if r.open[o.Kind][o.ID]--; r.open[o.Kind][o.ID] > 0 {
+		return
+	}
+	name, named := r.names[o.Kind][o.ID]
+	if !named {
+		return
+	}
+	s := &trace.Statement{Verb: "close", Operands: []string{name}}
+	if h, ok := r.hooks[o.ID]; ok && o.Kind == Link {
+		r.state(s, h)
+	}
+	r.add(s)
+}
+
+// fd returns the word for a caller's fd. One that is not open, or no program or
+// link, keeps being that.
+func (r *recorder) fd(c Caller, fd uint32) string {
+	o, open := c.Object(fd)
+	switch {
+	case !open:
+		return "99999"
+	case o == nil || o.Kind > Link || r.names[o.Kind][o.ID] == "":
+		return "1"
+	}
+	return r.names[o.Kind][o.ID]
+}
+
+// hook returns the word for a hook.
+func (r *recorder) hook(h mprog.Hook) string {
+	name := r.devices[h.Ifindex]
+	if name == "" {
+		if device, ok := r.sim.mirroredNames[h.Ifindex]; ok && trace.IsName(device) && !r.used[device] {
+			r.used[device], r.devices[h.Ifindex], name = true, device, device
+			r.add(&trace.Statement{Verb: "device", Operands: []string{device}})
+		} else {
+			name = strconv.FormatUint(uint64(h.Ifindex), 10)
+		}
+	}
+	switch {
+	case h.Type.TCX():
+		r.need("tcx")
+	case h.Type.Netkit():
+		r.need("netkit")
+	}
+	return name + ":" + h.Type.String()
+}
+
+// state writes down what a hook is like.
+func (r *recorder) state(s *trace.Statement, h mprog.Hook) {
+	var progs, links [hookRoom]uint32
+	q, err := r.sim.resident(r.home).ProgQuery(mprog.QueryRequest{
+		TargetIfindex: h.Ifindex, AttachType: h.Type, Count: hookRoom, ProgIDs: progs[:], LinkIDs: links[:],
+	})
+	if err != nil {
+		return
+	}
+	o := trace.Outcome{Listed: true, Fields: []trace.Field{{Name: "revision", Value: strconv.FormatUint(q.Revision, 10)}}}
+	for i := range q.Count {
+		e := trace.Entry{Prog: r.names[Prog][progs[i]], Link: r.names[Link][links[i]]}
+		if e.Prog == "" || links[i] != 0 && e.Link == "" {
+			return // what the trace does not know, it cannot expect
+		}
+		o.List = append(o.List, e)
+	}
+	s.Answer.Outcomes = []trace.Outcome{o}
+}
+
+// change notes a call that changes a hook, or was refused.
+func (r *recorder) change(k *call, s *trace.Statement, h mprog.Hook, err error) {
+	if err == nil {
+		r.state(s, h)
+	} else if errno, ok := mprog.ErrnoOf(err); ok {
+		s.Answer.Outcomes = []trace.Outcome{{Errno: errno}}
+	}
+	r.add(s)
+}
+
+func param(s *trace.Statement, key, value string) {
+	s.Params = append(s.Params, trace.Param{Key: key, Value: value})
+}
+
+// position writes the parameters that say where.
+func (r *recorder) position(s *trace.Statement, c Caller, flags mprog.Flags, relative uint32, revision uint64, size uint32) {
+	if flags != 0 {
+		param(s, "flags", flags.String())
+	}
+	if relative != 0 {
+		key, word := "relative_fd", r.fd(c, relative)
+		if flags&mprog.ID != 0 {
+			kind := Prog
+			if flags&mprog.Link != 0 {
+				kind = Link
+			}
+			if key, word = "relative_id", r.names[kind][relative]; word == "" {
+				word = strconv.FormatUint(uint64(relative), 10)
+			}
+		}
+		param(s, key, word)
+	}
+	if revision != 0 {
+		param(s, "expected_revision", strconv.FormatUint(revision, 10))
+	}
+	if size != 0 {
+		param(s, "size", strconv.FormatUint(uint64(size), 10))
+	}
+}
+
+// request notes a call about hooks that was answered.
+func (r *recorder) request(k *call, request any, err error) {
+	if r == nil || k.caller.Netns() != r.home {
+		return
+	}
+	c := k.caller
+	switch q := request.(type) {
+	case mprog.AttachRequest:
+		h := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
+		s := &trace.Statement{Verb: "attach", Operands: []string{r.hook(h), r.fd(c, q.AttachFD)}}
+		r.position(s, c, q.Flags, q.Relative, q.ExpectedRevision, q.Size)
+		if q.ReplaceFD != 0 {
+			param(s, "replace_bpf_fd", r.fd(c, q.ReplaceFD))
+		}
+		r.change(k, s, h, err)
+	case mprog.DetachRequest:
+		h := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
+		s := &trace.Statement{Verb: "detach", Operands: []string{r.hook(h)}}
+		if q.AttachFD != 0 {
+			s.Operands = append(s.Operands, r.fd(c, q.AttachFD))
+		}
+		r.position(s, c, q.Flags, q.Relative, q.ExpectedRevision, q.Size)
+		r.change(k, s, h, err)
+	case mprog.LinkCreateRequest:
+		h := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
+		s := &trace.Statement{Verb: "link", Operands: []string{"", r.hook(h), r.fd(c, q.ProgFD)}}
+		r.position(s, c, q.Flags, q.Relative, q.ExpectedRevision, q.Size)
+		if err == nil {
+			s.Operands[0] = r.claim(Link, k.New.ID, "")
+			r.hooks[k.New.ID] = h
+		} else {
+			s.Operands[0] = "refused" // a name that stays free
+		}
+		r.change(k, s, h, err)
+	case mprog.LinkUpdateRequest:
+		s := &trace.Statement{Verb: "link-update", Operands: []string{r.fd(c, q.LinkFD), r.fd(c, q.NewProgFD)}}
+		if q.Flags != 0 {
+			param(s, "flags", q.Flags.String())
+		}
+		if q.OldProgFD != 0 {
+			param(s, "old_prog_fd", r.fd(c, q.OldProgFD))
+		}
+		r.change(k, s, r.hookOf(c, q.LinkFD), err)
+	case mprog.LinkDetachRequest:
+		s := &trace.Statement{Verb: "link-detach", Operands: []string{r.fd(c, q.LinkFD)}}
+		r.change(k, s, r.hookOf(c, q.LinkFD), err)
+	}
+}
+
+func (r *recorder) hookOf(c Caller, fd uint32) mprog.Hook {
+	if o, _ := c.Object(fd); o != nil && o.Kind == Link {
+		return r.hooks[o.ID]
+	}
+	return mprog.Hook{}
+}
