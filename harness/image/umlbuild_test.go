@@ -3,6 +3,7 @@ package image
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,4 +25,40 @@ func TestBuildUMLFails(t *testing.T) {
 	hidden, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "nkconform/uml/.*"))
 	require.NoError(t, err)
 	require.Empty(t, append(left, hidden...), "nothing stays behind")
+}
+
+// stubMakefile stands in for a kernel's, to see all but the compiler at work.
+const stubMakefile = `
+allnoconfig:
+	@test "$(ARCH)" = um
+	@cp "$(KCONFIG_ALLCONFIG)" "$(O)/.config"
+linux:
+	@mkdir -p "$(O)/include/config"
+	@echo 7.9.1 > "$(O)/include/config/kernel.release"
+	@echo a kernel > "$(O)/linux"
+`
+
+func TestBuildUML(t *testing.T) {
+	tree := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	require.NoError(t, os.WriteFile(filepath.Join(tree, "Makefile"), []byte(stubMakefile), 0o644))
+	ref, err := BuildUML(t.Context(), tree, Options{})
+	if err != nil && strings.Contains(err.Error(), " is missing: install") {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	img, err := Resolve(t.Context(), ref, Options{})
+	require.NoError(t, err)
+	require.Equal(t, UML, img.Kind)
+	require.Equal(t, "7.9.1", filepath.Base(filepath.Dir(img.Kernel)))
+	text, err := os.ReadFile(img.Kernel)
+	require.NoError(t, err)
+	require.Equal(t, "a kernel\n", string(text))
+	all, err := os.ReadDir(filepath.Dir(filepath.Dir(img.Kernel)))
+	require.NoError(t, err)
+	require.Len(t, all, 1, "nothing else stays behind")
+
+	again, err := BuildUML(t.Context(), tree, Options{})
+	require.NoError(t, err, "a newer build takes the place of the old one")
+	require.Equal(t, ref, again)
 }
