@@ -29,9 +29,11 @@ type step struct {
 // text has places for. There is no process where nobody asks.
 func (p *Process) passed(r *RuleInfo, a, b uint64) {
 	if p != nil && p.trail != nil {
-		p.trail.steps = append(p.trail.steps, step{r, a, b})
+		p.trail.add(step{r, a, b})
 	}
 }
+
+func (t *trail) add(s step) { t.steps = append(t.steps, s) }
 
 // written returns the steps written out, with names beside ids; with the refusal,
 // if there is one, as the last.
