@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"math"
 	"slices"
 
@@ -132,6 +133,9 @@ func (k *call) progQuery() error {
 	k.mirror(r.TargetIfindex)
 	p := k.standIn(k.caller)
 	res, err := p.ProgQuery(r)
+	if errors.Is(err, mprog.ErrUnsupported) && r.QueryFlags == 0 && ofNetns(r.AttachType) {
+		return k.writeQuery(&r, attr.Arrays{}, mprog.QueryResult{}) // nothing can be attached there
+	}
 	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC {
 		return err
 	}
@@ -140,6 +144,10 @@ func (k *call) progQuery() error {
 	}
 	return err
 }
+
+// ofNetns reports whether an attach type is a network namespace's
+// (BPF_FLOW_DISSECTOR, BPF_SK_LOOKUP), of which programs list what is attached.
+func ofNetns(at mprog.AttachType) bool { return at == 17 || at == 36 }
 
 // writeQuery writes what bpf_mprog_query writes: three fields and the arrays.
 func (k *call) writeQuery(r *mprog.QueryRequest, arrays attr.Arrays, res mprog.QueryResult) error {
