@@ -12,7 +12,7 @@ import (
 // The expected offsets are those of include/uapi/linux/bpf.h.
 func TestEncode(t *testing.T) {
 	type words = map[int]uint64 // offset: value, of 8 bytes where wide says so
-	wide := map[Command][]int{ProgAttach: {24}, LinkCreate: {24}, ProgQuery: {16, 32, 40, 48, 56}, ObjGetInfoByFD: {8}}
+	wide := map[Command][]int{ProgAttach: {24}, LinkCreate: {24}, ProgQuery: {16, 32, 40, 48, 56}, ObjGetInfoByFD: {8}, ObjPin: {0}, ObjGet: {0}}
 	for _, test := range []struct {
 		name   string
 		cmd    Command
@@ -68,6 +68,27 @@ func TestEncode(t *testing.T) {
 			func(b *Buffer) uint32 { return EncodeInfo(b, InfoRequest{FD: 1, InfoLen: 2, Info: 1<<40 + 3}) },
 			16, words{0: 1, 4: 2, 8: 1<<40 + 3},
 		},
+		{
+			"fd by id", LinkGetFDByID,
+			func(b *Buffer) uint32 { return EncodeFDByID(b, mprog.IDRequest{ID: 1, OpenFlags: 2}) },
+			12, words{0: 1, 8: 2},
+		},
+		{
+			"next id", ProgGetNextID,
+			func(b *Buffer) uint32 { return EncodeNextID(b, mprog.IDRequest{ID: 1, OpenFlags: 2}) },
+			12, words{0: 1, 8: 2},
+		},
+		{
+			"pin", ObjPin,
+			func(b *Buffer) uint32 { return EncodePin(b, mprog.PinRequest{FD: 1, Flags: 2}, 1<<40+3) },
+			16, words{0: 1<<40 + 3, 8: 1, 12: 2},
+		},
+		{
+			"get", ObjGet,
+			func(b *Buffer) uint32 { return EncodeGet(b, mprog.GetRequest{Flags: 2}, 1<<40+3) },
+			16, words{0: 1<<40 + 3, 12: 2},
+		},
+		{"command", 999, func(b *Buffer) uint32 { return EncodeCommand(b, mprog.CommandRequest{}) }, 0, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := dirtyBuffer()
@@ -154,6 +175,9 @@ func TestResults(t *testing.T) {
 	b := dirtyBuffer()
 	EncodeQueryResult(b[:64], query)
 	assert.Equal(t, query, DecodeQueryResult(b[:64]))
+
+	EncodeNextIDResult(b[:8], 4)
+	assert.EqualValues(t, 4, DecodeNextIDResult(b[:8]))
 
 	prog := mprog.ObjectInfo{Kind: mprog.ProgObject, ID: 1, ProgType: mprog.SchedCLS, ProgName: "fifteen_bytes_x"}
 	EncodeProgInfo(b[:ProgInfoSize], prog)

@@ -38,6 +38,39 @@ var codecs = map[Command]func(b *Buffer, p []byte) (size uint32, shape mprog.Sha
 		r := DecodeInfo(p)
 		return EncodeInfo(b, r), r.Shape
 	},
+	ProgGetFDByID: recodeFDByID,
+	LinkGetFDByID: recodeFDByID,
+	ProgGetNextID: recodeNextID,
+	LinkGetNextID: recodeNextID,
+	ObjPin: func(b *Buffer, p []byte) (uint32, mprog.Shape) {
+		r, path := DecodePin(p)
+		return EncodePin(b, r, path), r.Shape
+	},
+	ObjGet: func(b *Buffer, p []byte) (uint32, mprog.Shape) {
+		r, path := DecodeGet(p)
+		return EncodeGet(b, r, path), r.Shape
+	},
+	999: func(b *Buffer, p []byte) (uint32, mprog.Shape) {
+		r := DecodeCommand(999, p)
+		return EncodeCommand(b, r), r.Shape
+	},
+}
+
+func recodeFDByID(b *Buffer, p []byte) (uint32, mprog.Shape) {
+	r := DecodeFDByID(p)
+	return EncodeFDByID(b, r), r.Shape
+}
+
+func recodeNextID(b *Buffer, p []byte) (uint32, mprog.Shape) {
+	r := DecodeNextID(p)
+	return EncodeNextID(b, r), r.Shape
+}
+
+// neverRead has the fields that the kernel only writes.
+var neverRead = map[Command]Field{
+	ProgQuery:     queryRevision,
+	ProgGetNextID: nextIDResult,
+	LinkGetNextID: nextIDResult,
 }
 
 // Whatever a program hands to bpf(2) comes back from its decoded form, but for
@@ -60,9 +93,10 @@ func FuzzBytes(f *testing.F) {
 				assert.Equal(t, len(p), int(size))
 			}
 			for i, want := range p {
-				switch offset := uint32(i); {
-				case cmd == ProgQuery && offset >= queryRevision.Offset && offset < 64:
-					want = 0 // never read
+				offset, unread := uint32(i), neverRead[cmd]
+				switch {
+				case unread.Offset <= offset && offset < unread.Offset+unread.Size:
+					want = 0
 				case inField(offset, fields):
 				case offset == shape.Junk && offset != 0:
 					want = 0xff
@@ -123,5 +157,20 @@ func FuzzRequests(f *testing.F) {
 		assert.Equal(t, unlink, DecodeLinkDetach(b[:EncodeLinkDetach(b, unlink)]))
 		info := InfoRequest{Shape: shape(ObjGetInfoByFD), FD: a, InfoLen: c, Info: rev}
 		assert.Equal(t, info, DecodeInfo(b[:EncodeInfo(b, info)]))
+
+		id := mprog.IDRequest{Shape: shape(ProgGetFDByID), ID: a, OpenFlags: c}
+		assert.Equal(t, id, DecodeFDByID(b[:EncodeFDByID(b, id)]))
+		id.Shape = shape(ProgGetNextID)
+		assert.Equal(t, id, DecodeNextID(b[:EncodeNextID(b, id)]))
+		pin := mprog.PinRequest{Shape: shape(ObjPin), FD: a, Flags: c}
+		gotPin, path := DecodePin(b[:EncodePin(b, pin, rev)])
+		assert.Equal(t, pin, gotPin)
+		assert.Equal(t, rev, path)
+		get := mprog.GetRequest{Shape: shape(ObjGet), Flags: c}
+		gotGet, path := DecodeGet(b[:EncodeGet(b, get, rev)])
+		assert.Equal(t, get, gotGet)
+		assert.Equal(t, rev, path)
+		command := mprog.CommandRequest{Shape: shape(999), Command: 999}
+		assert.Equal(t, command, DecodeCommand(999, b[:EncodeCommand(b, command)]))
 	})
 }
