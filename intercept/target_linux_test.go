@@ -334,10 +334,10 @@ func namespacesTarget() error {
 
 // Garbage is refused, and nothing else happens.
 func hostileTarget() error {
-	r := rand.New(rand.NewPCG(1, 2))
 	var wg sync.WaitGroup
-	for range 4 {
+	for seed := range uint64(4) {
 		wg.Go(func() {
+			r := rand.New(rand.NewPCG(1, seed))
 			for range 500 {
 				unix.Syscall(unix.SYS_BPF, uintptr(r.Uint32N(40)), uintptr(r.Uint64()), uintptr(r.Uint32N(5000)))
 				unix.Syscall(unix.SYS_RECVMSG, 900, uintptr(r.Uint64()), 0)
