@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command exec-go attaches programs to the netkit device nk0 with cilium/ebpf,
 // as any agent would, and prints what came of it. It knows nothing of this
 // project:
