@@ -231,7 +231,9 @@ func rules() []notify.Rule {
 
 // bpf answers bpf(2). No path continues the call in the kernel.
 func (s *supervisor) bpf(c *notify.Call) {
-	a := s.sim.BPF(s.caller(c), uint32(c.Args[0]), c.Args[1], uint32(c.Args[2]))
+	who := s.caller(c)
+	who.looks = sim.Looks(uint32(c.Args[0]))
+	a := s.sim.BPF(who, uint32(c.Args[0]), c.Args[1], uint32(c.Args[2]))
 	if a.New != nil {
 		a.Value, a.Errno = s.give(c, a.New)
 	} else {

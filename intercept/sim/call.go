@@ -79,6 +79,16 @@ func init() { // a table that its own handlers refer to
 	}
 }
 
+// Looks reports whether a command, by its number, changes nothing: of hooks and
+// of objects, it only tells.
+func Looks(number uint32) bool {
+	switch number {
+	case 1, 4, 11, 12, 15, 16, 23, 31: // lookups, next keys and ids, info, query
+		return true
+	}
+	return false
+}
+
 // BPF answers bpf(2): the checks of __sys_bpf, then the command.
 func (s *Sim) BPF(c Caller, number uint32, address uint64, size uint32) *Answer {
 	s.mu.Lock()

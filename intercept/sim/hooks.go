@@ -153,10 +153,13 @@ func ofNetns(at mprog.AttachType) bool { return at == 17 || at == 36 }
 func (k *call) writeQuery(r *mprog.QueryRequest, arrays attr.Arrays, res mprog.QueryResult) error {
 	out := k.attr[:64]
 	attr.EncodeQueryResult(out, res)
-	segments := []Segment{
-		{k.address + 12, out[12:16]},
-		{k.address + 24, out[24:28]},
-		{k.address + 56, out[56:64]},
+	segments := []Segment{{k.address + 12, out[12:64]}} // what lies between is as it was read
+	if k.size < uint32(len(out)) {
+		segments = []Segment{
+			{k.address + 12, out[12:16]},
+			{k.address + 24, out[24:28]},
+			{k.address + 56, out[56:64]},
+		}
 	}
 	if n := min(r.Count, res.Count); n > 0 && arrays.ProgIDs != 0 {
 		zeros := make([]uint32, n)
