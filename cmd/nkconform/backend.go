@@ -82,10 +82,14 @@ func hostBackend() (*backend, error) {
 	if err != nil { // slower, not wrong
 		restore = func() error { return nil }
 	}
+	cool, err := kernel.Warm()
+	if err != nil { // slower, not wrong
+		cool = func() error { return nil }
+	}
 	return &backend{
 		name: "host", kernel: hostKernel(),
 		open:  func(*trace.File) (mprog.Environment, error) { return pool.New() },
-		close: func() error { return errors.Join(pool.Close(), restore()) },
+		close: func() error { return errors.Join(pool.Close(), cool(), restore()) },
 	}, nil
 }
 
