@@ -139,15 +139,17 @@ func (h *hook) detach(p *Process, c change) error {
 // what set pos.
 func (h *hook) position(p *Process, said string, pos int, flags mprog.Flags, relative entry) (_ int, err error) {
 	if flags&mprog.Before != 0 {
-		if pos, err = h.beside(p, said, pos, "before", relative, front, -1); err != nil {
+		if pos, err = h.beside(said, pos, "before", relative, front, -1); err != nil {
 			return 0, err
 		}
 		said = "before"
+		p.passed(besideBefore, uint64(pos), 0)
 	}
 	if flags&mprog.After != 0 {
-		if pos, err = h.beside(p, said, pos, "after", relative, h.count, +1); err != nil {
+		if pos, err = h.beside(said, pos, "after", relative, h.count, +1); err != nil {
 			return 0, err
 		}
+		p.passed(besideAfter, uint64(pos), 0)
 	}
 	return pos, nil
 }
@@ -155,7 +157,7 @@ func (h *hook) position(p *Process, said string, pos int, flags mprog.Flags, rel
 // beside returns the position that is a step away from the relative object, or
 // the end of that side when there is none; it must be pos, if that is set
 // (bpf_mprog_pos_before, bpf_mprog_pos_after).
-func (h *hook) beside(p *Process, said string, pos int, side string, relative entry, end, step int) (int, error) {
+func (h *hook) beside(said string, pos int, side string, relative entry, end, step int) (int, error) {
 	at := end
 	if relative.prog != nil {
 		i := h.find(relative)
@@ -167,11 +169,6 @@ func (h *hook) beside(p *Process, said string, pos int, side string, relative en
 	if pos != unset && pos != at {
 		return 0, refuse(positionDisagree, "%s says position %d, %s says position %d: they must agree",
 			said, pos, side, at)
-	}
-	if step < 0 {
-		p.passed(besideBefore, uint64(at), 0)
-	} else {
-		p.passed(besideAfter, uint64(at), 0)
 	}
 	return at, nil
 }
