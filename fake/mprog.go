@@ -140,14 +140,14 @@ func (h *hook) detach(p *Process, c change) error {
 func (h *hook) position(p *Process, said string, pos int, flags mprog.Flags, relative entry) (_ int, err error) {
 	if flags&mprog.Before != 0 {
 		if pos, err = h.beside(said, pos, "before", relative, front, -1); err != nil {
-			return 0, err
+			return unset, err
 		}
 		said = "before"
 		p.passed(besideBefore, uint64(pos), 0)
 	}
 	if flags&mprog.After != 0 {
 		if pos, err = h.beside(said, pos, "after", relative, h.count, +1); err != nil {
-			return 0, err
+			return unset, err
 		}
 		p.passed(besideAfter, uint64(pos), 0)
 	}
@@ -162,12 +162,12 @@ func (h *hook) beside(said string, pos int, side string, relative entry, end, st
 	if relative.prog != nil {
 		i := h.find(relative)
 		if i < 0 {
-			return 0, refuse(relativeAbsent, "%s: %s is not on the hook", side, relative)
+			return unset, refuse(relativeAbsent, "%s: %s is not on the hook", side, relative)
 		}
 		at = i + step
 	}
 	if pos != unset && pos != at {
-		return 0, refuse(positionDisagree, "%s says position %d, %s says position %d: they must agree",
+		return unset, refuse(positionDisagree, "%s says position %d, %s says position %d: they must agree",
 			said, pos, side, at)
 	}
 	return at, nil
