@@ -55,7 +55,7 @@ func (p *player) link(s *trace.Statement) (trace.Outcome, error) {
 	}
 	info, err := p.caller(s).ObjectInfo(fd)
 	p.names.fd[name], p.names.id[name], p.names.link[info.ID] = fd, info.ID, name
-	p.names.hook[name] = hook
+	p.names.hook[name] = p.names.placeOf(s, s.Operands[1])
 	return p.outcome(err)
 }
 
@@ -132,23 +132,27 @@ func (p *player) answered(req mprog.QueryRequest, r mprog.QueryResult, errno mpr
 }
 
 // state queries the whole of a hook: its revision and list, or the errno that
-// the query is refused with.
-func (p *player) state(h mprog.Hook) (trace.Outcome, error) {
+// the query is refused with. A hook that no process sees has none.
+func (p *player) state(h place) (o trace.Outcome, seen bool, err error) {
+	viewer := p.viewer(h.netns)
+	if viewer == nil {
+		return trace.Outcome{}, false, nil
+	}
 	req := mprog.QueryRequest{
 		TargetIfindex: h.Ifindex, AttachType: h.Type, Count: queryCount,
 		ProgIDs: make([]uint32, queryCount), LinkIDs: make([]uint32, queryCount),
 	}
-	r, err := p.env.ProgQuery(req)
+	r, err := viewer.ProgQuery(req)
 	errno, ok := mprog.ErrnoOf(err)
 	switch {
 	case !ok:
-		return trace.Outcome{}, fmt.Errorf("query %s: %w", p.names.hookName(h), err)
+		return trace.Outcome{}, false, fmt.Errorf("query %s: %w", p.names.hookName(h.Hook), err)
 	case errno != 0:
-		return trace.Outcome{Errno: errno}, nil
+		return trace.Outcome{Errno: errno}, true, nil
 	}
-	o := p.answered(req, r, 0)
+	o = p.answered(req, r, 0)
 	o.Fields = o.Fields[:1] // the count is the list's length, attach_flags nothing
-	return o, nil
+	return o, true, nil
 }
 
 func (p *player) info(s *trace.Statement) (trace.Outcome, error) {
@@ -182,8 +186,8 @@ func linkTypeName(t mprog.LinkType) string {
 }
 
 // hooksOf returns the hooks that a statement may change.
-func (p *player) hooksOf(s *trace.Statement) []mprog.Hook {
-	var hooks []mprog.Hook
+func (p *player) hooksOf(s *trace.Statement) []place {
+	var hooks []place
 	add := func(word string) {
 		if h, ok := p.names.hook[word]; ok && !slices.Contains(hooks, h) {
 			hooks = append(hooks, h)
@@ -191,9 +195,9 @@ func (p *player) hooksOf(s *trace.Statement) []mprog.Hook {
 	}
 	switch s.Verb {
 	case "attach", "detach", "query":
-		hooks = append(hooks, p.names.hookOf(s.Operands[0]))
+		hooks = append(hooks, p.names.placeOf(s, s.Operands[0]))
 	case "link":
-		hooks = append(hooks, p.names.hookOf(s.Operands[1]))
+		hooks = append(hooks, p.names.placeOf(s, s.Operands[1]))
 	case "link-update", "link-detach":
 		add(s.Operands[0])
 	case "close":
@@ -211,13 +215,4 @@ func (p *player) hooksOf(s *trace.Statement) []mprog.Hook {
 		}
 	}
 	return hooks
-}
-
-// removes reports whether a statement takes away the device of a hook.
-func (p *player) removes(s *trace.Statement, h mprog.Hook) bool {
-	if s.Verb != "delete" && s.Verb != "move" {
-		return false
-	}
-	ifindex := resolve(s.Operands[0], p.names.ifindex)
-	return h.Ifindex == ifindex || h.Ifindex == p.names.pair[ifindex]
 }

@@ -213,7 +213,10 @@ func TestSuiteIsStrict(t *testing.T) {
 		deleted := false // a hook that is gone has no state to give
 		for _, st := range s.Trace.Statements() {
 			deleted = deleted || st.Verb == "delete"
-			if !changes[st.Verb] || st.Answer.Any || deleted && strings.HasPrefix(st.Verb, "link-") {
+			if st.Answer.Any {
+				t.Errorf("%s:%d: %s: give the answer", s.Trace.Name, st.Line, st.Call())
+			}
+			if !changes[st.Verb] || deleted && strings.HasPrefix(st.Verb, "link-") {
 				continue
 			}
 			loose := len(st.Answer.Outcomes) == 0

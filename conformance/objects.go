@@ -24,9 +24,13 @@ func (p *player) netns(s *trace.Statement) (trace.Outcome, error) {
 func (p *player) move(s *trace.Statement) (trace.Outcome, error) {
 	device := s.Operands[0]
 	ifindex := resolve(device, p.names.ifindex)
-	moved, err := p.env.MoveDevice(ifindex, p.names.netns[s.Operands[1]])
+	to := place{netns: p.names.netns[s.Operands[1]]}
+	moved, err := p.env.MoveDevice(ifindex, to.netns)
 	if err == nil {
-		p.names.ifindex[device], p.names.device[moved] = moved, device
+		from := place{Hook: mprog.Hook{Ifindex: ifindex}}
+		to.Ifindex = moved
+		p.names.moved(device, from, to)
+		p.follow(from, to)
 	}
 	return p.outcome(err)
 }
@@ -36,12 +40,13 @@ func (p *player) process(s *trace.Statement) (trace.Outcome, error) {
 	spec.Without, _ = trace.ParseCapabilities(param(s, "without"))
 	process, err := p.env.NewProcess(spec)
 	if err == nil {
-		p.names.process[s.Operands[0]] = process
+		p.names.started(s.Operands[0], process, spec)
 	}
 	return p.outcome(err)
 }
 
 func (p *player) exit(s *trace.Statement) (trace.Outcome, error) {
+	p.names.exited(s.Operands[0])
 	return p.outcome(p.names.process[s.Operands[0]].Exit())
 }
 

@@ -13,10 +13,13 @@ import (
 type player struct {
 	env    mprog.Environment
 	names  *scope
-	reason error // the refusal of the last statement, as the environment gave it
+	reason error                // the refusal of the last statement, as the environment gave it
+	follow func(from, to place) // is told that a device has moved
 }
 
-func newPlayer(env mprog.Environment) *player { return &player{env: env, names: newScope()} }
+func newPlayer(env mprog.Environment) *player {
+	return &player{env: env, names: newScope(), follow: func(from, to place) {}}
+}
 
 // do performs one statement. The error is not a refusal, which is an outcome,
 // but the environment's inability to perform the statement at all.
@@ -105,7 +108,7 @@ func (p *player) device(s *trace.Statement) (trace.Outcome, error) {
 		p.names.ifindex[spec.Name], p.names.device[ifindex] = ifindex, spec.Name
 		if spec.Peer != "" {
 			p.names.ifindex[spec.Peer], p.names.device[peer] = peer, spec.Peer
-			p.names.pair[ifindex], p.names.pair[peer] = peer, ifindex
+			p.names.pair[spec.Name], p.names.pair[spec.Peer] = spec.Peer, spec.Name
 		}
 	}
 	return p.outcome(err)

@@ -67,12 +67,35 @@ func Run(env mprog.Environment, s Scenario) Result {
 // checker plays a trace and knows the state of every hook touched so far.
 type checker struct {
 	*player
-	hooks []mprog.Hook // in the order they were touched first
-	last  map[mprog.Hook]trace.Outcome
+	hooks []place // in the order they were touched first
+	last  map[place]trace.Outcome
 }
 
 func newChecker(env mprog.Environment) *checker {
-	return &checker{player: newPlayer(env), last: map[mprog.Hook]trace.Outcome{}}
+	c := &checker{player: newPlayer(env), last: map[place]trace.Outcome{}}
+	c.follow = c.move
+	return c
+}
+
+// move looks for hooks where their device has moved to. They are as they were.
+func (c *checker) move(from, to place) {
+	for _, h := range slices.Clone(c.hooks) {
+		if h.netns == to.netns && h.Ifindex == to.Ifindex {
+			c.forget(h) // no device was there
+		}
+	}
+	for i, h := range c.hooks {
+		if at := h.moved(from, to); at != h {
+			c.hooks[i], c.last[at] = at, c.last[h]
+			delete(c.last, h)
+		}
+	}
+}
+
+// forget is for a hook whose state nobody knows.
+func (c *checker) forget(h place) {
+	delete(c.last, h)
+	c.hooks = slices.DeleteFunc(c.hooks, func(other place) bool { return other == h })
 }
 
 // step performs a statement and compares. The error is the environment's.
@@ -101,10 +124,14 @@ func (c *checker) observe(s *trace.Statement) (came trace.Outcome, failure *Fail
 		if _, known := c.last[h]; known {
 			continue
 		}
-		if c.last[h], err = c.state(h); err != nil {
+		state, seen, err := c.state(h)
+		if err != nil {
 			return came, nil, err
 		}
-		c.hooks = append(c.hooks, h)
+		if seen {
+			c.last[h] = state
+			c.hooks = append(c.hooks, h)
+		}
 	}
 	if came, err = c.do(s); err != nil {
 		return came, nil, err
@@ -113,7 +140,8 @@ func (c *checker) observe(s *trace.Statement) (came trace.Outcome, failure *Fail
 		return came, nil, err
 	}
 	if len(touched) == 1 && s.Verb != "query" {
-		if state := c.last[touched[0]]; state.Errno == 0 {
+		state, known := c.last[touched[0]]
+		if known && state.Errno == 0 && c.viewer(touched[0].netns) != nil {
 			came.Fields, came.List, came.Listed = state.Fields, state.List, true
 		}
 	}
@@ -122,16 +150,22 @@ func (c *checker) observe(s *trace.Statement) (came trace.Outcome, failure *Fail
 
 // compareHooks queries every hook touched so far. Only a statement that
 // succeeds may change a hook, and only the one it touches.
-func (c *checker) compareHooks(s *trace.Statement, refused bool, touched []mprog.Hook) (*Failure, error) {
+func (c *checker) compareHooks(s *trace.Statement, refused bool, touched []place) (*Failure, error) {
 	var failure *Failure
-	for _, h := range c.hooks {
-		state, err := c.state(h)
+	for _, h := range slices.Clone(c.hooks) {
+		state, seen, err := c.state(h)
 		if err != nil {
 			return nil, err
 		}
+		mayChange := !refused && s.Verb != "query" && (slices.Contains(touched, h) || c.names.removes(s, h))
+		if !seen {
+			if mayChange {
+				c.forget(h)
+			}
+			continue
+		}
 		before := c.last[h]
 		c.last[h] = state
-		mayChange := !refused && s.Verb != "query" && (slices.Contains(touched, h) || c.removes(s, h))
 		if mayChange || failure != nil || equal(before, state) {
 			continue
 		}
@@ -140,7 +174,7 @@ func (c *checker) compareHooks(s *trace.Statement, refused bool, touched []mprog
 			why = "a refusal"
 		}
 		failure = &Failure{
-			Expected: fmt.Sprintf("%s unchanged by %s: %s", c.names.hookName(h), why, before),
+			Expected: fmt.Sprintf("%s unchanged by %s: %s", c.names.hookName(h.Hook), why, before),
 			Came:     state.String(),
 		}
 	}

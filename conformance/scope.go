@@ -16,24 +16,27 @@ type scope struct {
 	ifindex map[string]uint32
 	fd      map[string]uint32
 	id      map[string]uint32
-	hook    map[string]mprog.Hook // of a link, as it was created
-	pin     map[string]string     // by path: the name of what is pinned there
+	hook    map[string]place  // of a link
+	pin     map[string]string // by path: the name of what is pinned there
 	netns   map[string]mprog.Netns
 	process map[string]mprog.Process
+	home    map[string]mprog.Netns // of a process or a device, where that is not the first
 
 	device map[uint32]string // by ifindex
 	prog   map[uint32]string // by id
 	link   map[uint32]string // by id
-	pair   map[uint32]uint32 // ifindex of the other end
+	pair   map[string]string // the other end of a device
+
+	viewers []viewer
 }
 
 func newScope() *scope {
 	return &scope{
 		ifindex: map[string]uint32{"lo": 1}, fd: map[string]uint32{}, id: map[string]uint32{},
-		hook: map[string]mprog.Hook{}, pin: map[string]string{},
-		netns: map[string]mprog.Netns{}, process: map[string]mprog.Process{},
+		hook: map[string]place{}, pin: map[string]string{},
+		netns: map[string]mprog.Netns{}, process: map[string]mprog.Process{}, home: map[string]mprog.Netns{},
 		device: map[uint32]string{1: "lo"},
-		prog:   map[uint32]string{}, link: map[uint32]string{}, pair: map[uint32]uint32{},
+		prog:   map[uint32]string{}, link: map[uint32]string{}, pair: map[string]string{},
 	}
 }
 
@@ -56,6 +59,7 @@ func (s *scope) resolveID(word string) uint32 {
 	return resolve(name, s.id) + above
 }
 
+// hookOf returns the hook that a word names.
 func (s *scope) hookOf(word string) mprog.Hook {
 	device, typ, _ := trace.SplitHook(word)
 	return mprog.Hook{Ifindex: resolve(device, s.ifindex), Type: typ}
