@@ -3,7 +3,7 @@
 GO ?= go
 IMAGE ?= debian:6.12
 
-.PHONY: help build test lint workflows matrix suite host vm vm-deps fuzz bench
+.PHONY: help build test lint workflows matrix suite host libbpf vm vm-deps fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ suite: ## the suite on the fake
 
 host: ## the suite on the running kernel (as root)
 	$(GO) run ./cmd/nkconform run --backend host
+
+libbpf: build ## the suite through libbpf on the running kernel (as root)
+	adapter/libbpf/build.sh bin/libbpf
+	bin/nkconform run --backend testee:bin/libbpf/libbpf-testee --known adapter/libbpf/deviations.txt
 
 vm: ## the suite on the kernel IMAGE, booted for it
 	$(GO) run ./cmd/nkconform run --backend vm:$(IMAGE)

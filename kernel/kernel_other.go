@@ -20,6 +20,9 @@ func New() (*Kernel, error) {
 // Run returns an error that wraps [ErrUnavailable].
 func (*Kernel) Run(func()) error { return errNotLinux() }
 
+// Enter returns an error that wraps [ErrUnavailable].
+func (*Kernel) Enter() error { return errNotLinux() }
+
 // Warm returns an error that wraps [ErrUnavailable].
 func Warm() (restore func() error, err error) { return nil, errNotLinux() }
 

@@ -136,3 +136,7 @@ func plainErrno(err error) error {
 	}
 	return err
 }
+
+// Enter moves the calling thread, to which its goroutine must be locked, into the
+// first process's network namespace, for what is to run there besides bpf(2).
+func (k *Kernel) Enter() error { return k.netns0().enter() }

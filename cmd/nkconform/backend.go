@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/nkconform/nkconform/adapter/testee"
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/kernel"
 	"github.com/nkconform/nkconform/mprog"
@@ -33,13 +35,16 @@ func localBackend(name string) (*backend, error) {
 		}
 		return fakeBackend(name, release), nil
 	}
+	if command, ok := strings.CutPrefix(name, "testee:"); ok {
+		return testeeBackend(name, strings.Fields(command))
+	}
 	switch name {
 	case "fake":
 		return fakeBackend(name, fake.Newest), nil
 	case "host":
 		return hostBackend()
 	}
-	return nil, fmt.Errorf("unknown backend %q: expected fake, fake:VERSION, host or vm:IMAGE", name)
+	return nil, fmt.Errorf("unknown backend %q: expected fake, fake:VERSION, host, testee:CMD or vm:IMAGE", name)
 }
 
 func fakeBackend(name string, release fake.Release) *backend {
@@ -78,19 +83,49 @@ func hostBackend() (*backend, error) {
 	if err := env.Shutdown(); err != nil {
 		return nil, err
 	}
-	restore, err := kernel.ExpediteRCU()
-	if err != nil { // slower, not wrong
-		restore = func() error { return nil }
-	}
-	cool, err := kernel.Warm()
-	if err != nil { // slower, not wrong
-		cool = func() error { return nil }
-	}
+	restore := prepareKernel()
 	return &backend{
 		name: "host", kernel: hostKernel(),
 		open:  func(*trace.File) (mprog.Environment, error) { return pool.New() },
-		close: func() error { return errors.Join(pool.Close(), cool(), restore()) },
+		close: func() error { return errors.Join(pool.Close(), restore()) },
 	}, nil
+}
+
+// testeeBackend is the running kernel through another program.
+func testeeBackend(name string, command []string) (*backend, error) {
+	if len(command) == 0 {
+		return nil, errors.New("backend testee: expected testee:CMD, a program and its arguments")
+	}
+	t, err := testee.New(command...)
+	if err != nil {
+		return nil, err
+	}
+	restore := prepareKernel()
+	through := hostKernel()
+	through.Release += " through " + t.Name()
+	return &backend{
+		name: name, kernel: through,
+		open:  func(*trace.File) (mprog.Environment, error) { return t.Open() },
+		close: func() error { return errors.Join(t.Close(), restore()) },
+	}, nil
+}
+
+// prepareKernel makes what the suite does cheaper for the running kernel, as far
+// as it can. Without that it is slower, not wrong.
+func prepareKernel() (restore func() error) {
+	var undo []func() error
+	for _, prepare := range []func() (func() error, error){kernel.ExpediteRCU, kernel.Warm} {
+		if f, err := prepare(); err == nil {
+			undo = append(undo, f)
+		}
+	}
+	return func() error {
+		var err error
+		for _, f := range slices.Backward(undo) {
+			err = errors.Join(err, f())
+		}
+		return err
+	}
 }
 
 func isVM(name string) (image string, ok bool) { return strings.CutPrefix(name, vmPrefix) }

@@ -46,6 +46,8 @@ Backends:
   fake:6.12  the same as another version
   host       the running kernel, in a network namespace of its own: needs root
   vm:IMAGE   a kernel booted for this run: needs QEMU, not root, not KVM
+  testee:CMD the running kernel through a library: CMD makes the attaching calls
+             that it reads from its input; see docs/libraries.md
 IMAGE is a file, or debian:VERSION for the newest kernel package of Debian whose
 version begins with VERSION.`,
 		Example: `  nkconform run
@@ -58,7 +60,7 @@ version begins with VERSION.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, fake:VERSION, host or vm:IMAGE")
+	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, fake:VERSION, host, testee:CMD or vm:IMAGE")
 	f.StringVarP(&o.scenarios, "scenarios", "s", "", "folder of .trace files to run instead of the suite")
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.StringVar(&o.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
