@@ -10,7 +10,6 @@ package harness
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -21,6 +20,8 @@ import (
 type Machine interface {
 	// Name is the name by which Pick knows the machine.
 	Name() string
+	// HostFiles reports whether the guest sees the host's files unasked.
+	HostFiles() bool
 	// Available returns nil if the machine can run here, and otherwise an
 	// *UnavailableError that says what is missing and how to get it.
 	Available() error
@@ -96,58 +97,4 @@ type Result struct {
 	KernelTrouble []string
 	// Accel is what executed the guest: "kvm", "tcg" or "uml".
 	Accel string
-}
-
-// Pick returns the machine called name. "auto" is the fastest one that boots
-// this kind of image and is available, or the one to install if none is.
-func Pick(name string, img image.Image) (Machine, error) {
-	if name != "auto" {
-		for _, m := range machines {
-			if m.Name() != name {
-				continue
-			}
-			if !m.boots(img.Kind) {
-				return nil, fmt.Errorf("machine %s does not boot %s images", name, img.Kind)
-			}
-			return m, nil
-		}
-		return nil, fmt.Errorf("unknown machine %q: want auto, %s", name, names())
-	}
-	var first Machine
-	for _, m := range machines {
-		if !m.boots(img.Kind) {
-			continue
-		}
-		if m.Available() == nil {
-			return m, nil
-		}
-		if first == nil {
-			first = m
-		}
-	}
-	if first == nil {
-		return nil, fmt.Errorf("no machine boots %s images", img.Kind)
-	}
-	return first, nil
-}
-
-// bootable is a Machine that knows which images are for it.
-type bootable interface {
-	Machine
-	boots(image.Kind) bool
-}
-
-func names() string {
-	s := ""
-	for i, m := range machines {
-		switch i {
-		case 0:
-		case len(machines) - 1:
-			s += " or "
-		default:
-			s += ", "
-		}
-		s += m.Name()
-	}
-	return s
 }

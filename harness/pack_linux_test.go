@@ -115,9 +115,9 @@ func TestPick(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "vng", m.Name())
 	_, err = Pick("qemu", image.Image{Kind: image.UML})
-	assert.EqualError(t, err, "machine qemu does not boot uml images")
+	assert.EqualError(t, err, "machine qemu is not available: it does not boot uml images")
 	_, err = Pick("bochs", image.Image{Kind: image.BZImage})
-	assert.EqualError(t, err, `unknown machine "bochs": want auto, uml, qemu or vng`)
+	assert.EqualError(t, err, `unknown machine "bochs": expected auto, uml, qemu or vng`)
 }
 
 func TestParseTSC(t *testing.T) {

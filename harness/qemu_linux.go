@@ -19,9 +19,13 @@ import (
 // command and what it needs, and nothing else.
 type qemu struct{}
 
+func init() { register(qemu{}) }
+
 const qemuProgram = "qemu-system-x86_64"
 
-func (qemu) Name() string { return "qemu" }
+func (qemu) Name() string    { return "qemu" }
+func (qemu) slowness() int   { return 2 }
+func (qemu) HostFiles() bool { return false }
 
 func (qemu) boots(k image.Kind) bool { return k == image.BZImage }
 

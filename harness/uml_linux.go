@@ -17,7 +17,11 @@ import (
 // host, with the same initramfs as qemu.
 type uml struct{}
 
-func (uml) Name() string { return "uml" }
+func init() { register(uml{}) }
+
+func (uml) Name() string    { return "uml" }
+func (uml) slowness() int   { return 1 }
+func (uml) HostFiles() bool { return false }
 
 func (uml) boots(k image.Kind) bool { return k == image.UML }
 

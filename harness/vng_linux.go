@@ -18,11 +18,15 @@ import (
 // root file system, so the command finds everything that the host has.
 type vng struct{}
 
+func init() { register(vng{}) }
+
 // vngBootTimeout allows for virtme-ng's init, a shell script that starts half
 // a distribution before it runs a command.
 const vngBootTimeout = 3 * DefaultBootTimeout
 
-func (vng) Name() string { return "vng" }
+func (vng) Name() string    { return "vng" }
+func (vng) slowness() int   { return 3 }
+func (vng) HostFiles() bool { return true }
 
 func (vng) boots(k image.Kind) bool { return k == image.BZImage || k == image.VNG }
 

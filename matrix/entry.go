@@ -5,22 +5,20 @@ package matrix
 import (
 	_ "embed"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/nkconform/nkconform/harness"
 )
 
 // Entry is one row of a matrix: a kernel and the machine that boots it.
 type Entry struct {
 	Image   string `json:"image"` // as harness/image resolves it
-	Machine string `json:"vm"`    // qemu, vng, uml, or auto for the fastest that can
+	Machine string `json:"vm"`    // a kind of machine, or auto for the fastest that can
 }
 
-// machines are the names that an entry may end with.
-var machines = []string{"auto", "qemu", "vng", "uml"}
-
 // Auto chooses the machine by the image.
-const Auto = "auto"
+const Auto = harness.Auto
 
 // String is the entry as it is written: IMAGE, or IMAGE@MACHINE.
 func (e Entry) String() string {
@@ -34,14 +32,14 @@ func (e Entry) String() string {
 // text names none.
 func ParseEntry(text, machine string) (Entry, error) {
 	e := Entry{Image: text, Machine: machine}
-	if i := strings.LastIndexByte(text, '@'); i >= 0 && slices.Contains(machines, text[i+1:]) {
+	if i := strings.LastIndexByte(text, '@'); i >= 0 && harness.Known(text[i+1:]) {
 		e.Image, e.Machine = text[:i], text[i+1:]
 	}
 	if e.Image == "" {
 		return e, fmt.Errorf("%q names no image", text)
 	}
-	if !slices.Contains(machines, e.Machine) {
-		return e, fmt.Errorf("unknown machine %q: expected auto, qemu, vng or uml", e.Machine)
+	if !harness.Known(e.Machine) {
+		return e, fmt.Errorf("unknown machine %q: expected %s", e.Machine, harness.Names())
 	}
 	return e, nil
 }

@@ -17,7 +17,7 @@ func TestParseEntry(t *testing.T) {
 		{"debian:6.12@auto", "vng", Entry{"debian:6.12", "auto"}, ""},
 		{"/tmp/a@b/vmlinuz", "qemu", Entry{"/tmp/a@b/vmlinuz", "qemu"}, ""},
 		{"@vng", "auto", Entry{}, `"@vng" names no image`},
-		{"k", "xen", Entry{}, `unknown machine "xen"`},
+		{"k", "no machine", Entry{}, `unknown machine "no machine"`},
 	} {
 		got, err := ParseEntry(tc.text, tc.machine)
 		if tc.err != "" {

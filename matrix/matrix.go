@@ -100,13 +100,9 @@ func order(entries []Entry) []int {
 	for i := range list {
 		list[i] = i
 	}
-	slow := func(i int) int {
-		if entries[i].Machine == "vng" {
-			return 0
-		}
-		return 1
-	}
-	slices.SortStableFunc(list, func(a, b int) int { return slow(a) - slow(b) })
+	slices.SortStableFunc(list, func(a, b int) int {
+		return harness.Slowness(entries[b].Machine) - harness.Slowness(entries[a].Machine)
+	})
 	return list
 }
 

@@ -102,7 +102,7 @@ func TestTextOfOneRun(t *testing.T) {
 	run := sample().Runs[0]
 	text := write(t, report.New(run), report.Text)
 	require.Contains(t, text, "skip 1: needs ")
-	require.Contains(t, text, "debian:6.1 on 6.1.9 (x86_64), qemu/tcg: boot 1.5 s, suite 0.2 s, total 4.0 s\n")
+	require.Contains(t, text, "debian:6.1 on 6.1.9 (x86_64), qemu/tcg: boot 1.5 s, suite 0.2 s, total 4.0 s, came up at the second boot\n")
 	require.NotContains(t, text, "KERNEL", "no table for one")
 	var b bytes.Buffer
 	require.NoError(t, report.New(run).Write(&b, report.Text, report.Style{Verbose: true, Color: true}))

@@ -14,6 +14,9 @@ type row struct {
 	OK                                         bool
 }
 
+// secondBoot is told of a kernel whose first boot was lost without a word.
+const secondBoot = "came up at the second boot"
+
 // rows are the lines of the table of kernels, as text and pages show it.
 func (r *Results) rows() []row {
 	rows := make([]row, len(r.Runs))
@@ -26,7 +29,7 @@ func (r *Results) rows() []row {
 		if vm := run.VM; vm != nil {
 			o.Machine, o.Boot, o.Total = vm.Machine+"/"+vm.Accel, brief(vm.Boot), brief(vm.Total)
 			if vm.Boots > 1 && o.Note == "" {
-				o.Note = "came up at the second boot"
+				o.Note = secondBoot
 			}
 		}
 	}

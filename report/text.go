@@ -127,9 +127,18 @@ func (run *Run) verbose(b *strings.Builder, style Style, named bool) {
 
 // closing names the kernel of a single run.
 func (run *Run) closing(b *strings.Builder) {
-	fmt.Fprintf(b, "%s on %s (%s)", run.Name, run.Kernel.Release, run.Kernel.Machine)
+	b.WriteString(run.Name)
+	if run.Kernel.Release != "" {
+		fmt.Fprintf(b, " on %s", run.Kernel.Release)
+	}
+	if run.Kernel.Machine != "" {
+		fmt.Fprintf(b, " (%s)", run.Kernel.Machine)
+	}
 	if vm := run.VM; vm != nil {
 		fmt.Fprintf(b, ", %s/%s: boot %.1f s, suite %.1f s, total %.1f s", vm.Machine, vm.Accel, vm.Boot, run.Seconds, vm.Total)
+	}
+	if run.VM != nil && run.VM.Boots > 1 {
+		b.WriteString(", " + secondBoot)
 	}
 	b.WriteString("\n")
 	if run.Stopped != "" {

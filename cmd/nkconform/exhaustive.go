@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nkconform/nkconform/conformance/lockstep"
+	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -44,7 +45,7 @@ to the same state are continued once.`,
 	f.Int16Var(&o.universe.Links, "links", 2, "how many links")
 	f.IntVar(&o.universe.Steps, "steps", 5, "length of the longest traces")
 	f.BoolVar(&o.progress, "progress", stderrIsTerminal(), "tell on stderr how it goes")
-	f.StringVar(&o.vm.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
+	f.StringVar(&o.vm.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	return c
 }
 

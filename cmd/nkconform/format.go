@@ -12,7 +12,9 @@ func formatCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "fmt FILE...",
 		Short: "Write traces in the printer's form",
-		Args:  cobra.MinimumNArgs(1),
+		Example: `  nkconform fmt my.trace
+  nkconform fmt testdata/scenarios/*/*.trace`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
 			for _, file := range files {
 				text, err := os.ReadFile(file)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nkconform/nkconform/conformance/lockstep"
+	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -64,7 +65,7 @@ With vm:IMAGE both backends run in the guest.`,
 	f.StringVar(&o.save, "save", "", "folder to write the sequences to, as traces with the answers of the second backend")
 	f.BoolVar(&o.shrink, "shrink", true, "shrink what is found")
 	f.BoolVar(&o.progress, "progress", stderrIsTerminal(), "tell on stderr how it goes")
-	f.StringVar(&o.vm.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
+	f.StringVar(&o.vm.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	return c
 }
 

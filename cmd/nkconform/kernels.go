@@ -20,8 +20,11 @@ func kernelsCommand() *cobra.Command {
 		Use:   "kernels",
 		Short: "List, fetch and build kernels to boot",
 		Long:  "Kernels looks after the kernels that run, matrix and vm boot. An IMAGE is one of\n\n" + image.Forms,
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  nkconform kernels list
+  nkconform kernels fetch debian:7.1
+  nkconform kernels build uml --source debian:7.3`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(kernelsListCommand(), kernelsFetchCommand(), kernelsPruneCommand(), kernelsBuildCommand())
 	return c
@@ -131,8 +134,10 @@ func kernelsBuildCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build",
 		Short: "Build a kernel that no one packages",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  nkconform kernels build uml --source debian:7.3
+  nkconform kernels build uml --source ~/src/linux`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	var source string
 	uml := &cobra.Command{

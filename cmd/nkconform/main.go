@@ -54,6 +54,10 @@ boots in a virtual machine.
 
 Exit status: 0 all passed, 1 something failed, 2 wrong usage or an environment
 that cannot run what is asked.`,
+		Example: `  nkconform run
+  nkconform matrix debian:6.12 debian:7.3
+  go test -exec 'nkconform exec --' ./...
+  go test -exec 'nkconform vm debian:7.1 --' ./...`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },

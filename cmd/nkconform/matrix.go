@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/report"
 )
@@ -58,7 +59,7 @@ never says a word is booted once more.`,
 	}
 	f := c.Flags()
 	f.IntVarP(&o.jobs, "jobs", "j", 0, "kernels at once (default: what cores and memory allow)")
-	f.StringSliceVar(&o.machines, "vm", []string{matrix.Auto}, "machine that boots: auto, qemu, vng or uml; several for a row each")
+	f.StringSliceVar(&o.machines, "vm", []string{matrix.Auto}, "machine that boots: "+harness.Names()+"; several for a row each")
 	f.StringVar(&o.list, "list", "", "file that lists the kernels")
 	f.StringVar(&o.shard, "shard", "", "only share `i/n` of the kernels, such as 1/3")
 	f.BoolVar(&o.plan, "plan", false, "print as JSON what would run, in the form of a CI matrix, and stop")
@@ -119,6 +120,12 @@ func (o matrixOptions) entriesOn(machine string, images []string) ([]matrix.Entr
 
 func runMatrix(ctx context.Context, o matrixOptions, images []string) error {
 	if _, err := report.ParseFormat(o.format); err != nil {
+		return err
+	}
+	if o.jobs < 0 {
+		return fmt.Errorf("bad number %d for --jobs: expected 1 or more", o.jobs)
+	}
+	if err := positive(map[string]time.Duration{"boot-timeout": o.boot, "timeout": o.timeout, "total-timeout": o.total}); err != nil {
 		return err
 	}
 	entries, err := o.entries(images)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nkconform/nkconform/conformance"
+	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
@@ -49,7 +50,7 @@ the answers are not theirs, the file is left as it is and the exit status is 1.`
 	f := c.Flags()
 	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, host or vm:IMAGE")
 	f.BoolVar(&o.note, "note", false, "name the kernel in a comment")
-	f.StringVar(&o.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
+	f.StringVar(&o.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	f.DurationVar(&o.timeout, "timeout", 30*time.Minute, "limit for a virtual machine, from boot to end")
 	f.BoolVar(&o.print, "print", false, "in the guest: print what is recorded")
 	_ = f.MarkHidden("print") // the flag is defined above

@@ -15,6 +15,7 @@ import (
 	"github.com/nkconform/nkconform"
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/deviation"
+	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/report"
 )
 
@@ -63,7 +64,7 @@ version begins with VERSION.`,
 	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, fake:VERSION, host, testee:CMD or vm:IMAGE")
 	f.StringVarP(&o.scenarios, "scenarios", "s", "", "folder of .trace files to run instead of the suite")
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
-	f.StringVar(&o.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
+	f.StringVar(&o.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit for a virtual machine, from boot to end")
 	f.StringVar(&o.deviations, "known", "", "file of known deviations")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")

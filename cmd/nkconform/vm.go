@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/term"
 
@@ -22,6 +23,16 @@ func progress() io.Writer {
 		return os.Stderr
 	}
 	return io.Discard
+}
+
+// positive checks limits of time; zero is the default of each.
+func positive(limits map[string]time.Duration) error {
+	for flag, limit := range limits {
+		if limit < 0 {
+			return fmt.Errorf("bad time %s for --%s: expected more than 0", limit, flag)
+		}
+	}
+	return nil
 }
 
 // guestSuite is the suite as this program runs it in a guest.
@@ -45,6 +56,9 @@ func guestSuite(dir string, patterns []string, chosen []conformance.Scenario, kn
 // runVM runs the scenarios in a kernel booted for it.
 func runVM(ctx context.Context, o runOptions, image string, patterns []string,
 	chosen []conformance.Scenario, known deviation.List) (*report.Results, error) {
+	if err := positive(map[string]time.Duration{"timeout": o.timeout}); err != nil {
+		return nil, err
+	}
 	suite, err := guestSuite(o.scenarios, patterns, chosen, known)
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ says: its complaint goes to stderr, and the exit status is not 0.`,
 	}
 	f := c.Flags()
 	f.SetInterspersed(false) // flags after IMAGE are the command's
-	f.StringVar(&o.machine, "vm", "auto", "machine that boots the image: auto, qemu, vng or uml")
+	f.StringVar(&o.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	f.StringSliceVar(&o.with, "with", nil, "further file or folder for the guest, at the same path")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "NAME=VALUE for the command's environment")
 	f.BoolVar(&o.bare, "bare", false, "leave the working directory out")
@@ -78,11 +78,18 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	if len(argv) == 0 {
 		return errors.New("no command given: expected IMAGE -- CMD [ARG...]")
 	}
-	img, err := image.Resolve(ctx, ref, image.Options{Progress: progress()})
+	if err := positive(map[string]time.Duration{"timeout": o.timeout}); err != nil {
+		return err
+	}
+	entry, err := matrix.ParseEntry(ref, o.machine)
 	if err != nil {
 		return err
 	}
-	m, err := harness.Pick(o.machine, img)
+	img, err := image.Resolve(ctx, entry.Image, image.Options{Progress: progress()})
+	if err != nil {
+		return err
+	}
+	m, err := harness.Pick(entry.Machine, img)
 	if err != nil {
 		return err
 	}
@@ -91,7 +98,7 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 		return fmt.Errorf("find the working directory: %w", err)
 	}
 	files := o.with
-	if !o.bare && m.Name() != "vng" { // which shows the host's own files
+	if !o.bare && !m.HostFiles() {
 		if err := checkSize(dir); err != nil {
 			return err
 		}

@@ -2,10 +2,12 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -51,9 +53,9 @@ func resolve(ctx context.Context, ref string, opts Options) (Image, error) {
 	case "path":
 		return file(BZImage, arg)
 	case "tree":
-		return file(BZImage, filepath.Join(arg, "arch/x86/boot/bzImage"))
+		return tree(arg)
 	case "uml":
-		return file(UML, arg)
+		return program(arg)
 	case "debian":
 		return resolveDebian(ctx, arg, opts)
 	case "vng":
@@ -68,8 +70,32 @@ func resolve(ctx context.Context, ref string, opts Options) (Image, error) {
 	return Image{}, fmt.Errorf("unknown kind %q; an image is one of\n%s", kind, Forms)
 }
 
+// tree returns the image that was built in a source tree.
+func tree(dir string) (Image, error) {
+	img, err := file(BZImage, filepath.Join(dir, "arch/x86/boot/bzImage"))
+	if _, errTree := os.Stat(filepath.Join(dir, "arch/x86")); errors.Is(err, os.ErrNotExist) && errTree == nil {
+		return Image{}, fmt.Errorf("no kernel is built there, by make bzImage: %w", err)
+	}
+	return img, err
+}
+
+// program returns the image that is a program of the host.
+func program(path string) (Image, error) {
+	img, err := file(UML, path)
+	if err != nil {
+		return Image{}, err
+	}
+	if fi, err := os.Stat(img.Kernel); err == nil && fi.Mode()&0o111 == 0 && runtime.GOOS == "linux" {
+		return Image{}, fmt.Errorf("%s is not a program: nobody may execute it", path)
+	}
+	return img, nil
+}
+
 // file returns the image in a regular file.
 func file(kind Kind, path string) (Image, error) {
+	if path == "" {
+		return Image{}, errors.New("no file is named")
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return Image{}, err

@@ -28,7 +28,7 @@ func TestResolveFiles(t *testing.T) {
 	dir := t.TempDir()
 	kernel := filepath.Join(dir, "arch/x86/boot/bzImage")
 	require.NoError(t, os.MkdirAll(filepath.Dir(kernel), 0o755))
-	require.NoError(t, os.WriteFile(kernel, nil, 0o644))
+	require.NoError(t, os.WriteFile(kernel, nil, 0o755))
 	for ref, want := range map[string]Image{
 		kernel:           {Kind: BZImage, Kernel: kernel},
 		"path:" + kernel: {Kind: BZImage, Kernel: kernel},
@@ -45,11 +45,18 @@ func TestResolveFiles(t *testing.T) {
 
 func TestResolveErrors(t *testing.T) {
 	ownCache(t)
+	bare, data := t.TempDir(), filepath.Join(t.TempDir(), "linux")
+	require.NoError(t, os.MkdirAll(filepath.Join(bare, "arch/x86"), 0o755))
+	require.NoError(t, os.WriteFile(data, nil, 0o644))
 	for ref, want := range map[string]string{
 		"no/such/file":      "no such file",
 		"path:no/such/file": "no such file",
 		t.TempDir():         "not a regular file",
+		"path:":             "no file is named",
+		"":                  "no file is named",
 		"tree:no/such/tree": "no such file",
+		"tree:" + bare:      "no kernel is built there",
+		"uml:" + data:       "is not a program",
 		"fedora:41":         "unknown kind",
 		"debian:":           "bad version",
 		"debian:trixie":     "bad version",

@@ -51,6 +51,9 @@ func buildUML(ctx context.Context, source string, opts Options) (string, error) 
 	if tree, err = filepath.Abs(tree); err != nil {
 		return "", err
 	}
+	if _, err := os.Stat(filepath.Join(tree, "arch/um")); err != nil {
+		return "", fmt.Errorf("this is no kernel source tree: %w", err)
+	}
 	b := builder{tree, filepath.Join(work, "out"), opts}
 	release, err := b.build(ctx)
 	if err != nil {

@@ -20,6 +20,7 @@ func TestBuildUMLFails(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	_, err := BuildUML(t.Context(), t.TempDir(), Options{})
 	require.ErrorContains(t, err, "build uml from ")
+	require.ErrorContains(t, err, "no kernel source tree")
 	left, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "nkconform/uml/*"))
 	require.NoError(t, err)
 	hidden, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "nkconform/uml/.*"))
@@ -36,11 +37,13 @@ linux:
 	@mkdir -p "$(O)/include/config"
 	@echo 7.9.1 > "$(O)/include/config/kernel.release"
 	@echo a kernel > "$(O)/linux"
+	@chmod +x "$(O)/linux"
 `
 
 func TestBuildUML(t *testing.T) {
 	tree := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	require.NoError(t, os.MkdirAll(filepath.Join(tree, "arch/um"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(tree, "Makefile"), []byte(stubMakefile), 0o644))
 	ref, err := BuildUML(t.Context(), tree, Options{})
 	if err != nil && strings.Contains(err.Error(), " is missing: install") {

@@ -1,4 +1,0 @@
-package harness
-
-// machines are all there are, the fastest first.
-var machines = []bootable{uml{}, qemu{}, vng{}}
