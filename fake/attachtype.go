@@ -46,11 +46,11 @@ type typeSet uint64
 
 func (s typeSet) has(at mprog.AttachType) bool { return at < 64 && s>>at&1 != 0 }
 
-// Attach types that lead to other subsystems, as on Linux 6.18. A type that is
-// in no set is EINVAL, and so are types of later kernels, which are of tracing.
+// Attach types that lead to other subsystems, as on Linux 7.3. A type that is
+// in no set is EINVAL.
 const (
 	// typed ones belong to a program type (attach_type_to_prog_type).
-	typed typeSet = 1<<33 - 1 | 1<<34 | 1<<36 | 1<<37 | 1<<38 | 1<<43 | 0x1f<<49
+	typed typeSet = 1<<33 - 1 | 1<<34 | 1<<36 | 1<<37 | 1<<38 | 1<<43 | 0x1f<<49 | 0xf<<58
 	// cgroup ones are detached from and queried on a cgroup.
 	cgroup typeSet = 1<<4 - 1 | 1<<6 | 0xff<<8 | 0x1f<<18 | 0xf<<29 | 1<<34 | 1<<43 | 0x1f<<49
 	// elsewhere are more that are detached or queried: LSM, sockmaps, network
@@ -58,11 +58,14 @@ const (
 	elsewhere typeSet = 1<<4 | 1<<5 | 1<<7 | 1<<17 | 1<<27 | 1<<36 | 1<<38
 )
 
+// knows reports whether the releases know an attach type, and it is in a set.
+func (g *generation) knows(s typeSet, at mprog.AttachType) bool { return at < g.types && s.has(at) }
+
 // attachOther answers an attach with another type. None takes a program that can
 // be loaded here; what matters is whether the kernel gets as far as to look at
 // the fd.
 func (p *Process) attachOther(r *mprog.AttachRequest) error {
-	if !typed.has(r.AttachType) || p.files[r.AttachFD] != nil {
+	if !p.kernel.release.knows(typed, r.AttachType) || p.files[r.AttachFD] != nil {
 		return refuse(attachTypeUnknown, "attach type %d takes no such program", r.AttachType)
 	}
 	if r.Flags != 0 || r.Relative != 0 || r.ExpectedRevision != 0 {
@@ -73,18 +76,18 @@ func (p *Process) attachOther(r *mprog.AttachRequest) error {
 }
 
 // detachOther answers a detach with another type.
-func detachOther(r *mprog.DetachRequest) error {
-	if cgroup.has(r.AttachType) && (r.Flags != 0 || r.Relative != 0 || r.ExpectedRevision != 0) {
+func (g *generation) detachOther(r *mprog.DetachRequest) error {
+	if g.knows(cgroup, r.AttachType) && (r.Flags != 0 || r.Relative != 0 || r.ExpectedRevision != 0) {
 		return unsupported(mprog.OpProgDetach, r.AttachType)
 	}
-	return other(mprog.OpProgDetach, r.AttachType, r.TargetIfindex)
+	return g.other(mprog.OpProgDetach, r.AttachType, r.TargetIfindex)
 }
 
 // other answers a command that looks for what it works on. There are no
 // cgroups, so that no number is the fd of one.
-func other(op mprog.Op, at mprog.AttachType, target uint32) error {
+func (g *generation) other(op mprog.Op, at mprog.AttachType, target uint32) error {
 	switch {
-	case cgroup.has(at):
+	case g.knows(cgroup, at):
 		return refuse(attachTypeCgroup, "attach type %d: %d is not the fd of a cgroup", at, target)
 	case elsewhere.has(at):
 		return unsupported(op, at)

@@ -90,7 +90,7 @@ func (p *Process) progDetach(r mprog.DetachRequest) (err error) {
 		}
 	}
 	if p.kernel.hooks(r.AttachType) == unknown {
-		return detachOther(&r)
+		return p.kernel.release.detachOther(&r)
 	}
 	if unknown := r.Flags &^ mprog.AttachMask; unknown != 0 {
 		return refuse(flagsUnknown, "flags %s: unknown here", unknown)
@@ -136,7 +136,7 @@ const queryEffective = 1 << 0
 // progQuery is bpf_prog_query with netkit_prog_query and tcx_prog_query.
 func (p *Process) progQuery(r mprog.QueryRequest) (res mprog.QueryResult, err error) {
 	var tail error
-	if r.Shape != (mprog.Shape{}) {
+	if r.Shape != (mprog.Shape{}) || p.kernel.hooks(r.AttachType) == unknown {
 		if tail, err = p.kernel.reshapeQuery(&r); err != nil {
 			return res, err
 		}
@@ -152,7 +152,7 @@ func (p *Process) progQuery(r mprog.QueryRequest) (res mprog.QueryResult, err er
 		return res, refuse(queryFlags, "query_flags %#x", r.QueryFlags)
 	}
 	if p.kernel.hooks(r.AttachType) == unknown {
-		return res, other(mprog.OpProgQuery, r.AttachType, r.TargetIfindex)
+		return res, p.kernel.release.other(mprog.OpProgQuery, r.AttachType, r.TargetIfindex)
 	}
 	dev, err := p.builtHookDevice(r.TargetIfindex, r.AttachType)
 	if err != nil {

@@ -75,13 +75,15 @@ func (k *Kernel) Release() string {
 // of bpf(2) can tell.
 type generation struct {
 	since       Release
-	features    []mprog.Feature // new in it
-	attrSize    uint32          // sizeof(union bpf_attr)
-	attachEnd   uint32          // of the last field of BPF_PROG_ATTACH and BPF_PROG_DETACH
-	queryEnd    uint32          // of BPF_PROG_QUERY's
-	linkEnd     uint32          // of BPF_LINK_CREATE's
-	commands    uint32          // how many there are (__MAX_BPF_CMD)
-	commonAttrs bool            // BPF_COMMON_ATTRS may be set in a command
+	features    []mprog.Feature  // new in it
+	attrSize    uint32           // sizeof(union bpf_attr)
+	attachEnd   uint32           // of the last field of BPF_PROG_ATTACH
+	detachEnd   uint32           // of BPF_PROG_DETACH's
+	queryEnd    uint32           // of BPF_PROG_QUERY's
+	linkEnd     uint32           // of BPF_LINK_CREATE's
+	commands    uint32           // how many there are (__MAX_BPF_CMD)
+	types       mprog.AttachType // from where on no attach type belongs to a program type or cgroups
+	commonAttrs bool             // BPF_COMMON_ATTRS may be set in a command
 	what        string
 }
 
@@ -89,43 +91,48 @@ type generation struct {
 var generations = []generation{
 	{
 		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy},
-		attrSize: 144, attachEnd: 20, queryEnd: 28, linkEnd: 48, commands: 36,
+		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 28, linkEnd: 48, commands: 36, types: 44,
 		what: "neither tcx nor netkit: their attach types are unknown",
 	},
 	{
 		since: Release{6, 6}, features: []mprog.Feature{mprog.FeatureTCX},
-		attrSize: 144, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 36,
+		attrSize: 144, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 36, types: 49,
 		what: "mprog and tcx: relative_fd and expected_revision, revision of a query",
 	},
 	{
 		since: Release{6, 7}, features: []mprog.Feature{mprog.FeatureNetkit},
-		attrSize: 144, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 36,
+		attrSize: 144, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 36, types: 54,
 		what: "netkit",
 	},
 	{
 		since:    Release{6, 9},
-		attrSize: 152, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 37,
+		attrSize: 152, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 37, types: 54,
 		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE",
 	},
 	{
 		since:    Release{6, 17},
-		attrSize: 152, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38,
+		attrSize: 152, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38, types: 54,
 		what: "BPF_PROG_STREAM_READ_BY_FD",
 	},
 	{
 		since:    Release{6, 18},
-		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38,
+		attrSize: 168, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38, types: 54,
 		what: "signed programs: bpf_attr is 168 bytes long",
 	},
 	{
+		since:    Release{7, 0},
+		attrSize: 168, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38, types: 59,
+		what: "an attach type of tracing, 58",
+	},
+	{
 		since: Release{7, 1}, features: []mprog.Feature{mprog.FeatureSingle},
-		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 39,
+		attrSize: 168, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 39, types: 59,
 		what: "netkit devices without a peer, which take no programs",
 	},
 	{
 		since:    Release{7, 2},
-		attrSize: 168, attachEnd: 32, queryEnd: 64, linkEnd: 64, commands: 39, commonAttrs: true,
-		what: "BPF_COMMON_ATTRS may be set in a command; BPF_LINK_CREATE knows bytes up to 64",
+		attrSize: 168, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 64, commands: 39, types: 62, commonAttrs: true,
+		what: "BPF_COMMON_ATTRS may be set in a command; BPF_LINK_CREATE knows bytes up to 64; attach types up to 61",
 	},
 }
 
@@ -157,8 +164,10 @@ func (g *generation) has(f mprog.Feature) bool {
 // there is such a command.
 func (g *generation) lastField(cmd attr.Command) (end uint32, known bool) {
 	switch cmd {
-	case attr.ProgAttach, attr.ProgDetach:
+	case attr.ProgAttach:
 		return g.attachEnd, true
+	case attr.ProgDetach:
+		return g.detachEnd, true
 	case attr.ProgQuery:
 		return g.queryEnd, true
 	case attr.LinkCreate:

@@ -60,9 +60,9 @@ func semanticsText(t *testing.T) string {
 	fmt.Fprint(b, "\n## Versions\n\nA kernel of any version may be built without netkit or tcx; then see `attach-type/not-built`.\n"+
 		"Where the fields of a command end, and how long bpf_attr is, decides between `attr/tail` and `attr/unknown`. The\n"+
 		"numbers were measured on 6.1, 6.12 and every release from 6.16 to 7.3; those of 6.6, 6.7 and 6.9 were not.\n\n"+
-		"| From | What is new | bpf_attr | attach, detach | query | link create |\n|---|---|---|---|---|---|\n")
+		"| From | What is new | bpf_attr | attach | detach | query | link create |\n|---|---|---|---|---|---|---|\n")
 	for _, g := range generations {
-		fmt.Fprintf(b, "| %s | %s | %d | %d | %d | %d |\n", g.since, g.what, g.attrSize, g.attachEnd, g.queryEnd, g.linkEnd)
+		fmt.Fprintf(b, "| %s | %s | %d | %d | %d | %d | %d |\n", g.since, g.what, g.attrSize, g.attachEnd, g.detachEnd, g.queryEnd, g.linkEnd)
 	}
 	return b.String()
 }
