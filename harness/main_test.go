@@ -14,5 +14,8 @@ func TestMain(m *testing.M) {
 	if script := os.Getenv(fakeEnv); script != "" {
 		fakeMachine(script)
 	}
+	if dir := os.Getenv(doomedEnv); dir != "" {
+		doomedHarness(dir)
+	}
 	os.Exit(m.Run())
 }

@@ -28,6 +28,9 @@ type program struct {
 	dir   string     // the working directory, or empty for the harness's own
 	files []*os.File // inherited as descriptors firstFile and up
 	pin   bool       // to one processor
+	// own is a directory that goes with the machine, of one that starts
+	// programs of its own.
+	own string
 }
 
 // The descriptors a program inherits besides its standard ones.
@@ -47,6 +50,7 @@ type process struct {
 	pid     int
 	exited  chan struct{} // closed when the program has ended, then:
 	err     error         // how it ended
+	warden  *warden       // of a machine that starts programs
 }
 
 func launch(prog program) (*process, error) {
@@ -88,6 +92,10 @@ func launch(prog program) (*process, error) {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
 	p.pid = cmd.Process.Pid
+	if prog.own != "" {
+		// One that has ended already needs none.
+		p.warden, _ = startWarden(p.pid, prog.own)
+	}
 	go func() {
 		defer close(p.logged)
 		_, _ = io.Copy(&p.log, io.LimitReader(p.console, maxConsole))
@@ -107,6 +115,9 @@ func (p *process) end() string {
 	<-p.exited
 	// Once more for what it was just starting.
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+	if p.warden != nil {
+		p.warden.gone()
+	}
 	now := time.Now()
 	p.settle()
 	_ = p.port.SetReadDeadline(now.Add(drainGrace))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,8 +42,19 @@ func fakeMachine(script string) {
 			os.Exit(1)
 		case "kill":
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		case "spawn": // a machine of its own, with the next step
+			self := exec.Command(os.Args[0])
+			self.Env = append(os.Environ(), fakeEnv+"="+arg)
+			if err := self.Start(); err != nil {
+				os.Exit(9)
+			}
+		case "hold":
+			if _, err := os.OpenFile(arg, os.O_WRONLY, 0); err != nil {
+				os.Exit(9)
+			}
+			time.Sleep(time.Minute)
 		case "hang":
-			select {}
+			time.Sleep(time.Minute) // not select, which without other goroutines is a deadlock
 		}
 	}
 	os.Exit(0)

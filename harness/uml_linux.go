@@ -44,6 +44,7 @@ func (uml) Run(ctx context.Context, c Command) (Result, error) {
 		argv:  func(string) []string { return umlArgs(c, dir) },
 		files: []*os.File{initrd},
 		pin:   true,
+		own:   dir,
 	}, "uml")
 }
 

@@ -110,7 +110,7 @@ func (v vng) Run(ctx context.Context, c Command) (res Result, err error) {
 		argv := func(port string) []string { return append([]string{prog}, vngArgs(c, accel, script, port)...) }
 		// The guest's init begins in virtme-ng's own working directory, and dies
 		// if the guest does not have it.
-		return run(ctx, c, program{argv: argv, env: env, dir: "/"}, accel)
+		return run(ctx, c, program{argv: argv, env: env, dir: "/", own: dir}, accel)
 	})
 }
 
