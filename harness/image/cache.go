@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // CacheDir returns the directory under which kernels and tools are kept, and
@@ -22,12 +23,27 @@ func CacheDir() (string, error) {
 	return dir, nil
 }
 
+// leftoverLife is longer than anything is being made: what is older was left by
+// a process that was killed.
+const leftoverLife = 24 * time.Hour
+
+// removeOld removes what matches a pattern and has not changed for that long.
+func removeOld(pattern string, life time.Duration) {
+	found, _ := filepath.Glob(pattern)
+	for _, path := range found {
+		if fi, err := os.Lstat(path); err == nil && time.Since(fi.ModTime()) > life {
+			os.RemoveAll(path)
+		}
+	}
+}
+
 // place makes the file or directory at dest with fill, which writes to a
 // temporary path beside it, so that dest is either complete or absent.
 func place(dest string, fill func(tmp string) error) error {
 	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
 		return err
 	}
+	removeOld(filepath.Join(filepath.Dir(dest), ".new-*"), leftoverLife)
 	dir, err := os.MkdirTemp(filepath.Dir(dest), ".new-*")
 	if err != nil {
 		return err
@@ -37,11 +53,28 @@ func place(dest string, fill func(tmp string) error) error {
 	if err := fill(tmp); err != nil {
 		return err
 	}
+	if err := flush(tmp); err != nil {
+		return err
+	}
 	err = os.Rename(tmp, dest)
 	if errors.Is(err, os.ErrExist) {
 		return nil // another process was faster
 	}
 	return err
+}
+
+// flush brings a file to the disk, so that no loss of power leaves an empty one
+// under its name.
+func flush(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
+		return err
+	}
+	return f.Sync()
 }
 
 // writeFile is place for a file whose contents are at hand.

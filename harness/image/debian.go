@@ -111,7 +111,7 @@ func resolveDebian(ctx context.Context, spec string, opts Options) (Image, error
 		return Image{}, err
 	}
 	kernel := filepath.Join(cache, "kernels", k.release, "vmlinuz")
-	if _, err := os.Stat(kernel); err != nil {
+	if !intact(kernel) {
 		if err := a.fetch(ctx, k, kernel); err != nil {
 			return Image{}, err
 		}
@@ -131,8 +131,8 @@ func cachedRef(cache, ref string) (Image, bool) {
 	}
 	dir := filepath.Join(cache, "kernels", string(release))
 	kernel := filepath.Join(dir, "vmlinuz")
-	if _, err := os.Stat(kernel); err != nil {
-		return Image{}, false
+	if !intact(kernel) {
+		return Image{}, false // to be fetched, perhaps once more
 	}
 	touch(dir)
 	return Image{Kind: BZImage, Release: string(release), Kernel: kernel}, true
@@ -190,7 +190,12 @@ func (a *apt) fetch(ctx context.Context, k debianKernel, dest string) error {
 	for _, p := range k.pkgs {
 		deb, err := a.download(ctx, p.name, "="+p.version)
 		if err == nil {
-			err = place(dest, func(tmp string) error { return extractKernel(ctx, deb, k.release, tmp) })
+			err = place(dest, func(tmp string) error {
+				if err := extractKernel(ctx, deb, k.release, tmp); err != nil {
+					return err
+				}
+				return noteSum(tmp, dest)
+			})
 			os.Remove(deb)
 		}
 		if err == nil || ctx.Err() != nil {

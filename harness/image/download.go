@@ -21,8 +21,8 @@ type archiveFile struct {
 }
 
 // download fetches a package, of which it wants "=VERSION" or "/SUITE", and
-// returns the path of the file. What an earlier attempt left is completed; if
-// that proves bad, it is fetched anew.
+// returns the path of the file. What an earlier attempt left is completed, also
+// by the next process; only if that proves bad, it is fetched anew.
 func (a *apt) download(ctx context.Context, name, which string) (string, error) {
 	uris := func() (string, error) {
 		out, err := a.run(ctx, "apt-get", "download", "--print-uris", name+which)
@@ -45,8 +45,11 @@ func (a *apt) download(ctx context.Context, name, which string) (string, error) 
 	if err != nil {
 		return "", fmt.Errorf("fetch %s: %w", name, err)
 	}
-	a.opts.progress(fmt.Sprintf("fetching %s (%.1f MB)", f.name, float64(f.size)/1e6))
 	path := filepath.Join(a.dir, "downloads", f.name)
+	if err := checkSpace(a.dir, f.size-size(path)); err != nil {
+		return "", err
+	}
+	a.opts.progress(fmt.Sprintf("fetching %s (%.1f MB)", f.name, float64(f.size)/1e6))
 	for range 2 {
 		_, err = a.run(ctx, "apt-get", "download", name+which)
 		if err == nil {
@@ -55,7 +58,9 @@ func (a *apt) download(ctx context.Context, name, which string) (string, error) 
 		if err == nil || ctx.Err() != nil {
 			break
 		}
-		os.Remove(path)
+		if size(path) >= f.size {
+			os.Remove(path) // it is whole, and bad
+		}
 	}
 	return path, err
 }
@@ -76,17 +81,46 @@ func parseURIs(line string) (archiveFile, error) {
 
 // checkSum returns an error if the file's SHA-256 is not sum.
 func checkSum(path, sum string) error {
+	have, err := fileSum(path)
+	if err == nil && have != sum {
+		err = errors.New(path + " is damaged: its checksum is wrong")
+	}
+	return err
+}
+
+// fileSum returns the file's SHA-256 in hexadecimal.
+func fileSum(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// sumSuffix ends the name of the file beside a file in the cache that holds its
+// checksum.
+const sumSuffix = ".sha256"
+
+// noteSum notes the checksum of a file that will be placed at dest.
+func noteSum(file, dest string) error {
+	sum, err := fileSum(file)
+	if err != nil {
 		return err
 	}
-	if hex.EncodeToString(h.Sum(nil)) != sum {
-		return errors.New(path + " is damaged: its checksum is wrong")
+	return writeFile(dest+sumSuffix, sum)
+}
+
+// intact reports whether a file is in the cache, and as it was placed there.
+func intact(path string) bool {
+	sum, err := os.ReadFile(path + sumSuffix)
+	if err != nil { // placed before sums were noted
+		_, err := os.Stat(path)
+		return err == nil
 	}
-	return nil
+	return checkSum(path, string(sum)) == nil
 }

@@ -10,6 +10,62 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// aptStub stands in for apt-get. Each download appends a byte of "kernel" to
+// what is there, and fails until that is whole, as if the line were cut again
+// and again.
+const aptStub = `#!/bin/sh
+case "$*" in
+*--print-uris*) echo "'http://mirror.example/k.deb' k.deb 6 SHA256:$SUM"; exit ;;
+esac
+have=$(cat k.deb 2>/dev/null)
+rest=kernel; rest=${rest#"$have"}
+[ "$rest" = kernel ] && [ -n "$have" ] && have= # not the beginning of it: apt starts anew
+printf '%s' "$have$(printf '%.3s' "$rest")" >k.deb
+echo "$have" >>attempts
+[ "$(cat k.deb)" = kernel ] || { echo "E: Connection failed" >&2; exit 100; }
+`
+
+func TestDownloadGoesOn(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stub is a shell script")
+	}
+	const right = "6923dd1bc0460082c5d55a831908c24a282860b7f1cd6c2b79cf1bc8857c639c"
+	for _, tc := range []struct {
+		name, left, sum string
+		attempts        string // what each attempt found
+		err             string
+	}{
+		{"cut off once", "", right, "\nker\n", ""},
+		{"by an earlier process", "ker", right, "ker\n", ""},
+		{"bad", "", "00", "\nker\n", "damaged"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			a := &apt{dir: dir}
+			require.NoError(t, os.MkdirAll(filepath.Join(dir, "downloads"), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "apt-get"), []byte(aptStub), 0o755))
+			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+			t.Setenv("SUM", tc.sum)
+			if tc.left != "" {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "downloads/k.deb"), []byte(tc.left), 0o644))
+			}
+			path, err := a.download(t.Context(), "k", "=1")
+			attempts, errRead := os.ReadFile(filepath.Join(dir, "downloads/attempts"))
+			require.NoError(t, errRead)
+			assert.Equal(t, tc.attempts, string(attempts))
+			if tc.err != "" {
+				require.ErrorContains(t, err, tc.err)
+				assert.NoFileExists(t, path, "what is bad is not kept")
+				return
+			}
+			require.NoError(t, err)
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, "kernel", string(text))
+		})
+	}
+}
+
 func TestParseURIs(t *testing.T) {
 	f, err := parseURIs("'http://mirror.example/pool/a_1%2b2_amd64.deb' a_1+2_amd64.deb 1053748 SHA256:ff56\n")
 	require.NoError(t, err)

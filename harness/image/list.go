@@ -56,9 +56,10 @@ func List(ctx context.Context, opts Options) ([]Entry, error) {
 	return list, nil
 }
 
-// Prune removes the kernels and tools that have not been used for that long
-// from the cache, and returns how many bytes that freed. With zero it removes
-// everything, package lists and logs included.
+// Prune removes the kernels, tools and halves of downloads that have not been
+// used for that long from the cache, and returns how many bytes that freed. With
+// zero it removes everything, package lists, logs and built kernels included, but
+// what another process is at work on.
 func Prune(ctx context.Context, unused time.Duration) (int64, error) {
 	cache, err := CacheDir()
 	if err != nil {
@@ -73,10 +74,20 @@ func Prune(ctx context.Context, unused time.Duration) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if unused > 0 {
+		halves, err := filepath.Glob(filepath.Join(cache, "apt", "downloads", "*"))
+		if err != nil {
+			return 0, err
+		}
+		old = append(old, halves...)
+	}
 	var freed int64
 	for _, path := range old {
 		part := filepath.Base(filepath.Dir(path))
-		prunable := part == "kernels" || part == "vmlinux" || part == "tools"
+		prunable := part == "kernels" || part == "vmlinux" || part == "tools" || part == "downloads"
+		if part == "run" || part == "uml" && held(path) {
+			continue // of machines that run, which remove it, and of a build
+		}
 		fi, err := os.Stat(path)
 		if err != nil || unused > 0 && (!prunable || filepath.Base(path) == "refs" || time.Since(fi.ModTime()) < unused) {
 			continue

@@ -85,6 +85,16 @@ func TestResolveDebianFromCache(t *testing.T) {
 	_, err = Resolve(t.Context(), "debian:7.1", Options{Refresh: true})
 	assert.ErrorContains(t, err, "apt-get is missing")
 
+	// One that is not as it was fetched is fetched anew.
+	require.NoError(t, noteSum(kernel, kernel))
+	_, err = Resolve(t.Context(), "debian:7.1", Options{})
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(kernel, 3))
+	_, err = Resolve(t.Context(), "debian:7.1", Options{})
+	assert.ErrorContains(t, err, "apt-get is missing")
+	require.NoError(t, os.Remove(kernel+sumSuffix))
+	require.NoError(t, writeFile(kernel, "a kernel"))
+
 	all, err := Cached()
 	require.NoError(t, err)
 	require.Len(t, all, 1)

@@ -37,11 +37,11 @@ func buildUML(ctx context.Context, source string, opts Options) (string, error) 
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return "", err
 	}
-	work, err := os.MkdirTemp(parent, ".build-*")
+	work, remove, err := makeScratch(ctx, cache, parent)
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(work)
+	defer remove()
 	tree := source
 	if version, ok := strings.CutPrefix(source, "debian:"); ok {
 		if tree, err = debianSource(ctx, cache, version, work, opts); err != nil {

@@ -3,6 +3,7 @@ package image
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -64,4 +65,27 @@ func TestBuildUML(t *testing.T) {
 	again, err := BuildUML(t.Context(), tree, Options{})
 	require.NoError(t, err, "a newer build takes the place of the old one")
 	require.Equal(t, ref, again)
+}
+
+func TestScratchOfKilledProcessesIsRemoved(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no locks there")
+	}
+	cache := ownCache(t)
+	parent := filepath.Join(cache, "uml")
+	require.NoError(t, os.MkdirAll(filepath.Join(parent, ".build-killed"), 0o755))
+	dir, remove, err := makeScratch(t.Context(), cache, parent)
+	require.NoError(t, err)
+	require.NoDirExists(t, filepath.Join(parent, ".build-killed"))
+
+	other, removeOther, err := makeScratch(t.Context(), cache, parent)
+	require.NoError(t, err)
+	require.DirExists(t, dir, "of a process that lives")
+	_, err = Prune(t.Context(), 0)
+	require.NoError(t, err)
+	require.DirExists(t, dir, "of a process that lives")
+	remove()
+	removeOther()
+	require.NoDirExists(t, dir)
+	require.NoDirExists(t, other)
 }

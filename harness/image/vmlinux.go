@@ -37,13 +37,13 @@ func (i Image) VMLinux(ctx context.Context) (string, error) {
 		return "", err
 	}
 	dest := filepath.Join(cache, "vmlinux", fmt.Sprintf("%x", sha256.Sum256(raw)))
-	if _, err := os.Stat(dest); err == nil {
-		touch(dest)
-		return dest, nil
-	}
 	payload, err := payload(raw)
 	if err != nil {
 		return "", fmt.Errorf("unpack %s: %w", i.Kernel, err)
+	}
+	if fi, err := os.Stat(dest); err == nil && fi.Size() == unpackedSize(payload) {
+		touch(dest)
+		return dest, nil
 	}
 	vmlinux, err := decompress(ctx, payload)
 	if err != nil {
@@ -85,6 +85,15 @@ func payload(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it is cut off", ErrNotKernel)
 	}
 	return b[start:end], nil
+}
+
+// unpackedSize returns how long the kernel in a payload is: the build appends
+// that to what it compresses.
+func unpackedSize(payload []byte) int64 {
+	if bytes.HasPrefix(payload, []byte(elf.ELFMAG)) {
+		return int64(len(payload))
+	}
+	return int64(binary.LittleEndian.Uint32(payload[len(payload)-4:]))
 }
 
 // decompress undoes the compression of a bzImage's payload.
