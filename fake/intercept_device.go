@@ -12,6 +12,7 @@ func (p *Process) AddDeviceAt(spec mprog.DeviceSpec, ifindex, peer uint32) {
 	defer p.kernel.mu.Unlock()
 	a := p.net.registerAt(spec.Name, spec.Kind, ifindex)
 	if spec.Peer == "" {
+		a.primary, a.single = spec.Kind == mprog.Netkit, spec.Kind == mprog.Netkit
 		return
 	}
 	b := p.net.registerAt(spec.Peer, spec.Kind, peer)
@@ -68,4 +69,40 @@ func (p *Process) MoveDeviceTo(to *Process, ifindex, at uint32) {
 	delete(p.net.devices, ifindex)
 	d.net, d.ifindex = to.net, at
 	to.net.devices[at] = d
+}
+
+// PassAt has a packet pass a hook of a device itself: on a netkit device, PRIMARY
+// is the hook of what the primary transmits, PEER of what the peer does, and
+// both mean here the device's own. Run says what a program, by its id, returns.
+// See [Verdict] for the answer: the programs that ran, what the last returned, and
+// whether the packet goes on.
+func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.NetkitPolicy,
+	run func(prog uint32) int32) (ran []uint32, verdict int32, passes bool) {
+	var returns []int32
+	for _, id := range p.programsAt(ifindex, at) {
+		verdict = run(id)
+		ran, returns = append(ran, id), append(returns, verdict)
+		if verdict != verdictNext {
+			break
+		}
+	}
+	_, passes = Verdict(at, returns, policy)
+	return ran, verdict, passes
+}
+
+func (p *Process) programsAt(ifindex uint32, at mprog.AttachType) (ids []uint32) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	d := p.net.devices[ifindex]
+	if d == nil {
+		return nil
+	}
+	h := &d.netkit
+	if at.TCX() {
+		h = &d.tcx[at-mprog.TCXIngress]
+	}
+	for _, e := range h.entries[:h.count] {
+		ids = append(ids, e.prog.id)
+	}
+	return ids
 }

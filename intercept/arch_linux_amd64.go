@@ -9,8 +9,9 @@ import (
 const sysFstatat = unix.SYS_NEWFSTATAT
 
 // nativeRules are of calls that newer machines do not have.
-var nativeRules = []notify.Rule{{Number: unix.SYS_READLINK}}
+var nativeRules = []notify.Rule{{Number: unix.SYS_READLINK}, {Number: unix.SYS_UNLINK}}
 
 func addNativeHandlers(to map[uint32]func(*supervisor, *notify.Call)) {
 	to[unix.SYS_READLINK] = (*supervisor).readlink
+	to[unix.SYS_UNLINK] = (*supervisor).unlink
 }

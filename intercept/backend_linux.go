@@ -3,24 +3,36 @@
 package intercept
 
 import (
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/rtnl"
 	"github.com/nkconform/nkconform/intercept/sim"
 	"github.com/nkconform/nkconform/mprog"
 )
 
 // hooks gives the devices of rtnetlink their hooks.
-type hooks struct{ sim *sim.Sim }
+type hooks struct {
+	sim    *sim.Sim
+	kernel *fake.Kernel
+}
 
 var _ rtnl.Backend = hooks{}
 
-func (h hooks) AddPair(d, peer *rtnl.Device) error {
+func (h hooks) Supports() (pairs, single bool) {
+	return h.kernel.Supports(mprog.FeatureNetkit) == nil, h.kernel.Supports(mprog.FeatureSingle) == nil
+}
+
+func (h hooks) Add(d, peer *rtnl.Device) {
 	at := h.sim.Resident(d.Netns)
+	if peer == nil {
+		at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: d.Name}, d.Index, 0)
+		h.sim.RecordPair(d.Netns, d.Name, "", d.Index, 0)
+		return
+	}
 	at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: d.Name, Peer: peer.Name}, d.Index, peer.Index)
 	if peer.Netns != d.Netns {
 		at.MoveDeviceTo(h.sim.Resident(peer.Netns), peer.Index, peer.Index)
 	}
 	h.sim.RecordPair(d.Netns, d.Name, peer.Name, d.Index, peer.Index)
-	return nil
 }
 
 func (h hooks) Delete(d *rtnl.Device) {

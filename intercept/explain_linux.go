@@ -27,6 +27,9 @@ func (e *explainer) bpf(c *notify.Call, a *sim.Answer) {
 			answer += fmt.Sprintf(" (%v)", a.Err)
 		}
 	}
+	if a.Note != "" {
+		answer += ", not run: " + a.Note
+	}
 	fmt.Fprintf(e.out, "[%d] %s(%s) = %s\n", c.TID, a.Command, fields(reflect.ValueOf(a.Request)), answer)
 }
 
@@ -49,6 +52,18 @@ func fields(request reflect.Value) string {
 		}
 	}
 	return strings.Join(list, " ")
+}
+
+// packet tells what a hook made of a packet, unless it has no programs.
+func (e *explainer) packet(device string, at mprog.AttachType, made *sim.Passage) {
+	if len(made.Ran) == 0 {
+		return
+	}
+	fate := "goes on"
+	if !made.Passes {
+		fate = "does not go on"
+	}
+	fmt.Fprintf(e.out, "packet on %s, %s: %s; it %s\n", device, at, strings.Join(made.Ran, ", "), fate)
 }
 
 func (e *explainer) line(c *notify.Call, asked, answer string) {

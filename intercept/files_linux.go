@@ -18,20 +18,20 @@ import (
 // one end of a pair of sockets; the other end, which stays here, hangs up when
 // the last copy of the first is closed, wherever it has got to by then.
 type files struct {
-	epoll        int
-	byKey        map[fileKey]*file
-	byEnd        map[int32]*file
-	event        [64]unix.EpollEvent
-	netlinkEvent [16]unix.EpollEvent
+	epoll       int
+	byKey       map[fileKey]*file
+	byEnd       map[int32]*file
+	event       [64]unix.EpollEvent
+	socketEvent [16]unix.EpollEvent
 
 	inotify  int
 	pins     map[int32]sim.PinKey // by watch descriptor
 	unpinned func(sim.PinKey)
 	byWatch  map[int32]*file // memory of maps
 
-	netlink   int             // an epoll set of netlink sockets' ends
-	byNetlink map[int32]*file // by the end, or by the running kernel's socket
-	quit      int             // an eventfd that ends the wait for them
+	sockets  int             // an epoll set of simulated sockets' ends
+	bySocket map[int32]*file // by the end, or by the running kernel's socket
+	quit     int             // an eventfd that ends the wait for them
 }
 
 // fileKey identifies an open file by its inode, which is the same for every copy
@@ -40,17 +40,17 @@ type fileKey struct{ device, inode uint64 }
 
 // file is an open file description in the program.
 type file struct {
-	key     fileKey
-	end     int         // the end that stays here
-	object  *sim.Object // or
-	netlink *netlinkSocket
-	mapped  *mappedFile // besides object
+	key    fileKey
+	end    int         // the end that stays here
+	object *sim.Object // or
+	socket socket
+	mapped *mappedFile // besides object
 }
 
 func newFiles() (*files, error) {
 	f := &files{
-		byKey: make(map[fileKey]*file), byEnd: make(map[int32]*file), byNetlink: make(map[int32]*file),
-		pins: make(map[int32]sim.PinKey), byWatch: make(map[int32]*file), epoll: -1, inotify: -1, netlink: -1, quit: -1,
+		byKey: make(map[fileKey]*file), byEnd: make(map[int32]*file), bySocket: make(map[int32]*file),
+		pins: make(map[int32]sim.PinKey), byWatch: make(map[int32]*file), epoll: -1, inotify: -1, sockets: -1, quit: -1,
 	}
 	var err error
 	try := func(fd *int, what string, open func() (int, error)) {
@@ -62,11 +62,11 @@ func newFiles() (*files, error) {
 		}
 	}
 	try(&f.epoll, "epoll", func() (int, error) { return unix.EpollCreate1(unix.EPOLL_CLOEXEC) })
-	try(&f.netlink, "epoll", func() (int, error) { return unix.EpollCreate1(unix.EPOLL_CLOEXEC) })
+	try(&f.sockets, "epoll", func() (int, error) { return unix.EpollCreate1(unix.EPOLL_CLOEXEC) })
 	try(&f.inotify, "inotify", func() (int, error) { return unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK) })
 	try(&f.quit, "eventfd", func() (int, error) { return unix.Eventfd(0, unix.EFD_CLOEXEC) })
 	if err == nil {
-		err = errors.Join(f.await(f.epoll, f.inotify), f.await(f.netlink, f.quit))
+		err = errors.Join(f.await(f.epoll, f.inotify), f.await(f.sockets, f.quit))
 	}
 	if err != nil {
 		f.close()
@@ -90,40 +90,40 @@ func (f *files) close() {
 	for _, open := range f.byEnd {
 		unix.Close(open.end)
 	}
-	for _, fd := range []int{f.epoll, f.netlink, f.inotify, f.quit} {
+	for _, fd := range []int{f.epoll, f.sockets, f.inotify, f.quit} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
 	}
 }
 
-// readable has requests on a netlink socket answered from now on.
+// readable has what is sent on a simulated socket answered from now on.
 func (f *files) readable(made *file) {
-	f.byNetlink[int32(made.end)] = made
-	_ = f.await(f.netlink, made.end) // without memory, the next call finds them
+	f.bySocket[int32(made.end)] = made
+	_ = f.await(f.sockets, made.end) // without memory, the next call finds them
 }
 
-// readableKernel has the running kernel's notifications handed on.
-func (f *files) readableKernel(n *netlinkSocket) {
-	if f.byNetlink[int32(n.kernel)] == nil {
-		f.byNetlink[int32(n.kernel)] = f.byEnd[int32(n.end)]
-		_ = f.await(f.netlink, n.kernel)
+// readableKernel has handed on what the running kernel's socket receives.
+func (f *files) readableKernel(p *proxy) {
+	if f.bySocket[int32(p.kernel)] == nil {
+		f.bySocket[int32(p.kernel)] = f.byEnd[int32(p.end)]
+		_ = f.await(f.sockets, p.kernel)
 	}
 }
 
 // unwatch undoes readableKernel.
-func (f *files) unwatch(fd int) { delete(f.byNetlink, int32(fd)) }
+func (f *files) unwatch(fd int) { delete(f.bySocket, int32(fd)) }
 
-// netlinkEvents returns which netlink sockets have something to read.
-func (f *files) netlinkEvents() []unix.EpollEvent {
-	if len(f.byNetlink) == 0 {
+// readableSockets returns which simulated sockets have something to read.
+func (f *files) readableSockets() []unix.EpollEvent {
+	if len(f.bySocket) == 0 {
 		return nil
 	}
-	n, err := unix.EpollWait(f.netlink, f.netlinkEvent[:], 0)
+	n, err := unix.EpollWait(f.sockets, f.socketEvent[:], 0)
 	if err != nil {
 		return nil
 	}
-	return f.netlinkEvent[:n]
+	return f.socketEvent[:n]
 }
 
 // drain closes what hung up since. A program's close(2) returns after the
@@ -157,14 +157,14 @@ func (f *files) hungUp(end int32) {
 	if gone.object != nil {
 		gone.object.Close()
 	}
-	if gone.netlink != nil {
-		gone.netlink.close()
+	if gone.socket != nil {
+		gone.socket.close()
 	}
 }
 
 func (f *files) forget(gone *file) {
 	delete(f.byEnd, int32(gone.end))
-	delete(f.byNetlink, int32(gone.end))
+	delete(f.bySocket, int32(gone.end))
 	delete(f.byKey, gone.key)
 	unix.Close(gone.end) // which takes it out of the epoll set, too
 }

@@ -5,7 +5,6 @@ package intercept
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -23,17 +22,17 @@ const firstNetlinkFD = 900
 // of sockets.
 type netlinkSocket struct {
 	*rtnl.Socket
-	s      *supervisor
-	end    int
-	owner  uint32 // the thread that opened it
+	proxy
 	sender uint32 // the process whose request is in hand, as its fds may be another's
-	kernel int    // a socket of the running kernel's, -1: none
 	groups uint32 // of bind(2)
-	queue  [][]byte
 }
 
-// socket answers socket(2) for rtnetlink.
+// socket answers socket(2) for rtnetlink and for packets.
 func (s *supervisor) socket(c *notify.Call) {
+	if uint32(c.Args[0]) == unix.AF_PACKET {
+		s.packetSocket(c)
+		return
+	}
 	netns := s.caller(c).Netns()
 	made, theirs, err := s.files.pair()
 	if err != nil {
@@ -41,59 +40,24 @@ func (s *supervisor) socket(c *notify.Call) {
 		return
 	}
 	defer unix.Close(theirs)
-	n := &netlinkSocket{s: s, end: made.end, owner: c.TID, kernel: -1}
+	n := &netlinkSocket{proxy: proxy{s: s, end: made.end, owner: c.TID, kernel: -1}}
 	n.Socket = &rtnl.Socket{
 		Netns: netns, Port: s.nextPort(), Send: n.send, ReadOnly: !s.private, Namespace: n.namespace,
 	}
-	made.netlink = n
+	made.socket = n
 	if s.inNetns(c.TID, netns, n.connect) == nil {
 		n.Forward = n.forward
 	}
-	kind := uint32(c.Args[1])
-	if errors.Join(unix.SetNonblock(made.end, true),
-		unix.SetsockoptInt(made.end, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)) != nil {
+	if unix.SetsockoptInt(made.end, unix.SOL_SOCKET, unix.SO_PASSCRED, 1) != nil {
 		s.abandon(made, c, unix.ENOMEM)
 		return
 	}
-	if kind&unix.SOCK_NONBLOCK != 0 {
-		_ = unix.SetNonblock(theirs, true) // an fd of this process
-	}
-	number := uint32(firstNetlinkFD)
-	for {
-		if _, open := s.files.find(c.TID, number); !open {
-			break
+	if number, ok := s.place(c, made, theirs, firstNetlinkFD); ok {
+		s.rtnl.Open(n.Socket)
+		if s.log != nil {
+			s.log.line(c, "socket(AF_NETLINK, NETLINK_ROUTE)", strconv.Itoa(number))
 		}
-		number++
 	}
-	err = s.listener.AnswerFDAt(c, theirs, int(number), kind&unix.SOCK_CLOEXEC != 0)
-	if err == unix.EBADF && raiseLimit(c.TID, uint64(number)+1) {
-		err = s.listener.AnswerFDAt(c, theirs, int(number), kind&unix.SOCK_CLOEXEC != 0)
-	}
-	if err != nil {
-		s.abandon(made, c, unix.EMFILE)
-		return
-	}
-	s.rtnl.Open(n.Socket)
-	s.files.readable(made)
-	if s.log != nil {
-		s.log.line(c, "socket(AF_NETLINK, NETLINK_ROUTE)", strconv.Itoa(int(number)))
-	}
-}
-
-// raiseLimit lets a process have fds with numbers below a limit.
-func raiseLimit(tid uint32, limit uint64) bool {
-	var r unix.Rlimit
-	if unix.Prlimit(int(tid), unix.RLIMIT_NOFILE, nil, &r) != nil || r.Max < limit {
-		return false
-	}
-	r.Cur = max(r.Cur, limit)
-	return unix.Prlimit(int(tid), unix.RLIMIT_NOFILE, &r, nil) == nil
-}
-
-func (s *supervisor) abandon(made *file, c *notify.Call, errno unix.Errno) {
-	made.netlink.close()
-	s.files.forget(made)
-	_ = s.listener.Answer(c, 0, errno)
 }
 
 // nextPort makes up a port id for a socket that has none of the kernel's.
@@ -125,11 +89,7 @@ func (n *netlinkSocket) connect() error {
 
 func (n *netlinkSocket) close() {
 	n.s.rtnl.Close(n.Socket)
-	if n.kernel >= 0 {
-		n.s.files.unwatch(n.kernel)
-		unix.Close(n.kernel)
-		n.kernel = -1
-	}
+	n.disconnect()
 }
 
 // requests answers what the program has sent since.
@@ -150,23 +110,6 @@ func (n *netlinkSocket) requests() {
 		}
 		n.s.rtnl.Request(n.Socket, buf[:size:size])
 	}
-}
-
-// send queues a datagram for the program.
-func (n *netlinkSocket) send(p []byte) {
-	n.queue = append(n.queue, p)
-	n.flush()
-}
-
-// flush hands over what there is room for.
-func (n *netlinkSocket) flush() {
-	for len(n.queue) > 0 {
-		if _, err := unix.Write(n.end, n.queue[0]); err == unix.EAGAIN {
-			return
-		}
-		n.queue = n.queue[1:] // handed over, or nobody is there to take it
-	}
-	n.queue = nil
 }
 
 // forward asks the running kernel. It answers while the request is sent, and
@@ -213,18 +156,6 @@ func (n *netlinkSocket) review(moved uint64) {
 				n.s.sim.Unmirror(n.Netns, ifindex)
 			}
 		}
-	}
-}
-
-// received reads all that the running kernel has sent.
-func (n *netlinkSocket) received() (datagrams [][]byte) {
-	buf := make([]byte, 1<<16)
-	for {
-		size, _, err := unix.Recvfrom(n.kernel, buf, 0)
-		if err != nil || size <= 0 {
-			return datagrams
-		}
-		datagrams = append(datagrams, append([]byte(nil), buf[:size]...))
 	}
 }
 
@@ -276,56 +207,8 @@ func (s *supervisor) netlinkFD(c *notify.Call) *netlinkSocket {
 	if f == nil {
 		return nil
 	}
-	return f.netlink
+	n, _ := f.socket.(*netlinkSocket)
+	return n
 }
 
-// watchNetlink waits for requests and for what the running kernel tells, while
-// no call is there to look for them.
-func (s *supervisor) watchNetlink() {
-	events := make([]unix.EpollEvent, 1)
-	for {
-		// Only the arrival is waited for here; drainNetlink looks what it is.
-		n, err := unix.EpollWait(s.files.netlink, events, -1)
-		if err != nil && err != unix.EINTR {
-			return
-		}
-		if n > 0 && events[0].Fd == int32(s.files.quit) {
-			return
-		}
-		s.mu.Lock()
-		s.drainNetlink()
-		s.mu.Unlock()
-	}
-}
-
-// drainNetlink answers all requests that are there.
-func (s *supervisor) drainNetlink() {
-	for {
-		n := s.files.netlinkEvents()
-		if len(n) == 0 {
-			return
-		}
-		for _, e := range n {
-			f := s.files.byNetlink[e.Fd]
-			switch {
-			case f == nil:
-				return // the end of it all
-			case int(e.Fd) == f.netlink.kernel:
-				f.netlink.notified()
-			case e.Events&unix.EPOLLHUP != 0:
-				f.netlink.requests()
-				s.files.hungUp(e.Fd)
-			default:
-				f.netlink.requests()
-			}
-		}
-	}
-}
-
-// buffer takes any datagram.
-func (s *supervisor) buffer() []byte {
-	if s.datagram == nil {
-		s.datagram = make([]byte, max(1<<18, os.Getpagesize()))
-	}
-	return s.datagram
-}
+func (n *netlinkSocket) address() []byte { return netlinkAddress(0, 0) }

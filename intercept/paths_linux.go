@@ -50,6 +50,9 @@ func (c *caller) CreatePin(dirFD int32, name string) (sim.PinKey, mprog.Errno) {
 	file := c.path(dirFD, name)
 	var dir, st unix.Stat_t
 	if err := unix.Stat(path.Dir(file), &dir); err != nil {
+		if c.s.reserved(path.Dir(file)) {
+			return sim.PinKey{}, mprog.EPERM
+		}
 		return sim.PinKey{}, errnoOf(err)
 	}
 	if unix.Lstat(file, &st) == nil {
@@ -77,12 +80,24 @@ func (c *caller) FindPin(dirFD int32, name string) (sim.PinKey, mprog.Errno) {
 	var st unix.Stat_t
 	file := c.path(dirFD, name)
 	if err := unix.Stat(file, &st); err != nil {
-		if strings.Contains(path.Base(file), ".") && unix.Stat(path.Dir(file), &st) == nil && c.s.bpffs[st.Dev] {
-			return sim.PinKey{}, mprog.EPERM // reserved (bpf_lookup)
+		if c.s.reserved(file) {
+			return sim.PinKey{}, mprog.EPERM
 		}
 		return sim.PinKey{}, errnoOf(err)
 	}
 	return sim.PinKey{Device: st.Dev, Inode: st.Ino}, 0
+}
+
+// reserved reports whether the first part of a path that does not exist has a name
+// that a bpf file system keeps for itself (bpf_lookup).
+func (s *supervisor) reserved(file string) bool {
+	var st unix.Stat_t
+	for dir := path.Dir(file); dir != file; file, dir = dir, path.Dir(dir) {
+		if unix.Stat(dir, &st) == nil {
+			return s.bpffs[st.Dev] && strings.Contains(path.Base(file), ".") && unix.Lstat(file, &st) != nil
+		}
+	}
+	return false
 }
 
 func errnoOf(err error) mprog.Errno {
@@ -123,6 +138,22 @@ func (s *supervisor) statfsAt(c *notify.Call, who *caller, file string) (answere
 	}
 	_ = s.listener.Answer(c, 0, errno)
 	return true
+}
+
+// unlink answers unlink(2) of what cannot be in a bpf file system.
+func (s *supervisor) unlink(c *notify.Call) { s.unlinkAt(c, unix.AT_FDCWD, c.Args[0]) }
+
+// unlinkat answers unlinkat(2) likewise.
+func (s *supervisor) unlinkat(c *notify.Call) { s.unlinkAt(c, int32(c.Args[0]), c.Args[1]) }
+
+func (s *supervisor) unlinkAt(c *notify.Call, dir int32, name uint64) {
+	who := s.caller(c)
+	text, ok := who.text(name, unix.PathMax)
+	if ok && len(s.bpffs) > 0 && s.reserved(who.path(dir, text)) {
+		_ = s.listener.Answer(c, 0, unix.EPERM)
+		return
+	}
+	_ = s.listener.Continue(c)
 }
 
 // readlink answers readlink(2) of a BPF object's fd in /proc.

@@ -17,26 +17,26 @@ import (
 
 var native = binary.NativeEndian
 
-// Receiving from a netlink socket gives the sender's address, which programs
+// Receiving from a simulated socket gives the sender's address, which programs
 // check, and which the pair of sockets that stands for it does not have. So this
 // process receives in the caller's place.
 
 // reception is a call that receives.
 type reception struct {
 	call     notify.Call
-	netlink  *netlinkSocket
+	socket   socket
 	flags    int
 	deadline time.Time // zero: none
 }
 
 // receive answers recvfrom(2) and recvmsg(2).
 func (s *supervisor) receive(c *notify.Call) {
-	n := s.netlinkFD(c)
+	n := s.socketFD(c)
 	if n == nil {
 		_ = s.listener.Continue(c)
 		return
 	}
-	r := &reception{call: *c, netlink: n}
+	r := &reception{call: *c, socket: n}
 	if uint32(c.Number) == unix.SYS_RECVMSG {
 		r.flags = int(int32(c.Args[2]))
 	} else {
@@ -58,7 +58,7 @@ func (s *supervisor) deliver(r *reception, first bool) (answered bool) {
 		return true
 	}
 	defer unix.Close(fd)
-	r.netlink.flush()
+	r.socket.flush()
 	buf := s.buffer()
 	size, _, _, _, err := unix.Recvmsg(fd, buf, nil, r.flags&(unix.MSG_PEEK|unix.MSG_TRUNC)|unix.MSG_DONTWAIT|unix.MSG_TRUNC)
 	if err == unix.EAGAIN {
@@ -71,7 +71,7 @@ func (s *supervisor) deliver(r *reception, first bool) (answered bool) {
 		_ = s.listener.Answer(&r.call, 0, errnoUnix(err))
 		return true
 	}
-	r.netlink.flush() // there is room now
+	r.socket.flush() // there is room now
 	value, errno := s.hand(r, buf[:min(size, len(buf))])
 	_ = s.listener.Answer(&r.call, value, errno)
 	return true
@@ -112,7 +112,7 @@ func (s *supervisor) hand(r *reception, datagram []byte) (value int64, errno uni
 			return 0, unix.EFAULT
 		}
 		if r.call.Args[4] != 0 {
-			if errno := writeAddress(who, r.call.Args[4], r.call.Args[5], netlinkAddress(0, 0)); errno != 0 {
+			if errno := writeAddress(who, r.call.Args[4], r.call.Args[5], r.socket.address()); errno != 0 {
 				return 0, errno
 			}
 		}
@@ -165,7 +165,7 @@ func (s *supervisor) handMessage(r *reception, who *caller, datagram []byte) (va
 		rest = rest[n:]
 	}
 	if name := native.Uint64(header[headerName:]); name != 0 {
-		address := netlinkAddress(0, 0)
+		address := r.socket.address()
 		room := min(native.Uint32(header[headerNameLen:]), uint32(len(address)))
 		out = append(out, sim.Segment{Address: name, Data: address[:room]},
 			sim.Segment{Address: at + headerNameLen, Data: native.AppendUint32(nil, uint32(len(address)))})

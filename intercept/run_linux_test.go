@@ -97,7 +97,7 @@ func skipUnavailable(t testing.TB, text string) {
 }
 
 func TestTargets(t *testing.T) {
-	for _, name := range []string{"hooks", "lifetime", "foreign", "pins", "netlink", "namespaces", "hostile", "mapped"} {
+	for _, name := range []string{"hooks", "lifetime", "foreign", "pins", "netlink", "namespaces", "hostile", "mapped", "packets"} {
 		t.Run(name, func(t *testing.T) {
 			t.Log(output(t, target(t, "", name)))
 		})
@@ -237,13 +237,32 @@ func TestRunningKernelUntouched(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
+// What a program returns is what it makes of the packet, and said with its reason.
+func TestExplainPackets(t *testing.T) {
+	out := output(t, target(t, "explain", "packets"))
+	require.Contains(t, out, "packet on nk0, primary: odd (id ")
+	require.Contains(t, out, " returns 2; it does not go on")
+	require.Contains(t, out, "not run: instruction 0 calls helper 25")
+}
+
+// The median of a query's time, intercepted and, as root, by the running kernel.
 func BenchmarkQuery(b *testing.B) {
-	out := output(b, target(b, "", "median"))
-	ns, err := strconv.ParseFloat(strings.TrimSpace(out), 64)
-	require.NoError(b, err, out)
-	b.ReportMetric(ns, "ns/query")
+	median := func(c *exec.Cmd) float64 {
+		ns, err := strconv.ParseFloat(strings.TrimSpace(output(b, c)), 64)
+		require.NoError(b, err)
+		return ns
+	}
+	self, err := os.Executable()
+	require.NoError(b, err)
+	native := exec.Command(self)
+	native.Env = append(os.Environ(), targetVariable+"=median")
 	for b.Loop() {
 	}
+	b.ReportMetric(median(target(b, "", "median")), "ns/query")
+	if os.Geteuid() == 0 {
+		b.ReportMetric(median(native), "native-ns/query")
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 func BenchmarkStart(b *testing.B) {

@@ -35,9 +35,14 @@ func writeAddress(who *caller, address, length uint64, value []byte) unix.Errno 
 	return 0
 }
 
-// bind answers bind(2) of a netlink socket.
+// bind answers bind(2) of a simulated socket.
 func (s *supervisor) bind(c *notify.Call) {
-	n := s.netlinkFD(c)
+	bound := s.socketFD(c)
+	if p, ok := bound.(*packetSocket); ok {
+		_ = s.listener.Answer(c, 0, p.bind(s.caller(c), c.Args[1], c.Args[2]))
+		return
+	}
+	n, _ := bound.(*netlinkSocket)
 	if n == nil {
 		_ = s.listener.Continue(c)
 		return
@@ -67,19 +72,23 @@ func (n *netlinkSocket) join(group uint32) {
 	n.Join(group)
 	if n.kernel >= 0 {
 		_ = unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, int(group))
-		n.s.files.readableKernel(n)
+		n.s.files.readableKernel(&n.proxy)
 	}
 }
 
-// getsockname answers getsockname(2) of a netlink socket.
+// getsockname answers getsockname(2) of a simulated socket.
 func (s *supervisor) getsockname(c *notify.Call) {
-	n := s.netlinkFD(c)
-	if n == nil {
+	var name []byte
+	switch n := s.socketFD(c).(type) {
+	case *netlinkSocket:
+		name = netlinkAddress(n.Port, n.groups)
+	case *packetSocket:
+		name = n.address()
+	default:
 		_ = s.listener.Continue(c)
 		return
 	}
-	errno := writeAddress(s.caller(c), c.Args[1], c.Args[2], netlinkAddress(n.Port, n.groups))
-	_ = s.listener.Answer(c, 0, errno)
+	_ = s.listener.Answer(c, 0, writeAddress(s.caller(c), c.Args[1], c.Args[2], name))
 }
 
 // connectNetlink answers connect(2) of a netlink socket, whose only partner is
@@ -92,9 +101,14 @@ func (s *supervisor) connectNetlink(c *notify.Call) {
 	_ = s.listener.Answer(c, 0, 0)
 }
 
-// setsockopt answers setsockopt(2) at the level of netlink.
+// setsockopt answers setsockopt(2) at the level of netlink or packets.
 func (s *supervisor) setsockopt(c *notify.Call) {
-	n := s.netlinkFD(c)
+	set := s.socketFD(c)
+	if p, ok := set.(*packetSocket); ok {
+		s.setPacketOption(c, p)
+		return
+	}
+	n, _ := set.(*netlinkSocket)
 	if n == nil {
 		_ = s.listener.Continue(c)
 		return
@@ -120,4 +134,24 @@ func (s *supervisor) setsockopt(c *notify.Call) {
 		}
 	}
 	_ = s.listener.Answer(c, 0, 0)
+}
+
+// setPacketOption answers setsockopt(2) at the level of packets. Memory shared
+// with the kernel is what a pair of sockets cannot have; the other options make no
+// difference on simulated devices.
+func (s *supervisor) setPacketOption(c *notify.Call, p *packetSocket) {
+	switch option := int(int32(c.Args[2])); option {
+	case unix.PACKET_RX_RING, unix.PACKET_TX_RING, unix.PACKET_FANOUT, unix.PACKET_VNET_HDR:
+		_ = s.listener.Answer(c, 0, unix.ENOPROTOOPT)
+	default:
+		value := make([]byte, min(c.Args[4], 64))
+		if s.caller(c).Read(c.Args[3], value) != nil {
+			_ = s.listener.Answer(c, 0, unix.EFAULT)
+			return
+		}
+		if p.kernel >= 0 {
+			_ = unix.SetsockoptString(p.kernel, unix.SOL_PACKET, option, string(value))
+		}
+		_ = s.listener.Answer(c, 0, 0)
+	}
 }

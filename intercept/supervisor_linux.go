@@ -36,13 +36,14 @@ type supervisor struct {
 	private   bool                 // the namespaces are the program's own
 	bpffs     map[uint64]bool      // devices of simulated bpf file systems
 
-	native    uint64        // network namespace of this process
-	lastPort  uint32        // see nextPort
-	datagram  []byte        // see buffer
+	native    uint64 // network namespace of this process
+	lastPort  uint32 // see nextPort
+	datagram  []byte // see buffer
+	packets   []*packetSocket
 	waiting   []*reception  // calls that wait to receive
 	waking    chan struct{} // says that there are such calls
 	quit      chan struct{}
-	unwatched chan struct{} // closed when watchNetlink has ended
+	unwatched chan struct{} // closed when watchSockets has ended
 
 	listener *notify.Listener
 	done     chan error
@@ -62,9 +63,9 @@ func newSupervisor(o Options) (*supervisor, error) {
 	}
 	s.sim = sim.New(s.kernel, sim.Options{
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: o.Faults, Verdicts: o.Verdicts,
-		Record: o.Record != nil,
+		Record: o.Record != nil, Now: monotonic,
 	})
-	s.rtnl = rtnl.New(hooks{s.sim})
+	s.rtnl = rtnl.New(hooks{s.sim, s.kernel})
 	if s.native, err = currentNetns(); err != nil {
 		return nil, err
 	}
@@ -75,12 +76,19 @@ func newSupervisor(o Options) (*supervisor, error) {
 	return s, nil
 }
 
+// monotonic is the clock that programs of BPF are told.
+func monotonic() uint64 {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // every kernel has it
+	return uint64(t.Nano())
+}
+
 // serve answers calls until the last one.
 func (s *supervisor) serve(l *notify.Listener) {
 	s.listener = l
 	go func() {
 		defer close(s.unwatched)
-		s.watchNetlink()
+		s.watchSockets()
 	}()
 	go s.watchWaiting()
 	go func() {
@@ -108,7 +116,7 @@ func (s *supervisor) loop() error {
 		}
 		s.mu.Lock()
 		s.files.drain()
-		s.drainNetlink()
+		s.drainSockets()
 		s.answer(c)
 		s.mu.Unlock()
 	}
@@ -170,11 +178,14 @@ func init() {
 		unix.SYS_STATFS:      (*supervisor).statfs,
 		unix.SYS_FSTATFS:     (*supervisor).fstatfs,
 		unix.SYS_READLINKAT:  (*supervisor).readlinkat,
+		unix.SYS_UNLINKAT:    (*supervisor).unlinkat,
 		unix.SYS_SOCKET:      (*supervisor).socket,
 		unix.SYS_BIND:        (*supervisor).bind,
 		unix.SYS_CONNECT:     (*supervisor).connectNetlink,
 		unix.SYS_GETSOCKNAME: (*supervisor).getsockname,
 		unix.SYS_SETSOCKOPT:  (*supervisor).setsockopt,
+		unix.SYS_SENDTO:      (*supervisor).sendto,
+		unix.SYS_SENDMSG:     (*supervisor).sendmsg,
 		unix.SYS_RECVFROM:    (*supervisor).receive,
 		unix.SYS_RECVMSG:     (*supervisor).receive,
 		unix.SYS_IOCTL:       (*supervisor).ioctl,
@@ -194,22 +205,30 @@ func init() {
 // rules are the calls to be notified of.
 func rules() []notify.Rule {
 	newNetns := notify.Condition{Arg: 0, Test: notify.AnyBit, Value: unix.CLONE_NEWNET}
-	isNetlink := notify.Condition{Arg: 0, Test: notify.AtLeast, Value: firstNetlinkFD}
+	isNetlink := notify.Condition{Arg: 0, Test: notify.AtLeast, Value: firstNetlinkFD} // or for packets
+	isPacket := notify.Condition{Arg: 0, Test: notify.AtLeast, Value: firstPacketFD}
 	list := []notify.Rule{
 		{Number: notify.Native.BPF},
 		{Number: unix.SYS_STATFS},
 		{Number: unix.SYS_FSTATFS},
 		{Number: unix.SYS_READLINKAT},
+		{Number: unix.SYS_UNLINKAT},
 		{Number: unix.SYS_SOCKET, When: []notify.Condition{
 			{Arg: 0, Test: notify.Equal, Value: unix.AF_NETLINK}, {Arg: 2, Test: notify.Equal, Value: unix.NETLINK_ROUTE},
 		}},
+		{Number: unix.SYS_SOCKET, When: []notify.Condition{{Arg: 0, Test: notify.Equal, Value: unix.AF_PACKET}}},
 		{Number: unix.SYS_BIND, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_CONNECT, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_GETSOCKNAME, When: []notify.Condition{isNetlink}},
+		{Number: unix.SYS_SENDTO, When: []notify.Condition{isPacket}},
+		{Number: unix.SYS_SENDMSG, When: []notify.Condition{isPacket}},
 		{Number: unix.SYS_RECVFROM, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_RECVMSG, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_SETSOCKOPT, When: []notify.Condition{
 			{Arg: 1, Test: notify.Equal, Value: unix.SOL_NETLINK}, isNetlink,
+		}},
+		{Number: unix.SYS_SETSOCKOPT, When: []notify.Condition{
+			{Arg: 1, Test: notify.Equal, Value: unix.SOL_PACKET}, isPacket,
 		}},
 		{Number: unix.SYS_UNSHARE, When: []notify.Condition{newNetns}},
 		{Number: unix.SYS_SETNS},

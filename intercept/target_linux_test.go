@@ -30,6 +30,7 @@ var targets = map[string]func() int{
 	"namespaces": check(namespacesTarget),
 	"hostile":    check(hostileTarget),
 	"mapped":     check(mappedTarget),
+	"packets":    check(packetsTarget),
 	"rounds":     check(roundsTarget),
 	"busy":       check(busyTarget),
 	"median":     check(medianTarget),

@@ -8,7 +8,7 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// Device is one end of a simulated netkit pair.
+// Device is one end of a simulated netkit pair, or a device without a peer.
 type Device struct {
 	Netns   uint64 // the namespace it is in
 	Index   uint32
@@ -17,6 +17,7 @@ type Device struct {
 	MTU     uint32
 	Address [6]byte
 
+	ids      namespaceIDs
 	peer     *Device
 	primary  bool
 	alias    string
@@ -91,6 +92,9 @@ const (
 	netkitPeerScrub  = 7
 	netkitHeadroom   = 8
 	netkitTailroom   = 9
+	netkitPairing    = 10
+
+	pairingSingle = 1 // NETKIT_DEVICE_SINGLE
 )
 
 // newDevice is what netkit_setup makes.
@@ -114,13 +118,26 @@ func addressFor(netns uint64, index uint32) (a [6]byte) {
 	return a
 }
 
-// carrier reports whether both ends are up, and so both carry.
-func (d *Device) carrier() bool { return d.Flags&FlagUp != 0 && d.peer.Flags&FlagUp != 0 }
+// Peer is the device's other end, nil if it has none.
+func (d *Device) Peer() *Device { return d.peer }
+
+// Policy is what becomes of packets while no program is attached.
+func (d *Device) Policy() mprog.NetkitPolicy {
+	if d.policy == policyDrop {
+		return mprog.Blackhole
+	}
+	return mprog.Forward
+}
+
+// Carrier reports whether both ends are up, and so both carry.
+func (d *Device) Carrier() bool {
+	return d.Flags&FlagUp != 0 && (d.peer == nil || d.peer.Flags&FlagUp != 0)
+}
 
 // flags are what user space is shown (dev_get_flags).
 func (d *Device) flags() uint32 {
 	f := d.Flags
-	if d.carrier() {
+	if d.Carrier() {
 		f |= flagRunning | flagLowerUp
 	}
 	return f
@@ -136,7 +153,7 @@ const (
 
 func (d *Device) operState() uint8 {
 	switch {
-	case d.carrier():
+	case d.Carrier():
 		return stateUp
 	case d.Flags&FlagUp != 0:
 		return stateLowerDown
@@ -168,7 +185,7 @@ func (d *Device) describe(change uint32) []byte {
 	p = appendU32(p, attrTxQueues, 1)
 	p = appendU32(p, attrRxQueues, 1)
 	carrier := uint8(0)
-	if d.carrier() {
+	if d.Carrier() {
 		carrier = 1
 	}
 	p = appendU8(p, attrCarrier, carrier)
@@ -180,9 +197,11 @@ func (d *Device) describe(change uint32) []byte {
 	if d.alias != "" {
 		p = appendText(p, attrAlias, d.alias)
 	}
-	p = appendU32(p, attrLink, d.peer.Index)
-	if d.peer.Netns != d.Netns {
-		p = appendU32(p, attrLinkNetnsID, 0)
+	if d.peer != nil {
+		p = appendU32(p, attrLink, d.peer.Index)
+	}
+	if d.peer != nil && d.peer.Netns != d.Netns {
+		p = appendU32(p, attrLinkNetnsID, d.ids.of(d.Netns, d.peer.Netns))
 	}
 	p = appendAttribute(p, attrAddress, d.Address[:])
 	p = appendAttribute(p, attrBroadcast, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
@@ -202,6 +221,9 @@ func (d *Device) data() []byte {
 	p = appendU32(p, netkitScrub, d.scrub)
 	p = appendU16(p, netkitHeadroom, d.headroom)
 	p = appendU16(p, netkitTailroom, d.tailroom)
+	if d.peer == nil {
+		return appendU32(p, netkitPairing, pairingSingle)
+	}
 	p = appendU32(p, netkitPeerPolicy, d.peer.policy)
 	return appendU32(p, netkitPeerScrub, d.peer.scrub)
 }

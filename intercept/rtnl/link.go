@@ -36,6 +36,13 @@ func (s *Server) create(r *linkRequest) mprog.Errno {
 	if errno != 0 {
 		return errno
 	}
+	pairs, single := s.backend.Supports()
+	if !pairs {
+		return mprog.EOPNOTSUPP
+	}
+	if v, _ := data.u32(netkitPairing); v == pairingSingle && single {
+		return s.createSingle(r, netns, data, mode)
+	}
 	peerAttrs, peerIndex, peerFlags := attributes{}, uint32(0), uint32(0)
 	if p := data[netkitPeer]; p != nil {
 		if len(p) < infoSize {
@@ -67,16 +74,32 @@ func (s *Server) create(r *linkRequest) mprog.Errno {
 		}
 	}
 	peer.headroom, peer.tailroom = d.headroom, d.tailroom
-	if err := s.backend.AddPair(d, peer); err != nil {
-		errno, _ := mprog.ErrnoOf(err)
-		if errno == 0 {
-			errno = mprog.EOPNOTSUPP
-		}
-		return errno
-	}
+	s.backend.Add(d, peer)
 	s.devices = append(s.devices, peer, d)
 	d.setFlags(native.Uint32(r.message.body[8:]), native.Uint32(r.message.body[12:]))
 	peer.setFlags(peerFlags, peerFlags)
+	s.announce(d)
+	return 0
+}
+
+// createSingle makes a device without a peer, of which nothing may be said.
+func (s *Server) createSingle(r *linkRequest, netns uint64, data attributes, mode uint32) mprog.Errno {
+	for _, pairs := range []uint16{netkitPeer, netkitPolicy, netkitPeerPolicy, netkitPeerScrub} {
+		if _, set := data[pairs]; set {
+			return mprog.EOPNOTSUPP
+		}
+	}
+	d, errno := s.make(netns, r.index, r.attrs, mode, nil)
+	if errno != 0 {
+		return errno
+	}
+	if v, ok := data.u32(netkitScrub); ok {
+		d.scrub = v
+	}
+	d.primary = true
+	s.backend.Add(d, nil)
+	s.devices = append(s.devices, d)
+	d.setFlags(native.Uint32(r.message.body[8:]), native.Uint32(r.message.body[12:]))
 	s.announce(d)
 	return 0
 }
@@ -106,6 +129,7 @@ func (s *Server) make(netns uint64, index uint32, attrs attributes, mode uint32,
 		return nil, busy
 	}
 	d := newDevice(netns, index, name, mode)
+	d.ids = s.ids
 	if p, set := attrs[attrAddress]; set {
 		if len(p) != len(d.Address) {
 			return nil, mprog.EINVAL
@@ -123,7 +147,11 @@ func (s *Server) make(netns uint64, index uint32, attrs attributes, mode uint32,
 
 // configure applies policies and scrubs (netkit_new_link).
 func configure(d *Device, data attributes) mprog.Errno {
-	for typ, field := range map[uint16]*uint32{netkitPolicy: &d.policy, netkitPeerPolicy: &d.peer.policy} {
+	policies, scrubs := map[uint16]*uint32{netkitPolicy: &d.policy}, map[uint16]*uint32{netkitScrub: &d.scrub}
+	if d.peer != nil {
+		policies[netkitPeerPolicy], scrubs[netkitPeerScrub] = &d.peer.policy, &d.peer.scrub
+	}
+	for typ, field := range policies {
 		if v, ok := data.u32(typ); ok {
 			if v != policyPass && v != policyDrop {
 				return mprog.EINVAL
@@ -131,7 +159,7 @@ func configure(d *Device, data attributes) mprog.Errno {
 			*field = v
 		}
 	}
-	for typ, field := range map[uint16]*uint32{netkitScrub: &d.scrub, netkitPeerScrub: &d.peer.scrub} {
+	for typ, field := range scrubs {
 		if v, ok := data.u32(typ); ok {
 			if v > scrubOn {
 				return mprog.EINVAL

@@ -14,6 +14,13 @@ func ReplaceNetnsFDs(datagram []byte, replace func(fd uint32) uint32) {
 		}
 	}
 	for _, m := range split(datagram) {
+		if (m.typ == newNSID || m.typ == getNSID) && len(m.body) >= genericSize {
+			walk(m.body[genericSize:], func(typ uint16, value []byte) {
+				if typ == nsidFD && len(value) >= 4 {
+					native.PutUint32(value, replace(native.Uint32(value)))
+				}
+			})
+		}
 		if m.typ != newLink && m.typ != setLink || len(m.body) < infoSize {
 			continue
 		}

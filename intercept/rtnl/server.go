@@ -8,9 +8,12 @@ import (
 
 // Backend has the devices' hooks.
 type Backend interface {
-	// AddPair adds a pair of netkit devices, the primary in one namespace and
-	// the peer in another or the same.
-	AddPair(primary, peer *Device) error
+	// Supports reports whether the kernel has netkit devices, and such without
+	// peer.
+	Supports() (pairs, single bool)
+	// Add adds a pair of netkit devices, the primary in one namespace and the
+	// peer in another or the same, or a single device if peer is nil.
+	Add(primary, peer *Device)
 	// Delete deletes a device and its peer.
 	Delete(*Device)
 	// Rename and Move follow a change: of name, or of namespace and ifindex.
@@ -25,10 +28,13 @@ type Server struct {
 	devices []*Device // in the order they were made
 	sockets []*Socket
 	last    uint32
+	ids     namespaceIDs
 }
 
 // New makes a server without devices.
-func New(b Backend) *Server { return &Server{backend: b, last: firstIndex - 1} }
+func New(b Backend) *Server {
+	return &Server{backend: b, last: firstIndex - 1, ids: namespaceIDs{}}
+}
 
 // firstIndex is where ifindexes of simulated devices begin, so that the running
 // kernel's own devices in the same namespace have others.
@@ -100,6 +106,12 @@ func (s *Server) Request(k *Socket, datagram []byte) {
 func (s *Server) request(k *Socket, m message) {
 	if m.typ == getLink && m.flags&flagDump != 0 {
 		s.dump(k, m)
+		return
+	}
+	if s.namespaceID(k, m) {
+		if m.flags&flagAck != 0 {
+			k.Send(answerTo(m, k.Port, 0, k.Capped))
+		}
 		return
 	}
 	handled, errno := s.answer(k, m)
@@ -259,13 +271,18 @@ func (s *Server) SetFlags(d *Device, flags uint32) {
 // carrier may have changed with it.
 func (s *Server) announce(d *Device) {
 	s.notify(d.Netns, newLink, d.describe(0xffffffff))
-	s.notify(d.peer.Netns, newLink, d.peer.describe(0))
+	if d.peer != nil {
+		s.notify(d.peer.Netns, newLink, d.peer.describe(0))
+	}
 }
 
-// Delete deletes a pair.
+// Delete deletes a device, and its peer if it has one.
 func (s *Server) Delete(d *Device) {
 	s.backend.Delete(d)
-	pair := []*Device{d, d.peer}
+	pair := []*Device{d}
+	if d.peer != nil {
+		pair = append(pair, d.peer)
+	}
 	s.devices = slices.DeleteFunc(s.devices, func(other *Device) bool { return slices.Contains(pair, other) })
 	for _, gone := range pair {
 		s.notify(gone.Netns, delLink, gone.describe(0xffffffff))

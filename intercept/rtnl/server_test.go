@@ -9,11 +9,19 @@ import (
 )
 
 // backend takes everything.
-type backend struct{ log []string }
+type backend struct {
+	log []string
+	old bool // without netkit
+}
 
-func (b *backend) AddPair(d, peer *Device) error {
+func (b *backend) Supports() (pairs, single bool) { return !b.old, !b.old }
+
+func (b *backend) Add(d, peer *Device) {
+	if peer == nil {
+		b.log = append(b.log, "add "+d.Name)
+		return
+	}
 	b.log = append(b.log, "add "+d.Name+" "+peer.Name)
-	return nil
 }
 func (b *backend) Delete(d *Device)                   { b.log = append(b.log, "delete "+d.Name) }
 func (b *backend) Rename(d *Device)                   { b.log = append(b.log, "rename "+d.Name) }
@@ -138,7 +146,52 @@ func TestDumpAndForward(t *testing.T) {
 	require.Equal(t, 1, asked)
 }
 
-// Whatever a program sends, the devices stay a list of pairs.
+func TestSingle(t *testing.T) {
+	single := appendU32(nil, netkitPairing, pairingSingle)
+	b := &backend{}
+	s := New(b)
+	c := newClient(s)
+	require.Zero(t, c.link(newLink, flagCreate|flagExcl, 0, FlagUp, netkit("a", single)))
+	require.Zero(t, c.link(getLink, 0, 0, 0, appendText(nil, attrName, "a")))
+	require.Len(t, c.got, 2, "the device and the acknowledgement")
+	attrs, _ := parseAttributes(c.got[0].body[infoSize:])
+	require.NotContains(t, attrs, uint16(attrLink))
+	require.Equal(t, mprog.EOPNOTSUPP, c.link(newLink, flagCreate|flagExcl, 0, 0,
+		netkit("b", single, appendU32(nil, netkitPolicy, policyDrop))))
+	require.Zero(t, c.link(delLink, 0, 0, 0, appendText(nil, attrName, "a")))
+	require.Equal(t, []string{"add a", "delete a"}, b.log)
+
+	s = New(&backend{old: true})
+	require.Equal(t, mprog.EOPNOTSUPP, newClient(s).link(newLink, flagCreate|flagExcl, 0, 0, netkit("a")))
+}
+
+// An id that a device gives for its peer's namespace is found by that namespace.
+func TestNamespaceIDs(t *testing.T) {
+	s := New(&backend{})
+	c := newClient(s)
+	ask := func(netns uint32) (id uint32, found bool) {
+		c.got = nil
+		body := appendU32(make([]byte, genericSize), nsidFD, netns)
+		s.Request(c.Socket, appendMessage(nil, message{typ: getNSID, flags: flagRequest, seq: 3, body: body}))
+		require.Len(t, c.got, 1)
+		attrs, _ := parseAttributes(c.got[0].body[genericSize:])
+		id, _ = attrs.u32(nsidID)
+		return id, c.got[0].typ == newNSID
+	}
+	_, found := ask(2)
+	require.False(t, found)
+	require.NoError(t, s.AddPair(1, "a", "b"))
+	require.Zero(t, c.link(setLink, 0, 0, 0, append(appendText(nil, attrName, "b"), appendU32(nil, attrNetnsFD, 2)...)))
+	require.Zero(t, c.link(getLink, 0, 0, 0, appendText(nil, attrName, "a")))
+	attrs, _ := parseAttributes(c.got[0].body[infoSize:])
+	told, ok := attrs.u32(attrLinkNetnsID)
+	require.True(t, ok)
+	id, found := ask(2)
+	require.True(t, found)
+	require.Equal(t, told, id)
+}
+
+// Whatever a program sends, what is a peer is one both ways.
 func FuzzRequest(f *testing.F) {
 	f.Add(appendMessage(nil, message{typ: newLink, flags: flagRequest | flagCreate, body: append(make([]byte, infoSize), netkit("x")...)}))
 	f.Fuzz(func(t *testing.T, datagram []byte) {
@@ -150,8 +203,8 @@ func FuzzRequest(f *testing.F) {
 		s.Request(c.Socket, datagram)
 		ReplaceNetnsFDs(datagram, func(fd uint32) uint32 { return fd })
 		for _, d := range s.devices {
-			if d.peer == nil || d.peer.peer != d {
-				t.Fatalf("%s has no peer", d.Name)
+			if d.peer != nil && d.peer.peer != d {
+				t.Fatalf("%s has a peer that has another", d.Name)
 			}
 		}
 	})

@@ -51,4 +51,6 @@ type Answer struct {
 	Command string
 	Request any
 	Err     error
+	// Note says why a program is not run, if it is not.
+	Note string
 }

@@ -57,10 +57,37 @@ func (e *elements) get(key []byte) []byte {
 		}
 		return make([]byte, e.m.wide())
 	}
+	if e.m.typ == lpmTrie {
+		return e.longestPrefix(key)
+	}
 	if v := e.values[string(key)]; v != nil {
 		return v.value
 	}
 	return nil
+}
+
+// longestPrefix finds the most specific of a trie's elements that a key is
+// within.
+func (e *elements) longestPrefix(key []byte) (found []byte) {
+	want, best := native.Uint32(key), -1
+	for candidate, v := range e.values {
+		bits := int(native.Uint32([]byte(candidate)))
+		if bits > best && uint32(bits) <= want && samePrefix(candidate[4:], string(key[4:]), bits) {
+			best, found = bits, v.value
+		}
+	}
+	return found
+}
+
+// samePrefix reports whether two strings of the same length begin with the same
+// bits.
+func samePrefix(a, b string, bits int) bool {
+	whole := min(bits/8, len(a))
+	if a[:whole] != b[:whole] {
+		return false
+	}
+	rest := bits % 8
+	return rest == 0 || whole == len(a) || (a[whole]^b[whole])>>(8-rest) == 0
 }
 
 // put stores a value. The object is the one that an fd in it referred to.
@@ -93,6 +120,10 @@ func (e *elements) put(key, value []byte, object *Object, flags uint64) error {
 			return refuse("map/full", mprog.E2BIG, "the map has its %d elements", e.m.entries)
 		}
 		e.remove([]byte(e.order[0]))
+	}
+	if old != nil && e.m.typ.array() && object == nil {
+		copy(old.value, value) // programs may have its address
+		return nil
 	}
 	if old == nil && !e.m.typ.array() {
 		e.order = append(e.order, string(key))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 
+	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -16,8 +17,9 @@ type program struct {
 	name     [nameSize]byte
 	tag      [8]byte
 	gpl      bool
-	insns    []byte // as loaded, with the caller's fds of maps replaced by ids
-	verdict  int32  // what a test run returns
+	insns    []byte           // as loaded, with the caller's fds of maps replaced by ids
+	verdict  int32            // what a run returns that cannot be run
+	code     *machine.Program // nil: of a type that is not run
 	maps     []*bpfMap
 	btf      *btf
 	funcInfo records
@@ -98,6 +100,10 @@ func (k *call) progLoad() error {
 		return err
 	}
 	p.verdict = verdictOf(p.insns)
+	if kind, ok := runnable[mprog.ProgType(p.typ)]; ok {
+		p.code = machine.New(p.insns, kind)
+		k.Note = p.code.Unknown
+	}
 	return k.addProg(p)
 }
 

@@ -55,12 +55,19 @@ func (r *recorder) need(word string) {
 	}
 }
 
-// RecordPair notes a pair of netkit devices.
+// RecordPair notes a pair of netkit devices, or one without a peer.
 func (s *Sim) RecordPair(netns uint64, name, peer string, index, peerIndex uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.record
 	if r == nil || netns != r.home {
+		return
+	}
+	if peer == "" && trace.IsName(name) && !r.used[name] {
+		r.need("netkit")
+		r.need("single")
+		r.used[name], r.devices[index] = true, name
+		r.add(&trace.Statement{Verb: "netkit", Operands: []string{name}})
 		return
 	}
 	if !trace.IsName(name) || !trace.IsName(peer) || r.used[name] || r.used[peer] {

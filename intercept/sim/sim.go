@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math/rand/v2"
 	"sync"
 
 	"github.com/nkconform/nkconform/fake"
@@ -25,6 +26,8 @@ type Sim struct {
 	cpus     int
 	fail     *faults
 	verdicts map[string]int32
+	now      func() uint64
+	random   *rand.Rand
 	record   *recorder // nil: nobody wants it
 	memory   func(size int) (Memory, error)
 
@@ -39,9 +42,13 @@ type Options struct {
 	Memory func(size int) (Memory, error)
 	// Fail says which calls fail for no reason; see [ParseFault].
 	Fail []Fault
-	// Verdicts are what test runs of programs return, by their names. A program
-	// without one returns its number, if it only returns a number, or 0.
+	// Verdicts are what programs return, by their names, without being run. Any
+	// other program is run, if all that it uses is interpreted, and else returns
+	// 0.
 	Verdicts map[string]int32
+	// Now is what time programs are told, in nanoseconds; nil counts how often
+	// they ask.
+	Now func() uint64
 	// Record keeps what is done to hooks in the first network namespace; see
 	// [Sim.Trace].
 	Record bool
@@ -61,8 +68,12 @@ func New(k *fake.Kernel, o Options) *Sim {
 		callers: make(map[callerKey]*fake.Process),
 		maps:    newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
 		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32), mirroredNames: make(map[uint32]string),
-		verdicts: o.Verdicts,
-		cpus:     max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail),
+		verdicts: o.Verdicts, random: rand.New(rand.NewPCG(1, 1)),
+		cpus: max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail),
+	}
+	if s.now = o.Now; s.now == nil {
+		asked := uint64(0)
+		s.now = func() uint64 { asked++; return asked }
 	}
 	if o.Record {
 		s.record = newRecorder(s)

@@ -1,0 +1,152 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+)
+
+// memory is what a run can reach: pieces, far from each other, so that no
+// calculation leads from one to the next.
+type memory struct {
+	regions [][]byte
+	few     [16][]byte
+	shared  map[*byte]uint64 // addresses of what is the world's
+	ctx     uint64           // address of the context
+	data    uint64           // and of the packet
+}
+
+const regionBits = 32
+
+// add makes a piece reachable, and returns its address.
+func (m *memory) add(p []byte) uint64 {
+	m.regions = append(m.regions, p)
+	return uint64(len(m.regions)) << regionBits
+}
+
+// share is add for a piece that may be so already.
+func (m *memory) share(p []byte) uint64 {
+	if len(p) == 0 {
+		return m.add(p)
+	}
+	if known, ok := m.shared[&p[0]]; ok {
+		return known
+	}
+	if m.shared == nil {
+		m.shared = make(map[*byte]uint64)
+	}
+	m.shared[&p[0]] = m.add(p)
+	return m.shared[&p[0]]
+}
+
+// bytes returns the memory at an address.
+func (m *memory) bytes(address uint64, size int) ([]byte, error) {
+	n, at := address>>regionBits, address&(1<<regionBits-1)
+	if n == 0 || n > uint64(len(m.regions)) || at+uint64(size) > uint64(len(m.regions[n-1])) {
+		return nil, fmt.Errorf("%d bytes at %#x are out of reach", size, address)
+	}
+	return m.regions[n-1][at:][:size], nil
+}
+
+func (m *run) load(address uint64, size int) (uint64, error) {
+	if v, ok := m.contextPointer(address, size); ok {
+		return v, nil
+	}
+	p, err := m.bytes(address, size)
+	if err != nil {
+		return 0, err
+	}
+	switch size {
+	case 1:
+		return uint64(p[0]), nil
+	case 2:
+		return uint64(native.Uint16(p)), nil
+	case 4:
+		return uint64(native.Uint32(p)), nil
+	}
+	return native.Uint64(p), nil
+}
+
+func (m *memory) store(address uint64, size int, v uint64) error {
+	p, err := m.bytes(address, size)
+	if err != nil {
+		return err
+	}
+	switch size {
+	case 1:
+		p[0] = byte(v)
+	case 2:
+		native.PutUint16(p, uint16(v))
+	case 4:
+		native.PutUint32(p, uint32(v))
+	default:
+		native.PutUint64(p, v)
+	}
+	return nil
+}
+
+// Operations of an atomic instruction, besides those on numbers.
+const (
+	atomicFetch    = 0x01
+	atomicExchange = 0xe0
+	atomicCompare  = 0xf0
+)
+
+// atomic reads, changes and writes. Runs are one after the other, so that there
+// is nothing to be done for it.
+func (m *run) atomic(i insn) error {
+	address := m.r[i.dst()] + i.offset()
+	op := byte(i.imm())
+	if i.size() < 4 || i.imm() != int32(op) {
+		return fmt.Errorf("atomic operation %#x: %w", i.imm(), ErrUnknown)
+	}
+	old, err := m.load(address, i.size())
+	if err != nil {
+		return err
+	}
+	v := m.r[i.src()]
+	switch op &^ atomicFetch {
+	case aluAdd:
+		v = old + v
+	case aluOr:
+		v = old | v
+	case aluAnd:
+		v = old & v
+	case aluXor:
+		v = old ^ v
+	case atomicExchange:
+	case atomicCompare:
+		want := m.r[0]
+		if i.size() == 4 {
+			want = uint64(uint32(want))
+		}
+		m.r[0] = old
+		if old != want {
+			return nil
+		}
+		return m.store(address, i.size(), v)
+	default:
+		return fmt.Errorf("atomic operation %#x: %w", i.imm(), ErrUnknown)
+	}
+	if op&atomicFetch != 0 {
+		m.r[i.src()] = old
+	}
+	return m.store(address, i.size(), v)
+}
+
+// Maps are known by numbers that are no addresses.
+const mapSpace = 1 << 62
+
+func mapAddress(id uint32) uint64 { return mapSpace | uint64(id) }
+
+var errNoMap = errors.New("no such map")
+
+func (m *run) mapAt(address uint64) (Map, error) {
+	if address&^uint64(1<<32-1) != mapSpace {
+		return nil, errNoMap
+	}
+	of := m.world.Map(uint32(address))
+	if of == nil {
+		return nil, errNoMap
+	}
+	return of, nil
+}

@@ -1,0 +1,37 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/nkconform/nkconform/intercept/machine"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// Passage is what a hook made of a packet.
+type Passage struct {
+	Ran     []string // the programs that ran, with what they returned and why not more
+	Verdict int32    // the last one's
+	Passes  bool
+}
+
+// Pass has a packet pass a device's hook: see [fake.Process.PassAt].
+func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mprog.NetkitPolicy,
+	packet *machine.Packet) (made Passage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, made.Verdict, made.Passes = s.resident(netns).PassAt(ifindex, at, policy, func(id uint32) int32 {
+		p := s.programs[id]
+		if p == nil { // loaded into the fake by somebody else
+			p = &program{id: id}
+		}
+		packet.Redirect = machine.Redirect{}
+		v, note := s.verdict(p, packet)
+		text := fmt.Sprintf("%s (id %d) returns %d", p.text(), id, v)
+		if note != "" {
+			text += ": " + note
+		}
+		made.Ran = append(made.Ran, text)
+		return v
+	})
+	return made
+}
