@@ -102,7 +102,7 @@ func TestPageShowsEverything(t *testing.T) {
 		`<b>Known:</b> fixed in 6.13`,
 		"Console of debian:6.12@vng",
 		"Interrupted: not all scenarios have run.",
-		"came up at the second boot",
+		"came up at boot 2",
 	} {
 		require.True(t, strings.Contains(page, want), want) // pages are too long to be shown
 	}
@@ -114,7 +114,7 @@ func TestPageShowsEverything(t *testing.T) {
 func TestSummary(t *testing.T) {
 	text := write(t, sample(), report.Summary)
 	require.True(t, strings.HasPrefix(text, "### ❌ nkconform: 1 passed, 4 failed, 1 skipped\n"))
-	require.Contains(t, text, "| ✅ | debian:6.1<br>came up at the second boot | 6.1.9 |")
+	require.Contains(t, text, "| ✅ | debian:6.1<br>came up at boot 2 | 6.1.9 |")
 	require.Contains(t, text, "<details><summary>❌ <code>attach/b</code> on debian:6.12@vng, debian:7.1</summary>")
 	require.Contains(t, text, "B &lt;script&gt;alert", "text is quoted")
 }

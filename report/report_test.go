@@ -88,7 +88,7 @@ func TestText(t *testing.T) {
 		"known attach/a on debian:6.12@vng, debian:7.1\n     fixed in 6.13\n",
 		"FAIL attach/b on debian:6.12@vng, debian:7.1\n",
 		"     line 3: attach nk0:primary a\n       expected = ok\n       came     ! EINVAL\n",
-		"debian:6.1       6.1.9    qemu/tcg  1.50 s  0.25 s  4.00 s       1       0        1  came up at the second boot\n",
+		"debian:6.1       6.1.9    qemu/tcg  1.50 s  0.25 s  4.00 s       1       0        1  came up at boot 2\n",
 		"3 kernels in 9.5 s\n",
 		"interrupted: not all scenarios have run\n",
 	} {
@@ -102,7 +102,7 @@ func TestTextOfOneRun(t *testing.T) {
 	run := sample().Runs[0]
 	text := write(t, report.New(run), report.Text)
 	require.Contains(t, text, "skip 1: needs ")
-	require.Contains(t, text, "debian:6.1 on 6.1.9 (x86_64), qemu/tcg: boot 1.5 s, suite 0.2 s, total 4.0 s, came up at the second boot\n")
+	require.Contains(t, text, "debian:6.1 on 6.1.9 (x86_64), qemu/tcg: boot 1.5 s, suite 0.2 s, total 4.0 s, came up at boot 2\n")
 	require.NotContains(t, text, "KERNEL", "no table for one")
 	var b bytes.Buffer
 	require.NoError(t, report.New(run).Write(&b, report.Text, report.Style{Verbose: true, Color: true}))

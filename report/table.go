@@ -14,8 +14,16 @@ type row struct {
 	OK                                         bool
 }
 
-// secondBoot is told of a kernel whose first boot was lost without a word.
-const secondBoot = "came up at the second boot"
+// boots tells of a kernel that was booted again since it had said no word.
+func (vm *VM) boots() string {
+	switch {
+	case vm == nil || vm.Boots < 2:
+		return ""
+	case vm.Boot == 0:
+		return fmt.Sprintf("booted %d times", vm.Boots)
+	}
+	return fmt.Sprintf("came up at boot %d", vm.Boots)
+}
 
 // rows are the lines of the table of kernels, as text and pages show it.
 func (r *Results) rows() []row {
@@ -28,9 +36,7 @@ func (r *Results) rows() []row {
 		o.Release, o.Machine = cmp.Or(o.Release, "-"), cmp.Or(o.Machine, "-")
 		if vm := run.VM; vm != nil {
 			o.Machine, o.Boot, o.Total = vm.Machine+"/"+vm.Accel, brief(vm.Boot), brief(vm.Total)
-			if vm.Boots > 1 && o.Note == "" {
-				o.Note = secondBoot
-			}
+			o.Note = cmp.Or(o.Note, vm.boots())
 		}
 	}
 	return rows

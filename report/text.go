@@ -137,8 +137,8 @@ func (run *Run) closing(b *strings.Builder) {
 	if vm := run.VM; vm != nil {
 		fmt.Fprintf(b, ", %s/%s: boot %.1f s, suite %.1f s, total %.1f s", vm.Machine, vm.Accel, vm.Boot, run.Seconds, vm.Total)
 	}
-	if run.VM != nil && run.VM.Boots > 1 {
-		b.WriteString(", " + secondBoot)
+	if again := run.VM.boots(); again != "" {
+		b.WriteString(", " + again)
 	}
 	b.WriteString("\n")
 	if run.Stopped != "" {

@@ -40,7 +40,8 @@ names, and the environment, but no network and no input; what it writes to files
 stays in the guest.
 
 A kernel that warns of itself, dies or hangs is a failure whatever the command
-says: its complaint goes to stderr, and the exit status is not 0.`,
+says: its complaint goes to stderr, and the exit status is 1, or what the command
+failed with.`,
 		Example: `  nkconform vm debian:7.1 -- ./mylib.test -test.v
   go test -exec "nkconform vm debian:7.1 --" ./...
   nkconform vm --with /usr/sbin/bpftool debian:6.12 -- bpftool feature
@@ -108,11 +109,18 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 		Image: img, Argv: argv, Dir: dir, Files: files, Env: append(guestEnv(os.Environ()), o.env...),
 		Stdout: os.Stdout, Stderr: os.Stderr, Timeout: o.timeout, Memory: o.memory, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.kernel...),
 	})
+	var died *harness.DiedError
+	var late *harness.TimeoutError
+	if errors.As(err, &died) || errors.As(err, &late) {
+		fmt.Fprintln(os.Stderr, "nkconform:", err)
+		return errFailed
+	}
 	if err != nil {
 		return err
 	}
 	if len(res.KernelTrouble) > 0 {
-		fmt.Fprintf(os.Stderr, "nkconform: the kernel %s complains about itself:\n%s\n", res.Release, res.Console)
+		_, complaint, _ := strings.Cut(res.Console, res.KernelTrouble[0])
+		fmt.Fprintf(os.Stderr, "nkconform: the kernel %s complains about itself:\n%s%s\n", res.Release, res.KernelTrouble[0], complaint)
 		if res.ExitStatus == 0 {
 			return errFailed
 		}
