@@ -135,7 +135,11 @@ func WriteChanges(out io.Writer, changes []Change, style Style) error {
 			fmt.Fprintf(&b, "     %s\n", strings.TrimRight(line, "\n"))
 		}
 	}
-	fmt.Fprintf(&b, "%d changes\n", len(changes))
+	noun := "changes"
+	if len(changes) == 1 {
+		noun = "change"
+	}
+	fmt.Fprintf(&b, "%d %s\n", len(changes), noun)
 	_, err := io.WriteString(out, b.String())
 	return err
 }

@@ -47,6 +47,7 @@ type pageKernel struct {
 	Prefix  string   // what the names of most kernels begin with
 	Label   []string // the rest of the name, in lines
 	Console string
+	Anchor  string // of the console
 }
 
 type pageGroup struct {
@@ -76,6 +77,7 @@ type pageFinding struct {
 	Reason                    string
 	Trace                     []pageLine
 	Failure                   *Failure
+	Consoles                  []pageKernel // of the kernels, where the kernel as a whole failed
 }
 
 // pageLine is a line of a trace.
@@ -103,7 +105,13 @@ func (r *Results) html(out io.Writer) error {
 	anchors := map[anchorKey]string{}
 	for _, status := range []Status{Failed, Known} {
 		for _, f := range r.findings(status) {
-			p.Findings = append(p.Findings, r.pageFinding(f, len(p.Findings), anchors))
+			finding := r.pageFinding(f, len(p.Findings), anchors)
+			for i, run := range r.Runs {
+				if run.Console != "" && slices.Contains(f.Runs, run) && f.Failure.Line == 0 {
+					finding.Consoles = append(finding.Consoles, p.Kernels[i])
+				}
+			}
+			p.Findings = append(p.Findings, finding)
 		}
 	}
 	p.Groups = r.pageGroups(anchors)
@@ -122,7 +130,7 @@ func (r *Results) pageKernels() []pageKernel {
 	rows := r.rows()
 	kernels := make([]pageKernel, len(rows))
 	for i, o := range rows {
-		k := pageKernel{row: o, Console: r.Runs[i].Console}
+		k := pageKernel{row: o, Console: r.Runs[i].Console, Anchor: fmt.Sprintf("console-%d", i+1)}
 		name := o.Name
 		if prefix, rest, ok := strings.Cut(name, ":"); ok {
 			k.Prefix, name = prefix+":", rest

@@ -20,8 +20,12 @@ func (r *Results) summary(out io.Writer) error {
 	if r.Interrupted {
 		b.WriteString("**Interrupted:** not all scenarios have run.\n\n")
 	}
-	b.WriteString("| | Kernel | Release | Machine | Boot | Suite | Total | Passed | Failed | Skipped |\n")
-	b.WriteString("|---|---|---|---|--:|--:|--:|--:|--:|--:|\n")
+	known := r.Count().Known > 0
+	head, rule := "| | Kernel | Release | Machine | Boot | Suite | Total | Passed | Failed | Skipped |", "|---|---|---|---|--:|--:|--:|--:|--:|--:|"
+	if known {
+		head, rule = head+" Known |", rule+"--:|"
+	}
+	fmt.Fprintf(&b, "%s\n%s\n", head, rule)
 	for _, o := range r.rows() {
 		mark, name := "✅", cellText(o.Name)
 		if !o.OK {
@@ -30,8 +34,12 @@ func (r *Results) summary(out io.Writer) error {
 		if o.Note != "" {
 			name += "<br>" + cellText(o.Note)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %d | %d | %d |\n",
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %d | %d | %d |",
 			mark, name, cellText(o.Release), cellText(o.Machine), o.Boot, o.Suite, o.Total, o.Passed, o.Failed, o.Skipped)
+		if known {
+			fmt.Fprintf(&b, " %d |", o.Known)
+		}
+		b.WriteString("\n")
 	}
 	left := 0
 	for _, status := range []Status{Failed, Known} {

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -60,6 +61,12 @@ func (r *Results) table(b *strings.Builder, style Style) {
 	for _, o := range rows {
 		lines = append(lines, []string{o.Name, o.Release, o.Machine, o.Boot, o.Suite, o.Total,
 			fmt.Sprint(o.Passed), fmt.Sprint(o.Failed), fmt.Sprint(o.Skipped), o.Note})
+	}
+	if r.Count().Known > 0 {
+		lines[0] = slices.Insert(lines[0], 9, "KNOWN")
+		for i, o := range rows {
+			lines[i+1] = slices.Insert(lines[i+1], 9, fmt.Sprint(o.Known))
+		}
 	}
 	width := make([]int, len(lines[0]))
 	for _, line := range lines {

@@ -65,6 +65,11 @@
       label();
     }
   });
+  // A link to a console opens it.
+  addEventListener("click", e => {
+    const link = e.target.closest("a[href^='#console-']");
+    if (link) document.querySelector(link.hash).open = true;
+  });
   prefix.addEventListener("input", apply);
   for (const b of choices) b.addEventListener("click", () => {
     show = b.dataset.show;
