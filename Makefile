@@ -3,7 +3,7 @@
 GO ?= go
 IMAGE ?= debian:6.12
 
-.PHONY: help build test lint workflows matrix suite host libbpf vm vm-deps fuzz bench
+.PHONY: help build test lint workflows exec matrix suite host libbpf vm vm-deps fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ lint: ## gofmt, vet (also for macOS and Windows) and staticcheck
 
 workflows: ## check the CI workflows
 	$(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+exec: ## unmodified programs on the simulated kernel
+	scripts/exec.sh
 
 matrix: ## the suite on every kernel of interest, with a report in bin/report
 	$(GO) run ./cmd/nkconform matrix --report bin/report

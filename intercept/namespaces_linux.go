@@ -64,25 +64,34 @@ func programEnvironment(env []string) []string {
 }
 
 // isolate gives the current thread, from which the program will be forked,
-// namespaces for network and mounts, and a simulated bpf file system. Without
-// the capabilities for it, nothing changes.
+// namespaces for network and mounts, and a simulated bpf file system. Where that
+// is not permitted, nothing changes.
 func (s *supervisor) isolate() error {
 	if capable(mprog.CapSysAdmin) && capable(mprog.CapNetAdmin) {
-		if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("namespaces for the program: %w", err)
-		}
-		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			return fmt.Errorf("mounts for the program: %w", err)
-		}
-		if err := s.mountBPF(mprog.BPFFS); err != nil && !errors.Is(err, unix.ENOENT) {
+		if err := s.separate(); err != nil && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) {
 			return err
 		}
-		if err := raiseLoopback(); err != nil {
-			return err
-		}
-		s.private = true
 	}
 	return s.settle()
+}
+
+// separate changes the thread's namespaces. Ubuntu's AppArmor takes the
+// capabilities for it away from ordinary users, though they seem to have them.
+func (s *supervisor) separate() error {
+	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("namespaces for the program: %w", err)
+	}
+	s.private = true
+	if err := raiseLoopback(); err != nil {
+		return err
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("mounts for the program: %w", err)
+	}
+	if err := s.mountBPF(mprog.BPFFS); err != nil && !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	return nil
 }
 
 // settle notes the namespace that the program begins in.

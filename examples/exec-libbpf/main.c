@@ -2,7 +2,7 @@
 // the options that its functions take, and prints every answer. It knows nothing
 // of this project; on a real kernel it prints the same:
 //
-//	./build.sh && nkconform exec --device nk0,nk1 -- ./exec-libbpf nk0
+//	./build.sh out && nkconform exec --device nk0,nk1 -- out/exec-libbpf out/programs.o nk0
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -131,6 +131,33 @@ static void with_links(void)
 	opts.relative_id = 1;
 	attach("link d with fd and id", "d", &opts);
 
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.flags = BPF_F_REPLACE;
+	attach("link d replacing", "d", &opts);
+
+	opts.flags = BPF_F_BEFORE | BPF_F_LINK;
+	opts.relative_fd = fd("a");
+	attach("link d before program a as a link", "d", &opts);
+
+	opts.flags = BPF_F_BEFORE | BPF_F_ID;
+	opts.relative_fd = 0;
+	opts.relative_id = 999999;
+	attach("link d before no program", "d", &opts);
+
+	opts.flags = BPF_F_BEFORE | BPF_F_LINK;
+	opts.relative_id = 0;
+	opts.relative_fd = bpf_link__fd(c);
+	opts.expected_revision = 4;
+	d = attach("link d before link c at revision 4", "d", &opts);
+	bpf_link__destroy(d);
+	done("destroy d", 0);
+
+	opts.flags = 1 << 8;
+	opts.relative_fd = 0;
+	opts.expected_revision = 0;
+	attach("link d with an unknown flag", "d", &opts);
+
 	d = attach("link d at the end", "d", &after_d);
 
 	update.flags = BPF_F_REPLACE;
@@ -188,6 +215,26 @@ static void with_programs(void)
 	query(primary, BPF_NETKIT_PEER);
 }
 
+static const char *const pin_path = "/sys/fs/bpf/exec-libbpf";
+
+// with_pins has a link outlive its fds.
+static void with_pins(void)
+{
+	struct bpf_link *l = attach("link a", "a", NULL);
+
+	done("pin it", bpf_link__pin(l, pin_path));
+	done("pin it again", bpf_link__pin(l, pin_path));
+	bpf_link__disconnect(l);
+	bpf_link__destroy(l);
+	done("close it", 0);
+	l = bpf_link__open(pin_path);
+	printf("open the pin: %s\n", l ? bpf_link__pin_path(l) : result(errno));
+	done("update it with b", bpf_link__update_program(l, program("b")));
+	done("unpin it", bpf_link__unpin(l));
+	done("destroy it", bpf_link__destroy(l));
+	printf("open the pin: %s\n", bpf_link__open(pin_path) ? "ok" : result(errno));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3) {
@@ -208,6 +255,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	with_links();
 	with_programs();
+	with_pins();
 	bpf_object__close(object);
 	return 0;
 }
