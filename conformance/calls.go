@@ -166,23 +166,16 @@ func (p *player) info(s *trace.Statement) (trace.Outcome, error) {
 			{Name: "id", Value: name(p.names.prog, info.ID)},
 		}}, nil
 	}
-	return trace.Outcome{Fields: []trace.Field{
-		{Name: "type", Value: linkTypeName(info.LinkType)},
+	o := trace.Outcome{Fields: []trace.Field{
+		{Name: "type", Value: info.LinkType.String()},
 		{Name: "id", Value: name(p.names.link, info.ID)},
 		{Name: "prog_id", Value: name(p.names.prog, info.ProgID)},
 		{Name: "ifindex", Value: name(p.names.device, info.Ifindex)},
-		{Name: "attach_type", Value: info.AttachType.String()},
-	}}, nil
-}
-
-func linkTypeName(t mprog.LinkType) string {
-	switch t {
-	case mprog.NetkitLink:
-		return "netkit"
-	case mprog.TCXLink:
-		return "tcx"
+	}}
+	if info.AttachType != 0 { // not told of links of XDP programs
+		o.Fields = append(o.Fields, trace.Field{Name: "attach_type", Value: info.AttachType.String()})
 	}
-	return strconv.FormatUint(uint64(t), 10)
+	return o, nil
 }
 
 // hooksOf returns the hooks that a statement may change.

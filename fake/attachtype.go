@@ -38,9 +38,6 @@ func (k *Kernel) hooks(at mprog.AttachType) support {
 	return unknown
 }
 
-// attachXDP is BPF_XDP (include/uapi/linux/bpf.h).
-const attachXDP mprog.AttachType = 37
-
 // typeSet is a set of attach types.
 type typeSet uint64
 

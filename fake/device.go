@@ -30,6 +30,7 @@ type device struct {
 
 	netkit hook    // PRIMARY's or PEER's, whichever end this is
 	tcx    [2]hook // INGRESS, EGRESS
+	xdp    *link   // of an XDP program, or nil
 }
 
 // register adds a device under the next ifindex (register_netdevice).
@@ -48,12 +49,15 @@ func (n *netns) newIfindex() uint32 {
 }
 
 // unregister takes a device away, and its hooks with it (netkit_uninit,
-// dev_tcx_uninstall).
+// dev_tcx_uninstall, dev_xdp_uninstall).
 func (d *device) unregister() {
 	delete(d.net.devices, d.ifindex)
 	d.netkit.abandon()
 	d.tcx[0].abandon()
 	d.tcx[1].abandon()
+	if d.xdp != nil { // dev_xdp_uninstall
+		d.xdp.dev = nil
+	}
 }
 
 // byName returns the device with a name, or nil.

@@ -23,13 +23,17 @@ func (p *Process) objectInfo(fd uint32) (mprog.ObjectInfo, error) {
 
 // info tells of a link. Its ifindex is that of the device that has the hook,
 // which for PEER is the peer's, although the link was made with the primary's
-// (netkit_link_fill_info, tcx_link_fill_info).
+// (netkit_link_fill_info, tcx_link_fill_info). Of an XDP link no attach type is told
+// (bpf_xdp_link_fill_link_info).
 func (l *link) info() mprog.ObjectInfo {
-	info := mprog.ObjectInfo{
-		Kind: mprog.LinkObject, ID: l.id, LinkType: mprog.TCXLink, ProgID: l.prog.id, AttachType: l.at,
-	}
-	if l.at.Netkit() {
-		info.LinkType = mprog.NetkitLink
+	info := mprog.ObjectInfo{Kind: mprog.LinkObject, ID: l.id, ProgID: l.prog.id}
+	switch {
+	case l.at.Netkit():
+		info.LinkType, info.AttachType = mprog.NetkitLink, l.at
+	case l.at.TCX():
+		info.LinkType, info.AttachType = mprog.TCXLink, l.at
+	default:
+		info.LinkType = mprog.XDPLink
 	}
 	if l.dev != nil {
 		info.Ifindex = l.dev.ifindex

@@ -189,17 +189,15 @@ func (r *recorder) described(o *trace.Outcome, info mprog.ObjectInfo) {
 		}
 		return
 	}
-	typ := "tcx"
-	if info.LinkType == mprog.NetkitLink {
-		typ = "netkit"
-	}
 	device := decimal(info.Ifindex)
 	if name, ok := r.devices[info.Ifindex]; ok {
 		device = name
 	}
 	o.Fields = []trace.Field{
-		{Name: "type", Value: typ}, {Name: "id", Value: r.linkID(info.ID)},
+		{Name: "type", Value: info.LinkType.String()}, {Name: "id", Value: r.linkID(info.ID)},
 		{Name: "prog_id", Value: r.progID(info.ProgID)}, {Name: "ifindex", Value: device},
-		{Name: "attach_type", Value: info.AttachType.String()},
+	}
+	if info.AttachType != 0 {
+		o.Fields = append(o.Fields, trace.Field{Name: "attach_type", Value: info.AttachType.String()})
 	}
 }

@@ -1,8 +1,6 @@
 package fake
 
 import (
-	"fmt"
-
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/mprog/attr"
 )
@@ -27,8 +25,8 @@ func (p *Process) linkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if prog.typ == mprog.XDP && r.AttachType == attachXDP {
-		return 0, fmt.Errorf("%s: %w: links of XDP programs", mprog.OpLinkCreate, mprog.ErrUnsupported)
+	if prog.typ == mprog.XDP && r.AttachType == mprog.XDPDevice {
+		return p.xdpLink(&r, prog)
 	}
 	if prog.typ != mprog.SchedCLS || p.kernel.hooks(r.AttachType) == unknown {
 		return 0, refuse(attachTypeMismatch, "attach type %s takes no program of type %d", r.AttachType, prog.typ)
@@ -110,6 +108,9 @@ func (l *link) update(p *Process, prog, old *program) error {
 		return nil
 	}
 	p.passed(updateDefunct, uint64(l.id), uint64(l.prog.id))
+	if l.at == mprog.XDPDevice {
+		return l.updateXDP(prog)
+	}
 	err := l.dev.entry(l.at, true).attach(p, change{
 		prog: prog, link: l, old: l.prog, flags: mprog.Replace | mprog.ID, relative: l.prog.id,
 	})

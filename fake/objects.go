@@ -112,6 +112,10 @@ func (l *link) release() {
 	if l.dev == nil {
 		return
 	}
+	if l.at == mprog.XDPDevice {
+		l.dev.xdp, l.dev = nil, nil
+		return
+	}
 	// No position, revision or relative object is asked for, so that this
 	// cannot be refused: a link with a device is on that device's hook.
 	_ = l.dev.entry(l.at, true).detach(nil, change{prog: l.prog, link: l})

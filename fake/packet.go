@@ -44,7 +44,7 @@ func Verdict(at mprog.AttachType, returns []int32, policy mprog.NetkitPolicy) (r
 }
 
 // Transmit has a netkit device, or lo, transmit a packet, and tells what became
-// of it. Other devices, and one without a peer, are unsupported; ENODEV when there is none.
+// of it. Other devices, one without a peer, and what arrives at an XDP program are unsupported; ENODEV when there is none.
 //
 // A packet passes the device's tcx egress hook, then, for netkit, the hook of the
 // pair, PRIMARY for what the primary device transmits and PEER for the peer, and
@@ -68,6 +68,9 @@ func (p *Process) transmit(ifindex uint32) (mprog.Delivery, error) {
 		}
 	default:
 		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s is %s", opTransmit, mprog.ErrUnsupported, d.name, d.kind)
+	}
+	if to.xdp != nil {
+		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s has an XDP program", opTransmit, mprog.ErrUnsupported, to.name)
 	}
 	return d.transmit(to), nil
 }

@@ -217,6 +217,20 @@ var (
 		"The old program given must be the link's program.", "netkit_link_update, tcx_link_update")
 )
 
+// Links of XDP programs.
+var (
+	xdpDeviceNone = rule("xdp/device", mprog.EINVAL,
+		"The ifindex must be a device's in the caller's network namespace.", "bpf_xdp_link_attach")
+	xdpFlags = rule("xdp/flags", mprog.EINVAL,
+		"A link of an XDP program takes no flag but one that says the mode: generic, driver or hardware.", "dev_xdp_attach")
+	xdpBusy = rule("xdp/busy", mprog.EBUSY,
+		"A device takes one link of an XDP program.", "dev_xdp_attach")
+	xdpNative = rule("xdp/native", mprog.EOPNOTSUPP,
+		"To run XDP in the driver or the hardware, the driver must have it; that of lo does not.", "dev_xdp_attach")
+	updateType = rule("link-update/type", mprog.EINVAL,
+		"The new program of an XDP link must be an XDP program.", "bpf_xdp_link_update")
+)
+
 // Queries and other calls.
 var (
 	queryFlags = rule("query/flags", mprog.EINVAL,

@@ -3,7 +3,7 @@ package mprog
 import "strconv"
 
 // AttachType is the kernel's enum bpf_attach_type. Any number is a valid value
-// of the Go type; only the four named here are modelled.
+// of the Go type; only those named here are modelled.
 type AttachType uint32
 
 // The attach types that use mprog (include/uapi/linux/bpf.h).
@@ -14,12 +14,16 @@ const (
 	NetkitPeer    AttachType = 55 // BPF_NETKIT_PEER, Linux 6.7
 )
 
+// XDPDevice is BPF_XDP, a device's place for one link of an XDP program. It is no
+// hook of mprog: there is nothing to query, and no revision.
+const XDPDevice AttachType = 37
+
 var attachTypeNames = map[AttachType]string{
 	TCXIngress: "ingress", TCXEgress: "egress",
-	NetkitPrimary: "primary", NetkitPeer: "peer",
+	NetkitPrimary: "primary", NetkitPeer: "peer", XDPDevice: "xdp",
 }
 
-// String returns ingress, egress, primary or peer, and the number of any other
+// String returns ingress, egress, primary, peer or xdp, and the number of any other
 // attach type.
 func (t AttachType) String() string {
 	if s, ok := attachTypeNames[t]; ok {

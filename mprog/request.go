@@ -1,5 +1,7 @@
 package mprog
 
+import "strconv"
+
 // Shape says how a request's bpf_attr is handed to bpf(2). The zero value
 // hands over exactly the fields of the command.
 type Shape struct {
@@ -95,8 +97,8 @@ type ObjectInfo struct {
 
 	LinkType   LinkType   // bpf_link_info.type
 	ProgID     uint32     // bpf_link_info.prog_id
-	Ifindex    uint32     // bpf_link_info.{tcx,netkit}.ifindex; 0 when defunct
-	AttachType AttachType // bpf_link_info.{tcx,netkit}.attach_type
+	Ifindex    uint32     // bpf_link_info.{xdp,tcx,netkit}.ifindex; 0 when defunct
+	AttachType AttachType // bpf_link_info.{tcx,netkit}.attach_type; 0 for xdp
 }
 
 // ProgType is the kernel's enum bpf_prog_type.
@@ -112,8 +114,22 @@ const (
 // LinkType is the kernel's enum bpf_link_type.
 type LinkType uint32
 
-// Link types of the hooks that are modelled.
+// Link types of what is modelled.
 const (
+	XDPLink    LinkType = 6  // BPF_LINK_TYPE_XDP
 	TCXLink    LinkType = 11 // BPF_LINK_TYPE_TCX
 	NetkitLink LinkType = 13 // BPF_LINK_TYPE_NETKIT
 )
+
+// String returns xdp, tcx, netkit, or the number of any other type.
+func (t LinkType) String() string {
+	switch t {
+	case XDPLink:
+		return "xdp"
+	case TCXLink:
+		return "tcx"
+	case NetkitLink:
+		return "netkit"
+	}
+	return strconv.FormatUint(uint64(t), 10)
+}

@@ -60,7 +60,7 @@ func TestParseErrors(t *testing.T) {
 		{"attach nk0:primary b", `t:4:20: no program or link is called "b": expected one of a, l`},
 		{"attach nk9:primary a", `t:4:8: no device is called "nk9": expected one of lo, nk0, nk1`},
 		{"attach a:primary a", `t:4:8: no device is called "a": expected one of lo, nk0, nk1`},
-		{"attach nk0:primry a", `t:4:8: expected an attach type (primary, peer, ingress, egress or a number), found "primry"`},
+		{"attach nk0:primry a", `t:4:8: expected an attach type (primary, peer, ingress, egress, xdp or a number), found "primry"`},
 		{"attach nk0 a", `t:4:8: expected a hook such as nk0:primary, found "nk0"`},
 		{"attach nk0:primary a flag=before", `t:4:22: attach: unknown key "flag": expected one of expected_revision, flags`},
 		{"attach nk0:primary a flags=befor", `t:4:28: unknown flag "befor"`},

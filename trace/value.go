@@ -49,7 +49,7 @@ func SplitHook(s string) (device string, typ mprog.AttachType, err error) {
 	}
 	typ, ok = mprog.ParseAttachType(t)
 	if !ok {
-		return "", 0, fmt.Errorf("expected an attach type (primary, peer, ingress, egress or a number), found %q", t)
+		return "", 0, fmt.Errorf("expected an attach type (primary, peer, ingress, egress, xdp or a number), found %q", t)
 	}
 	return device, typ, nil
 }

@@ -46,6 +46,9 @@ func (e *Environment) raw(op mprog.Op, r mprog.AttachRequest, call func(link.Raw
 // LinkCreate is [link.AttachNetkit] and [link.AttachTCX].
 func (e *Environment) LinkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
 	const op = mprog.OpLinkCreate
+	if r.AttachType == mprog.XDPDevice { // it only sets the stage
+		return e.Kernel.LinkCreate(r)
+	}
 	if r.Shape != (mprog.Shape{}) || !r.AttachType.Netkit() && !r.AttachType.TCX() || r.Flags&mprog.Replace != 0 {
 		return 0, unsupported(op, "such link")
 	}

@@ -100,6 +100,9 @@ func (e *environment) relative(op mprog.Op, line *request, flags mprog.Flags, fd
 // LinkCreate has the testee make a link, and opens it by its id.
 func (e *environment) LinkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
 	const op = mprog.OpLinkCreate
+	if r.AttachType == mprog.XDPDevice { // it only sets the stage
+		return e.Kernel.LinkCreate(r)
+	}
 	if r.Shape != (mprog.Shape{}) || r.ProgFD == 0 {
 		return 0, unsupported(op, "the bytes of bpf_attr are the library's")
 	}

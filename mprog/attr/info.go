@@ -70,9 +70,12 @@ func DecodeLinkInfo(p []byte) mprog.ObjectInfo {
 		ID:       uint32(get(p, linkInfo[1])),
 		ProgID:   uint32(get(p, linkInfo[2])),
 	}
-	if info.LinkType == mprog.TCXLink || info.LinkType == mprog.NetkitLink {
-		info.Ifindex = uint32(get(p, linkInfo[3]))
+	switch info.LinkType {
+	case mprog.TCXLink, mprog.NetkitLink:
 		info.AttachType = mprog.AttachType(get(p, linkInfo[4]))
+		fallthrough
+	case mprog.XDPLink:
+		info.Ifindex = uint32(get(p, linkInfo[3]))
 	}
 	return info
 }
