@@ -135,11 +135,7 @@ func WriteChanges(out io.Writer, changes []Change, style Style) error {
 			fmt.Fprintf(&b, "     %s\n", strings.TrimRight(line, "\n"))
 		}
 	}
-	noun := "changes"
-	if len(changes) == 1 {
-		noun = "change"
-	}
-	fmt.Fprintf(&b, "%d %s\n", len(changes), noun)
+	fmt.Fprintln(&b, plural(len(changes), "change"))
 	_, err := io.WriteString(out, b.String())
 	return err
 }

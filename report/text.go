@@ -62,11 +62,19 @@ func (r *Results) text(out io.Writer, style Style) error {
 		code = red
 	}
 	if count.Known > 0 {
-		fmt.Fprintf(&b, "%d known deviations\n", count.Known)
+		fmt.Fprintf(&b, "%s\n", plural(count.Known, "known deviation"))
 	}
 	b.WriteString(style.paint(code, count.String()) + "\n")
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// plural writes a number of things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // on names the runs that a finding is of, if there could be others.

@@ -80,7 +80,7 @@ func (t *ticker) draw() {
 	if t.all > 1 {
 		line = fmt.Sprintf("%d/%d  %s", t.done, t.all, line)
 	}
-	if width, _, err := term.GetSize(int(t.out.Fd())); err == nil && len(line) >= width {
+	if width, _, err := term.GetSize(int(t.out.Fd())); err == nil && width > 0 && len(line) >= width {
 		line = line[:max(width-1, 0)]
 	}
 	fmt.Fprint(t.out, clear+line)
