@@ -84,6 +84,7 @@ type generation struct {
 	commands    uint32           // how many there are (__MAX_BPF_CMD)
 	types       mprog.AttachType // from where on no attach type belongs to a program type or cgroups
 	commonAttrs bool             // BPF_COMMON_ATTRS may be set in a command
+	anyDetaches bool             // without CAP_NET_ADMIN a program need not be named to be detached
 	what        string
 }
 
@@ -110,8 +111,13 @@ var generations = []generation{
 		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE",
 	},
 	{
+		since:    Release{6, 16},
+		attrSize: 152, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 37, types: 54, anyDetaches: true,
+		what: "anyone may detach without naming a program, which was repaired when 6.16 and 6.17 had no updates any more",
+	},
+	{
 		since:    Release{6, 17},
-		attrSize: 152, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38, types: 54,
+		attrSize: 152, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38, types: 54, anyDetaches: true,
 		what: "BPF_PROG_STREAM_READ_BY_FD",
 	},
 	{

@@ -60,6 +60,8 @@ func semanticsText(t *testing.T) string {
 	fmt.Fprint(b, "\n## Versions\n\nA kernel of any version may be built without netkit or tcx; then see `attach-type/not-built`.\n"+
 		"Where the fields of a command end, and how long bpf_attr is, decides between `attr/tail` and `attr/unknown`. The\n"+
 		"numbers were measured on 6.1, 6.12 and every release from 6.16 to 7.3; those of 6.6, 6.7 and 6.9 were not.\n\n"+
+		"That anyone may detach without naming a program was so from 6.6 on, until it was repaired early in 2026 (commit\n"+
+		"ae23bc81ddf7), also in updates of 6.6, 6.12 and 6.18. The fake has it where it was seen for good.\n\n"+
 		"| From | What is new | bpf_attr | attach | detach | query | link create |\n|---|---|---|---|---|---|---|\n")
 	for _, g := range generations {
 		fmt.Fprintf(b, "| %s | %s | %d | %d | %d | %d | %d |\n", g.since, g.what, g.attrSize, g.attachEnd, g.detachEnd, g.queryEnd, g.linkEnd)
