@@ -52,5 +52,5 @@ fuzz: ## a minute for every fuzz target
 		$(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime 1m -fuzzminimizetime 5s ./$$d || exit 1; \
 	done
 
-bench: ## benchmarks of the fake and, as root, of the running kernel
-	$(GO) test -run '^$$' -bench . -benchmem ./fake ./kernel ./api/link
+bench: ## benchmarks of the fake, of interception and, as root, of the running kernel
+	$(GO) test -run '^$$' -bench . -benchmem ./fake ./kernel ./api/link ./intercept/...

@@ -40,6 +40,7 @@ type supervisor struct {
 	lastPort  uint32 // see nextPort
 	datagram  []byte // see buffer
 	packets   []*packetSocket
+	asking    caller        // of bpf(2), in hand
 	waiting   []*reception  // calls that wait to receive
 	waking    chan struct{} // says that there are such calls
 	quit      chan struct{}
@@ -63,7 +64,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 	}
 	s.sim = sim.New(s.kernel, sim.Options{
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: o.Faults, Verdicts: o.Verdicts,
-		Record: o.Record != nil, Now: monotonic,
+		Record: o.Record != nil, Explain: o.Explain != nil, Now: monotonic,
 	})
 	s.rtnl = rtnl.New(hooks{s.sim, s.kernel})
 	if s.native, err = currentNetns(); err != nil {
@@ -250,8 +251,11 @@ func rules() []notify.Rule {
 
 // bpf answers bpf(2). No path continues the call in the kernel.
 func (s *supervisor) bpf(c *notify.Call) {
-	who := s.caller(c)
-	who.looks = sim.Looks(uint32(c.Args[0]))
+	who := &s.asking
+	*who = caller{s: s, call: c, mem: notify.Memory{TID: c.TID}, looks: sim.Looks(uint32(c.Args[0]))}
+	if len(s.leaving) > 0 {
+		who.arrive()
+	}
 	a := s.sim.BPF(who, uint32(c.Args[0]), c.Args[1], uint32(c.Args[2]))
 	if a.New != nil {
 		a.Value, a.Errno = s.give(c, a.New)
@@ -259,7 +263,7 @@ func (s *supervisor) bpf(c *notify.Call) {
 		_ = s.listener.Answer(c, a.Value, unix.Errno(a.Errno))
 	}
 	if s.log != nil {
-		s.log.bpf(c, a)
+		s.log.bpf(c, &a)
 	}
 }
 

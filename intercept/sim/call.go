@@ -90,17 +90,19 @@ func Looks(number uint32) bool {
 }
 
 // BPF answers bpf(2): the checks of __sys_bpf, then the command.
-func (s *Sim) BPF(c Caller, number uint32, address uint64, size uint32) *Answer {
+func (s *Sim) BPF(c Caller, number uint32, address uint64, size uint32) Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := &call{Sim: s, caller: c, address: address, size: size, attr: s.attr[:]}
-	k.Command = fmt.Sprintf("bpf command %d", number)
+	k := &s.inHand
+	*k = call{Sim: s, caller: c, address: address, size: size, attr: s.attr[:]}
 	if number < uint32(len(commands)) {
 		k.Command = commands[number].name
+	} else {
+		k.Command = fmt.Sprintf("bpf command %d", number)
 	}
 	err := k.run(number)
 	if err == nil {
-		return &k.Answer
+		return k.Answer
 	}
 	k.Err = err
 	errno, ok := mprog.ErrnoOf(err)
@@ -112,14 +114,21 @@ func (s *Sim) BPF(c Caller, number uint32, address uint64, size uint32) *Answer 
 		errno = mprog.EIO
 	}
 	k.Errno = errno
-	return &k.Answer
+	return k.Answer
+}
+
+// tell keeps what was asked for who wants to know.
+func tell[R any](k *call, request R) {
+	if k.explain {
+		k.Request = request
+	}
 }
 
 func (k *call) run(number uint32) error {
 	if k.size > pageSize {
 		return refuse("attr/size", mprog.E2BIG, "size %d is more than a page of %d bytes", k.size, pageSize)
 	}
-	clear(k.attr[:max(k.size, 2*attrEnd)])
+	clear(k.attr[k.size:max(k.size, 2*attrEnd)])
 	if k.caller.Read(k.address, k.attr[:k.size]) != nil {
 		return refuse("attr/address", mprog.EFAULT, "%d bytes at %#x cannot be read", k.size, k.address)
 	}

@@ -38,11 +38,11 @@ func (k *call) lend(fds ...uint32) (p *fake.Process, done func()) {
 }
 
 // mirror gives the fake a device of the running kernel's that the caller names:
-// every device has hooks.
-func (k *call) mirror(ifindex uint32) {
+// every device has hooks. It returns who stands for the caller.
+func (k *call) mirror(ifindex uint32) *fake.Process {
 	p := k.standIn(k.caller)
 	if ifindex == 0 || ifindex > math.MaxInt32 || p.HasDevice(ifindex) {
-		return
+		return p
 	}
 	if name, ok := k.caller.DeviceName(ifindex); ok {
 		p.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: name}, ifindex, 0)
@@ -52,6 +52,7 @@ func (k *call) mirror(ifindex uint32) {
 		}
 		k.mirrored[netns] = append(k.mirrored[netns], ifindex)
 	}
+	return p
 }
 
 // Mirrored returns which of the running kernel's devices in a network namespace
@@ -87,7 +88,7 @@ const (
 
 func (k *call) progAttach() error {
 	r := attr.DecodeAttach(k.request())
-	k.Request = r
+	tell(k, r)
 	k.mirror(r.TargetIfindex)
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD, r.ReplaceFD)...)
 	defer done()
@@ -106,7 +107,7 @@ func relativeFDs(flags mprog.Flags, relative uint32) []uint32 {
 
 func (k *call) progDetach() error {
 	r := attr.DecodeDetach(k.request())
-	k.Request = r
+	tell(k, r)
 	k.mirror(r.TargetIfindex)
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD)...)
 	defer done()
@@ -122,16 +123,14 @@ const hookRoom = mprog.MaxPrograms + 1
 
 func (k *call) progQuery() error {
 	r, arrays := attr.DecodeQuery(k.request())
-	var progIDs, linkIDs [hookRoom]uint32
 	if arrays.ProgIDs != 0 {
-		r.ProgIDs = progIDs[:]
+		r.ProgIDs = k.progIDs[:]
 	}
 	if arrays.LinkIDs != 0 {
-		r.LinkIDs = linkIDs[:]
+		r.LinkIDs = k.linkIDs[:]
 	}
-	k.Request = r
-	k.mirror(r.TargetIfindex)
-	p := k.standIn(k.caller)
+	tell(k, r)
+	p := k.mirror(r.TargetIfindex)
 	res, err := p.ProgQuery(r)
 	if errors.Is(err, mprog.ErrUnsupported) && r.QueryFlags == 0 && ofNetns(r.AttachType) {
 		return k.writeQuery(&r, attr.Arrays{}, mprog.QueryResult{}) // nothing can be attached there
@@ -188,7 +187,7 @@ func encode32(numbers []uint32) []byte {
 
 func (k *call) linkCreate() error {
 	r := attr.DecodeLinkCreate(k.request())
-	k.Request = r
+	tell(k, r)
 	k.mirror(r.TargetIfindex)
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.ProgFD)...)
 	defer done()
@@ -211,7 +210,7 @@ func (k *call) give(p *fake.Process, fd uint32) error {
 
 func (k *call) linkUpdate() error {
 	r := attr.DecodeLinkUpdate(k.request())
-	k.Request = r
+	tell(k, r)
 	p, done := k.lend(r.LinkFD, r.NewProgFD, r.OldProgFD)
 	defer done()
 	defer k.sweep()
@@ -222,7 +221,7 @@ func (k *call) linkUpdate() error {
 
 func (k *call) linkDetach() error {
 	r := attr.DecodeLinkDetach(k.request())
-	k.Request = r
+	tell(k, r)
 	p, done := k.lend(r.LinkFD)
 	defer done()
 	err := p.LinkDetach(r)

@@ -14,7 +14,7 @@ func (k *call) idRequest(end uint32) mprog.IDRequest {
 	if at := nonzero(k.attr, end, min(k.size, attrEnd)); at < min(k.size, attrEnd) {
 		r.Shape = mprog.Shape{Size: k.size, Junk: at}
 	}
-	k.Request = r
+	tell(k, r)
 	return r
 }
 

@@ -16,7 +16,7 @@ const (
 // objInfo is bpf_obj_get_info_by_fd.
 func (k *call) objInfo() error {
 	r := attr.DecodeInfo(k.request())
-	k.Request = r
+	tell(k, r)
 	o, open := k.caller.Object(r.FD)
 	switch {
 	case !open:

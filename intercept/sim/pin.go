@@ -54,7 +54,7 @@ func (k *call) objPin() error {
 	if err != nil {
 		return err
 	}
-	k.Request = mprog.PinRequest{Path: path, FD: fd, Flags: flags}
+	tell(k, mprog.PinRequest{Path: path, FD: fd, Flags: flags})
 	key, errno := k.caller.CreatePin(dir, path)
 	if errno != 0 {
 		return refuse("pin/path", errno, "%s", path)
@@ -77,7 +77,7 @@ func (k *call) objGet() error {
 	if err != nil {
 		return err
 	}
-	k.Request = mprog.GetRequest{Path: path, Flags: flags}
+	tell(k, mprog.GetRequest{Path: path, Flags: flags})
 	key, errno := k.caller.FindPin(dir, path)
 	if errno != 0 {
 		return refuse("get/path", errno, "%s", path)

@@ -111,7 +111,7 @@ func (k *call) progLoad() error {
 func (k *call) addProg(p *program) error {
 	name, _, _ := bytes.Cut(p.name[:], []byte{0})
 	spec := mprog.ProgSpec{Type: mprog.ProgType(p.typ), Name: string(name), Return: p.verdict}
-	k.Request = spec
+	tell(k, spec)
 	o, err := k.adopt(k.holder.LoadAny(spec))
 	if err != nil {
 		return err

@@ -31,7 +31,15 @@ type Sim struct {
 	record   *recorder // nil: nobody wants it
 	memory   func(size int) (Memory, error)
 
-	attr [pageSize]byte // of the call in hand
+	inHand  call
+	attr    [pageSize]byte // of the call in hand
+	progIDs [hookRoom]uint32
+	linkIDs [hookRoom]uint32
+	explain bool
+
+	// The last caller's key, and who stands for it.
+	lastKey     callerKey
+	lastStandIn *fake.Process
 }
 
 // Options change what [New] makes. The zero value is for a caller like any.
@@ -49,6 +57,8 @@ type Options struct {
 	// Now is what time programs are told, in nanoseconds; nil counts how often
 	// they ask.
 	Now func() uint64
+	// Explain has answers tell what was asked.
+	Explain bool
 	// Record keeps what is done to hooks in the first network namespace; see
 	// [Sim.Trace].
 	Record bool
@@ -68,7 +78,7 @@ func New(k *fake.Kernel, o Options) *Sim {
 		callers: make(map[callerKey]*fake.Process),
 		maps:    newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
 		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32), mirroredNames: make(map[uint32]string),
-		verdicts: o.Verdicts, random: rand.New(rand.NewPCG(1, 1)),
+		verdicts: o.Verdicts, explain: o.Explain, random: rand.New(rand.NewPCG(1, 1)),
 		cpus: max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail),
 	}
 	if s.now = o.Now; s.now == nil {
@@ -110,9 +120,18 @@ func (s *Sim) standIn(c Caller) *fake.Process {
 			without = append(without, capability)
 		}
 	}
-	if p := s.callers[key]; p != nil {
-		return p
+	if s.lastStandIn != nil && key == s.lastKey {
+		return s.lastStandIn
 	}
+	p := s.callers[key]
+	if p == nil {
+		p = s.newStandIn(key, without)
+	}
+	s.lastKey, s.lastStandIn = key, p
+	return p
+}
+
+func (s *Sim) newStandIn(key callerKey, without []mprog.Capability) *fake.Process {
 	p := s.kernel.Guest(s.resident(key.netns), without...)
 	s.callers[key] = p
 	return p
@@ -172,6 +191,7 @@ func (s *Sim) ForgetNetns(outside uint64) {
 		p.DeleteDeviceAt(loopback)
 	}
 	delete(s.mirrored, outside)
+	s.lastStandIn = nil
 	s.sweep()
 	for key := range s.callers {
 		if key.netns == outside {
