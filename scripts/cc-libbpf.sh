@@ -50,7 +50,7 @@ CONF
 	for package in "$apt"/*.deb; do
 		dpkg-deb -x "$package" "$root.part"
 	done
-	rm -rf "$root" "$apt"
+	rm -rf "$root"
 	mv "$root.part" "$root" # whole or not at all
 fi
 

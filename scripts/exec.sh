@@ -39,7 +39,7 @@ for need in gcc:gcc llc:llvm pkg-config:pkg-config python3:python3 ip:iproute2; 
 	command -v "${need%:*}" >/dev/null || missing+=("${need#*:}")
 done
 [ -e /usr/include/libelf.h ] || missing+=(libelf-dev)
-# Elsewhere the system's libbpf is recent enough; build.sh sees to Debian.
+# Elsewhere the system's libbpf is recent enough; cc-libbpf.sh sees to Debian.
 if ! grep -q '^ID=debian' /etc/os-release && ! pkg-config --exists libbpf 2>/dev/null; then
 	missing+=(libbpf-dev)
 fi
