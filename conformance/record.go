@@ -10,7 +10,7 @@ import (
 // Record plays a trace and returns it with the answers that came. What a
 // statement answered before does not matter.
 func Record(env mprog.Environment, f *trace.File) (*trace.File, error) {
-	c := newChecker(env)
+	c := newChecker(env, f)
 	out := &trace.File{Name: f.Name}
 	for _, l := range f.Lines {
 		if l.Statement == nil {

@@ -42,9 +42,21 @@ type Failure struct {
 
 // Run runs one scenario on a fresh environment. It does not shut it down.
 func Run(env mprog.Environment, s Scenario) Result {
+	var r Result
+	if runner, ok := env.(mprog.Runner); ok {
+		if err := runner.Run(func() { r = play(env, s) }); err != nil {
+			failure := &Failure{Detail: err.Error()}
+			return Result{ID: s.ID, Rule: s.Rule, Status: Failed, Failure: failure}
+		}
+		return r
+	}
+	return play(env, s)
+}
+
+func play(env mprog.Environment, s Scenario) Result {
 	began := time.Now()
 	r := Result{ID: s.ID, Rule: s.Rule, Status: Passed}
-	c := newChecker(env)
+	c := newChecker(env, s.Trace)
 	for _, st := range s.Trace.Statements() {
 		failure, err := c.step(st)
 		switch {
@@ -71,8 +83,8 @@ type checker struct {
 	last  map[place]trace.Outcome
 }
 
-func newChecker(env mprog.Environment) *checker {
-	c := &checker{player: newPlayer(env), last: map[place]trace.Outcome{}}
+func newChecker(env mprog.Environment, f *trace.File) *checker {
+	c := &checker{player: newPlayer(env, f), last: map[place]trace.Outcome{}}
 	c.follow = c.move
 	return c
 }

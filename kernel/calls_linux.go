@@ -120,7 +120,7 @@ func (p *Process) LinkDetach(r mprog.LinkDetachRequest) error {
 // Close is close(2). When fd was the last reference to a link, its program is
 // off the hook when Close returns, which then waits for a grace period of RCU.
 //
-// The few descriptors that the Go runtime needs are out of reach: EBADF.
+// The few descriptors that the environment itself needs are out of reach: EBADF.
 func (p *Process) Close(fd uint32) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -3,8 +3,10 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
-	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -16,44 +18,67 @@ func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 	if spec.Kind == mprog.AnyDevice {
 		return k.addAnyDevice(spec.Name)
 	}
-	err = k.outside(func() (err error) {
-		if spec.Kind == mprog.Netkit && spec.Peer == "" {
-			ifindex, err = k.addSingle(spec)
-		} else {
-			ifindex, peer, err = k.addLink(spec)
-		}
-		return err
-	})
+	if spec.Kind == mprog.Netkit && spec.Peer == "" {
+		ifindex, err = k.addSingle(spec)
+	} else {
+		err = k.withLinks(func(links *rtnl) (err error) {
+			ifindex, peer, err = links.add(spec)
+			return err
+		})
+	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("add device %s: %w", spec.Name, err)
 	}
 	return ifindex, peer, nil
 }
 
-func (k *Kernel) addLink(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
-	link, err := newLink(spec)
-	if err != nil {
-		return 0, 0, err
+// withLinks runs a function on the thread that has rtnetlink.
+func (k *Kernel) withLinks(call func(*rtnl) error) (err error) {
+	p := k.Process
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if doErr := p.do(func() { err = call(p.links) }); doErr != nil {
+		return doErr
 	}
-	links := k.netns0().links
-	if err := links.LinkAdd(link); err != nil {
+	return err
+}
+
+// add creates a device, or a pair.
+func (r *rtnl) add(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
+	var request *nl.NetlinkRequest
+	paired := true
+	switch spec.Kind {
+	case mprog.Netkit:
+		request = pairRequest(spec)
+	case mprog.Veth:
+		request = vethRequest(spec)
+	case mprog.Dummy:
+		request, paired = newLink(spec, func(*nl.RtAttr) {}), false
+	default:
+		return 0, 0, fmt.Errorf("kind %q: %w", spec.Kind, mprog.ErrUnsupported)
+	}
+	if err := r.execute(request, func([]byte) {}); err != nil {
 		return 0, 0, linkError(spec.Kind, err)
 	}
-	added, err := links.LinkByName(spec.Name)
-	if err != nil {
-		return 0, 0, fmt.Errorf("look up: %w", err)
+	if ifindex, err = r.index(spec.Name); err == nil && paired {
+		peer, err = r.index(spec.Peer)
 	}
-	attrs := added.Attrs()
-	// A pair's devices name each other as parent.
-	return uint32(attrs.Index), uint32(attrs.ParentIndex), nil
+	return ifindex, peer, err
 }
 
 // anyKinds are the kinds that stand for [mprog.AnyDevice], the plainest first.
 var anyKinds = []mprog.DeviceKind{mprog.Dummy, mprog.Veth, mprog.Netkit}
 
+// anyKind is the index of the first of them that the kernel has: it looks for a
+// module each time that it is asked for a kind that it does not know.
+var anyKind atomic.Int32
+
 func (k *Kernel) addAnyDevice(name string) (ifindex, peer uint32, err error) {
-	for _, kind := range anyKinds {
-		ifindex, _, err = k.AddDevice(mprog.DeviceSpec{Kind: kind, Name: name, Peer: name + "-peer"})
+	for i := int(anyKind.Load()); i < len(anyKinds); i++ {
+		ifindex, _, err = k.AddDevice(mprog.DeviceSpec{Kind: anyKinds[i], Name: name, Peer: name + "-peer"})
+		if err == nil {
+			anyKind.Store(int32(i))
+		}
 		if err == nil || !errors.Is(err, mprog.ErrUnsupported) {
 			break
 		}
@@ -61,19 +86,29 @@ func (k *Kernel) addAnyDevice(name string) (ifindex, peer uint32, err error) {
 	return ifindex, 0, err
 }
 
-// newLink describes a device to rtnetlink.
-func newLink(spec mprog.DeviceSpec) (netlink.Link, error) {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = spec.Name
-	switch spec.Kind {
-	case mprog.Netkit:
-		return newNetkit(attrs, spec), nil
-	case mprog.Veth:
-		return &netlink.Veth{LinkAttrs: attrs, PeerName: spec.Peer}, nil
-	case mprog.Dummy:
-		return &netlink.Dummy{LinkAttrs: attrs}, nil
-	}
-	return nil, fmt.Errorf("kind %q: %w", spec.Kind, mprog.ErrUnsupported)
+// newLink asks rtnetlink for a device. The function adds what is of its kind.
+func newLink(spec mprog.DeviceSpec, addData func(info *nl.RtAttr)) *nl.NetlinkRequest {
+	r := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
+	r.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	r.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(spec.Name)))
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(string(spec.Kind)))
+	addData(info)
+	r.AddData(info)
+	return r
+}
+
+func vethRequest(spec mprog.DeviceSpec) *nl.NetlinkRequest {
+	return newLink(spec, func(info *nl.RtAttr) {
+		addPeer(info.AddRtAttr(nl.IFLA_INFO_DATA, nil), nl.VETH_INFO_PEER, spec.Peer)
+	})
+}
+
+// addPeer names the peer of a pair.
+func addPeer(data *nl.RtAttr, attribute int, name string) {
+	peer := data.AddRtAttr(attribute, nil)
+	peer.AddChild(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	peer.AddRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name))
 }
 
 func linkError(kind mprog.DeviceKind, err error) error {
@@ -93,8 +128,7 @@ func (k *Kernel) DeleteDevice(ifindex uint32) error {
 	if ifindex == 0 { // rtnetlink would go by the name
 		return fmt.Errorf("delete device 0: %w", mprog.ENODEV)
 	}
-	device := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: int(ifindex)}}
-	err := k.outside(func() error { return k.netns0().links.LinkDel(device) })
+	err := k.withLinks(func(links *rtnl) error { return links.remove(ifindex) })
 	if err == nil {
 		return nil
 	}

@@ -18,10 +18,12 @@ import (
 // again soon after a close, so that a stale number is EBADF instead of some
 // other object.
 type fdTable struct {
-	inherited []int // what the Go runtime needs on every thread
+	inherited []int // what the Go runtime needs on every thread, and what is kept
 	first     int   // lowest number handed out
 	next      int   // lowest number not yet handed out
 	limit     int   // numbers end in front of it, and start at first again
+
+	kinds map[int]string // of BPF objects, as far as known: asking procfs costs more than most calls
 }
 
 // maxFD limits the kernel's memory for one table to a megabyte or so.
@@ -38,7 +40,7 @@ func unshareFDs() (*fdTable, error) {
 	if err := unix.Unshare(unix.CLONE_FILES); err != nil {
 		return nil, fmt.Errorf("unshare file descriptors: %w", err)
 	}
-	t := &fdTable{}
+	t := &fdTable{kinds: map[int]string{}}
 	if err := t.sweep(); err != nil {
 		return nil, err
 	}
@@ -52,9 +54,21 @@ func unshareFDs() (*fdTable, error) {
 		return nil, fmt.Errorf("getrlimit: %w", err)
 	}
 	t.limit = int(min(limit.Cur, maxFD))
+	t.begin()
+	return t, nil
+}
+
+// begin hands out numbers from above those that must not be touched.
+func (t *fdTable) begin() {
 	t.first = max(2, slices.Max(t.inherited)) + 1
 	t.next = t.first
-	return t, nil
+}
+
+// keep puts a descriptor out of reach, as if it did not exist. None may have been
+// handed out.
+func (t *fdTable) keep(fd int) {
+	t.inherited = append(t.inherited, fd)
+	t.begin()
 }
 
 // sweep closes everything except what the runtime needs, which it notes.
@@ -108,24 +122,35 @@ func readFD(fd int) (string, error) {
 	return os.Readlink(fdDirectory + "/" + strconv.Itoa(fd))
 }
 
-// adopt moves a new descriptor to the next free number.
-func (t *fdTable) adopt(fd int) (int, error) {
+// adopt moves a new descriptor to the next free number. The kind may be unknown.
+func (t *fdTable) adopt(fd int, kind string) (int, error) {
 	t.wrap()
 	if t.next <= fd && fd < t.limit { // the lowest of all free numbers
 		t.next = fd + 1
+		t.know(fd, kind)
 		return fd, nil
 	}
 	moved, err := t.number(uintptr(fd))
 	unix.Close(fd)
+	t.know(moved, kind)
 	return moved, err
 }
 
-// dup is dup(2) for any descriptor but those of the Go runtime.
+func (t *fdTable) know(fd int, kind string) {
+	delete(t.kinds, fd)
+	if kind != "" {
+		t.kinds[fd] = kind
+	}
+}
+
+// dup is dup(2) for any descriptor but those out of reach.
 func (t *fdTable) dup(fd uint32) (int, error) {
 	if slices.Contains(t.inherited, int(fd)) {
 		return -1, unix.EBADF
 	}
-	return t.number(uintptr(fd))
+	n, err := t.number(uintptr(fd))
+	t.know(n, t.kinds[int(fd)])
+	return n, err
 }
 
 func (t *fdTable) wrap() {
@@ -148,24 +173,29 @@ func (t *fdTable) number(fd uintptr) (int, error) {
 	return n, nil
 }
 
-// close closes any descriptor but those of the Go runtime, which do not exist
-// for the caller.
+// close closes any descriptor but those out of reach, which do not exist for the
+// caller.
 func (t *fdTable) close(fd uint32) error {
 	if slices.Contains(t.inherited, int(fd)) {
 		return unix.EBADF
 	}
+	delete(t.kinds, int(fd))
 	return closeFD(fd)
 }
 
 // closeAll closes every descriptor that was handed out, and begins again.
 func (t *fdTable) closeAll() error {
 	t.next = t.first
+	clear(t.kinds)
 	return os.NewSyscallError("close_range", unix.CloseRange(uint(t.first), math.MaxUint32, 0))
 }
 
-// kind returns what kind of BPF object fd refers to, "prog", "link", "map" and so
-// on, as procfs shows it.
+// kind returns what kind of BPF object an open fd refers to, "prog", "link", "map"
+// and so on, as procfs shows it.
 func (t *fdTable) kind(fd uint32) (string, error) {
+	if kind, ok := t.kinds[int(fd)]; ok {
+		return kind, nil
+	}
 	target, err := readFD(int(fd))
 	if err != nil {
 		return "", err

@@ -12,6 +12,7 @@ type Kernel struct {
 	*Process
 
 	recorder *recorder // nil until it is needed; guarded by Process.mu
+	mute     bool      // a mute program has been loaded; guarded by Process.mu
 	sending  sync.Mutex
 
 	mu       sync.Mutex
@@ -28,7 +29,7 @@ func New() (*Kernel, error) {
 		return nil, err
 	}
 	k := &Kernel{}
-	p, err := startProcess(k.setUp)
+	p, err := startFirst(k.setUp)
 	if err != nil {
 		k.closeNamespaces()
 		return nil, fmt.Errorf("new environment: %w", err)

@@ -6,26 +6,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
 )
-
-// newNetkit describes a pair of netkit devices to rtnetlink.
-func newNetkit(attrs netlink.LinkAttrs, spec mprog.DeviceSpec) *netlink.Netkit {
-	nk := &netlink.Netkit{
-		LinkAttrs:  attrs,
-		Mode:       netkitMode(spec.Mode),
-		Policy:     netkitPolicy(spec.Policy),
-		PeerPolicy: netkitPolicy(spec.PeerPolicy),
-		Scrub:      netlink.NETKIT_SCRUB_DEFAULT,
-		PeerScrub:  netlink.NETKIT_SCRUB_DEFAULT,
-	}
-	peer := netlink.NewLinkAttrs()
-	peer.Name = spec.Peer
-	nk.SetPeerAttrs(&peer)
-	return nk
-}
 
 func netkitMode(m mprog.NetkitMode) netlink.NetkitMode {
 	if m == mprog.L2 {
@@ -52,9 +35,8 @@ var errNoSingle = fmt.Errorf("%w: the kernel has no netkit devices without peer"
 // addSingle creates a netkit device without peer. Kernels that do not know of
 // such devices make a pair, or refuse.
 func (k *Kernel) addSingle(spec mprog.DeviceSpec) (ifindex uint32, err error) {
-	err = k.within(k.netns0(), func() error {
-		_, err := singleRequest(spec).Execute(unix.NETLINK_ROUTE, 0)
-		return err
+	err = k.withLinks(func(links *rtnl) error {
+		return links.execute(singleRequest(spec), func([]byte) {})
 	})
 	if err != nil {
 		if spec.Policy != mprog.Forward || spec.PeerPolicy != mprog.Forward {
@@ -62,11 +44,18 @@ func (k *Kernel) addSingle(spec mprog.DeviceSpec) (ifindex uint32, err error) {
 		}
 		return 0, linkError(mprog.Netkit, err)
 	}
-	link, err := k.netns0().links.LinkByName(spec.Name)
+	var attrs *netlink.LinkAttrs
+	err = k.outside(func() error {
+		link, err := k.netns0().links.LinkByName(spec.Name)
+		if err != nil {
+			return fmt.Errorf("look up: %w", err)
+		}
+		attrs = link.Attrs()
+		return nil
+	})
 	if err != nil {
-		return 0, fmt.Errorf("look up: %w", err)
+		return 0, err
 	}
-	attrs := link.Attrs()
 	if attrs.ParentIndex != 0 && attrs.ParentIndex != attrs.Index {
 		return 0, errors.Join(errNoSingle, k.DeleteDevice(uint32(attrs.Index)))
 	}
@@ -85,23 +74,28 @@ func singlePolicyError(k *Kernel, err error) error {
 // singleRequest leaves out what is not asked for: the kernel refuses any word of
 // a peer.
 func singleRequest(spec mprog.DeviceSpec) *nl.NetlinkRequest {
-	r := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
-	r.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	r.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(spec.Name)))
-	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(string(mprog.Netkit)))
-	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
-	number := func(attribute int, v uint32) { data.AddRtAttr(attribute, nl.Uint32Attr(v)) }
-	number(iflaNetkitPairing, netkitDeviceSingle)
-	number(nl.IFLA_NETKIT_MODE, uint32(netkitMode(spec.Mode)))
-	if spec.Policy != mprog.Forward {
-		number(nl.IFLA_NETKIT_POLICY, uint32(netkitPolicy(spec.Policy)))
-	}
-	if spec.PeerPolicy != mprog.Forward {
-		number(nl.IFLA_NETKIT_PEER_POLICY, uint32(netkitPolicy(spec.PeerPolicy)))
-	}
-	r.AddData(info)
-	return r
+	return newLink(spec, func(info *nl.RtAttr) {
+		data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
+		data.AddRtAttr(iflaNetkitPairing, nl.Uint32Attr(netkitDeviceSingle))
+		data.AddRtAttr(nl.IFLA_NETKIT_MODE, nl.Uint32Attr(uint32(netkitMode(spec.Mode))))
+		if spec.Policy != mprog.Forward {
+			data.AddRtAttr(nl.IFLA_NETKIT_POLICY, nl.Uint32Attr(uint32(netkitPolicy(spec.Policy))))
+		}
+		if spec.PeerPolicy != mprog.Forward {
+			data.AddRtAttr(nl.IFLA_NETKIT_PEER_POLICY, nl.Uint32Attr(uint32(netkitPolicy(spec.PeerPolicy))))
+		}
+	})
+}
+
+// pairRequest describes a pair of netkit devices.
+func pairRequest(spec mprog.DeviceSpec) *nl.NetlinkRequest {
+	return newLink(spec, func(info *nl.RtAttr) {
+		data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
+		data.AddRtAttr(nl.IFLA_NETKIT_MODE, nl.Uint32Attr(uint32(netkitMode(spec.Mode))))
+		data.AddRtAttr(nl.IFLA_NETKIT_POLICY, nl.Uint32Attr(uint32(netkitPolicy(spec.Policy))))
+		data.AddRtAttr(nl.IFLA_NETKIT_PEER_POLICY, nl.Uint32Attr(uint32(netkitPolicy(spec.PeerPolicy))))
+		addPeer(data, nl.IFLA_NETKIT_PEER_INFO, spec.Peer)
+	})
 }
 
 // within runs a function on a thread in a namespace, with the program's own file

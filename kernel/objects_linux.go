@@ -53,7 +53,7 @@ func (p *Process) Command(r mprog.CommandRequest) error {
 	err := p.do(func() {
 		p.onThreadBPF()
 		if p.err == nil && makesFD[p.cmd] {
-			closeFD(p.fd)
+			_ = p.fds.close(p.fd)
 		}
 	})
 	if err != nil {
@@ -78,8 +78,16 @@ var makesFD = map[attr.Command]bool{
 	36:                 true, // BPF_TOKEN_CREATE
 }
 
+// madeKind has the kinds of objects whose descriptors they return, where one
+// command makes one kind.
+var madeKind = map[attr.Command]string{
+	attr.ProgGetFDByID: "prog",
+	attr.LinkCreate:    "link",
+	attr.LinkGetFDByID: "link",
+}
+
 // Dup is dup(2), but for the number, which is a new one. The few descriptors
-// that the Go runtime needs are out of reach: EBADF.
+// that the environment itself needs are out of reach: EBADF.
 func (p *Process) Dup(fd uint32) (uint32, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

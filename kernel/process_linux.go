@@ -17,6 +17,7 @@ type Process struct {
 	fds    *fdTable
 	first  *Process // of the environment; p itself for the first one
 	bpffs  *error   // nil: not mounted yet; else how that went
+	links  *rtnl    // of the first one
 
 	// The call in hand. It lies here, on the heap, so that no call allocates
 	// and the kernel's pointers stay valid while a caller's stack moves.
@@ -59,6 +60,24 @@ func startProcess(setup func() error) (*Process, error) {
 	return p, nil
 }
 
+// startFirst starts the first process of an environment.
+func startFirst(setup func() error) (*Process, error) {
+	p, err := startProcess(setup)
+	if err != nil {
+		return nil, err
+	}
+	_ = p.do(func() {
+		if p.links, err = openRTNL(); err == nil {
+			p.fds.keep(p.links.fd)
+		}
+	})
+	if err != nil {
+		_ = p.Exit()
+		return nil, err
+	}
+	return p, nil
+}
+
 // do runs a function on the process's thread. The caller holds p.mu.
 func (p *Process) do(call func()) error {
 	if p.thread == nil {
@@ -96,7 +115,7 @@ func (p *Process) failure(op mprog.Op) error {
 func (p *Process) onThreadBPF() {
 	var ret int
 	if ret, p.err = p.raw(p.cmd, p.size); p.err == nil && makesFD[p.cmd] {
-		p.adopt(ret)
+		p.adopt(ret, madeKind[p.cmd])
 	}
 }
 
@@ -111,8 +130,8 @@ func (p *Process) raw(cmd attr.Command, size uint32) (int, error) {
 }
 
 // adopt makes fd, which a system call has just returned, one of the process's.
-func (p *Process) adopt(fd int) {
-	fd, err := p.fds.adopt(fd)
+func (p *Process) adopt(fd int, kind string) {
+	fd, err := p.fds.adopt(fd, kind)
 	if err != nil {
 		p.err = fmt.Errorf("renumber the new fd: %v", err) // not the call's own errno
 		return

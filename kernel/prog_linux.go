@@ -86,7 +86,7 @@ func load(progType mprog.ProgType, name string, insns asm.Instructions) (fd int,
 // LoadProg loads a program (BPF_PROG_LOAD). A name that is longer than 15 bytes
 // or has other characters than [A-Za-z0-9_.] is EINVAL. The verdict of a
 // SCHED_CLS program is the same for all packets but those with ethertype 0x88b6,
-// which pass: Transmit needs them.
+// which pass unless it is mute: Transmit needs them.
 func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	p := k.Process
 	p.mu.Lock()
@@ -94,7 +94,7 @@ func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	err = p.do(func() {
 		var fd int
 		if fd, p.err = k.onThreadLoad(spec); p.err == nil {
-			p.adopt(fd)
+			p.adopt(fd, "prog")
 		}
 	})
 	if err == nil {
@@ -109,6 +109,10 @@ func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 func (k *Kernel) onThreadLoad(spec mprog.ProgSpec) (fd int, err error) {
 	if spec.Type != 0 && spec.Type != mprog.SchedCLS {
 		return load(spec.Type, spec.Name, constant(spec.Return))
+	}
+	if spec.Mute {
+		k.mute = true
+		return load(mprog.SchedCLS, spec.Name, constant(spec.Return))
 	}
 	if k.recorder == nil {
 		if k.recorder, err = k.newRecorder(); err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -31,8 +33,8 @@ func (k *Kernel) renew() error {
 		n.close()
 	}
 	k.netns = k.netns[:1]
-	err := errors.Join(k.recorder.close(), k.netns0().deleteDevices())
-	k.recorder = nil
+	err := errors.Join(k.recorder.close(), k.withLinks((*rtnl).deleteDevices))
+	k.recorder, k.mute = nil, false
 	if err != nil {
 		return err
 	}
@@ -49,7 +51,7 @@ func (k *Kernel) restart() error {
 		return k.closeAll()
 	}
 	_ = k.Exit()
-	p, err := startProcess(k.netns0().enter)
+	p, err := startFirst(k.netns0().enter)
 	if err == nil {
 		k.Process = p
 	}
@@ -66,18 +68,18 @@ func (p *Process) closeAll() (err error) {
 }
 
 // deleteDevices deletes every device but lo.
-func (n *namespace) deleteDevices() error {
-	links, err := n.links.LinkList()
+func (r *rtnl) deleteDevices() error {
+	indexes, err := r.indexes()
 	if err != nil {
 		return fmt.Errorf("list devices: %w", err)
 	}
-	for _, l := range links {
-		if l.Attrs().Index == loopback {
+	for _, index := range indexes {
+		if index == loopback {
 			continue
 		}
 		// One end of a pair takes the other with it.
-		if err := plainErrno(n.links.LinkDel(l)); err != nil && !errors.Is(err, mprog.ENODEV) {
-			return fmt.Errorf("delete device %s: %w", l.Attrs().Name, err)
+		if err := r.remove(index); err != nil && err != unix.ENODEV {
+			return fmt.Errorf("delete device %d: %w", index, plainErrno(err))
 		}
 	}
 	return nil

@@ -32,7 +32,9 @@ func (k *Kernel) Transmit(ifindex uint32) (mprog.Delivery, error) {
 }
 
 func (k *Kernel) transmit(ifindex uint32) (d mprog.Delivery, err error) {
-	k.resetRecorder()
+	if err := k.resetRecorder(); err != nil {
+		return d, err
+	}
 	err = k.outside(func() error {
 		w, err := k.way(ifindex)
 		if err != nil {
@@ -53,12 +55,16 @@ func (k *Kernel) transmit(ifindex uint32) (d mprog.Delivery, err error) {
 	return d, err
 }
 
-func (k *Kernel) resetRecorder() {
+func (k *Kernel) resetRecorder() error {
 	k.Process.mu.Lock()
 	defer k.Process.mu.Unlock()
+	if k.mute {
+		return errors.New("a mute program has been loaded, which cannot tell whether it ran")
+	}
 	if k.recorder != nil {
 		k.recorder.reset()
 	}
+	return nil
 }
 
 func (k *Kernel) ran() ([]uint32, error) {

@@ -32,6 +32,11 @@ type Environment interface {
 	Shutdown() error
 }
 
+// Runner is implemented by environments that can run a function where their
+// calls are made, which spares handing over each call by itself. The function
+// must return, use neither files nor sockets, and not shut the environment down.
+type Runner interface{ Run(func()) error }
+
 // Feature is something a kernel may lack. A version is never asked for: whoever
 // implements an environment probes.
 type Feature string
@@ -102,4 +107,7 @@ type ProgSpec struct {
 	Type   ProgType // 0: SchedCLS
 	Name   string   // at most 15 bytes of [A-Za-z0-9_.]
 	Return int32    // what the program returns
+	// Mute programs need not tell Transmit that they ran, which saves the verifier
+	// of a real kernel half of its work. Transmit must not be called with them.
+	Mute bool
 }

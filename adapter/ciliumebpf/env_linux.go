@@ -46,6 +46,13 @@ func (e *Environment) on(f func() error) error {
 	return <-done
 }
 
+// Run runs a function here and now: the library's calls are made on other threads
+// than the environment's own.
+func (e *Environment) Run(f func()) error {
+	f()
+	return nil
+}
+
 // Shutdown ends the thread and the environment.
 func (e *Environment) Shutdown() error {
 	close(e.calls)

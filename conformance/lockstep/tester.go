@@ -153,14 +153,10 @@ func (s *side) probe(op Op) (err error) {
 	return err
 }
 
-// runner is implemented by environments that can run a function where their
-// calls are made, which spares handing over each call by itself.
-type runner interface{ Run(func()) error }
-
 // within runs a function where the calls of both environments are quick.
 func (t *Tester) within(f func()) (err error) {
 	for _, s := range t.w.sides {
-		if r, ok := s.env.(runner); ok {
+		if r, ok := s.env.(mprog.Runner); ok {
 			inner := f
 			f = func() { err = errors.Join(err, r.Run(inner)) }
 		}

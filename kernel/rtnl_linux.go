@@ -1,0 +1,130 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// rtnl is rtnetlink for the thread that opened it, in the network namespace that
+// the thread was in: what creates and deletes a device for every scenario.
+// Handing that to another thread takes as long as half of it, in an emulated
+// machine with one CPU.
+type rtnl struct {
+	fd       int
+	sequence uint32         // of the request in hand
+	answer   [32 << 10]byte // the kernel splits longer ones
+}
+
+func openRTNL() (*rtnl, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open rtnetlink: %w", err)
+	}
+	timeout := unix.NsecToTimeval(netlinkTimeout.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("open rtnetlink: %w", err)
+	}
+	return &rtnl{fd: fd}, nil
+}
+
+// execute makes a request and returns its errno. The function takes the messages
+// of an answer that has some.
+func (r *rtnl) execute(request *nl.NetlinkRequest, message func(payload []byte)) error {
+	r.sequence = request.Seq
+	if err := unix.Sendto(r.fd, request.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	for {
+		n, _, err := unix.Recvfrom(r.fd, r.answer[:], 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("receive from rtnetlink: %v", err) // not the request's own errno
+		}
+		if done, err := r.read(r.answer[:n], message); done || err != nil {
+			return err
+		}
+	}
+}
+
+var errCutOff = errors.New("an answer of rtnetlink is cut off")
+
+// read reads messages. It is done when the answer is.
+func (r *rtnl) read(b []byte, message func(payload []byte)) (done bool, err error) {
+	order := binary.NativeEndian
+	for len(b) > 0 {
+		if len(b) < unix.SizeofNlMsghdr {
+			return false, errCutOff
+		}
+		size, kind := int(order.Uint32(b)), order.Uint16(b[4:])
+		flags, sequence := order.Uint16(b[6:]), order.Uint32(b[8:])
+		if size < unix.SizeofNlMsghdr || size > len(b) {
+			return false, errCutOff
+		}
+		payload := b[unix.SizeofNlMsghdr:size]
+		b = b[min((size+3)&^3, len(b)):]
+		switch {
+		case sequence != r.sequence: // of a request that was given up
+		case flags&unix.NLM_F_DUMP_INTR != 0:
+			return false, unix.EINTR
+		case kind == unix.NLMSG_DONE:
+			return true, nil
+		case kind != unix.NLMSG_ERROR:
+			message(payload)
+		case len(payload) < 4:
+			return false, errCutOff
+		default:
+			if errno := int32(order.Uint32(payload)); errno != 0 {
+				return true, unix.Errno(-errno)
+			}
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// index returns the ifindex of a device.
+func (r *rtnl) index(name string) (uint32, error) {
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		return 0, fmt.Errorf("look up %s: %v", name, err)
+	}
+	if err := unix.IoctlIfreq(r.fd, unix.SIOCGIFINDEX, request); err != nil {
+		return 0, fmt.Errorf("look up %s: %v", name, err)
+	}
+	return request.Uint32(), nil
+}
+
+// indexes lists the ifindexes of all devices.
+func (r *rtnl) indexes() (list []uint32, err error) {
+	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS
+	for {
+		request := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+		request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+		request.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStatistics)))
+		list = list[:0]
+		err = r.execute(request, func(payload []byte) {
+			if len(payload) >= unix.SizeofIfInfomsg {
+				list = append(list, binary.NativeEndian.Uint32(payload[4:]))
+			}
+		})
+		if err != unix.EINTR { // the list changed meanwhile
+			return list, err
+		}
+	}
+}
+
+// remove deletes a device.
+func (r *rtnl) remove(ifindex uint32) error {
+	request := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
+	message := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	message.Index = int32(ifindex)
+	request.AddData(message)
+	return r.execute(request, func([]byte) {})
+}
