@@ -29,7 +29,9 @@ func (m *matrix) judge(ctx context.Context, run *report.Run, res harness.Result,
 		return
 	case errors.As(err, &noBoot):
 		run.Fail("kernel/boot", "The kernel boots.", err.Error())
-	case errors.As(err, &died), errors.As(err, &late):
+	case errors.As(err, &died):
+		m.incomplete(run, err.Error()+"\n"+lastWords)
+	case errors.As(err, &late):
 		m.incomplete(run, err.Error())
 	default:
 		run.Fail("kernel/machine", "The machine runs the suite.", err.Error())
@@ -41,6 +43,10 @@ func (m *matrix) judge(ctx context.Context, run *report.Run, res harness.Result,
 		run.KeepConsole(res.Console)
 	}
 }
+
+// lastWords is told of a guest that died: what it had written a moment before
+// has not always come out of its machine.
+const lastWords = "in this scenario or soon after it: the last results of a guest that dies can be lost"
 
 // incomplete blames the first scenario without a result, which was running
 // when the suite ended, and notes that those after it did not run.

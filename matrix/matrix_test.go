@@ -78,7 +78,7 @@ func TestWhatKernelsDo(t *testing.T) {
 			res := took(-1)
 			res.Console = "so far so good\n"
 			return res, &harness.DiedError{Image: "k", Reason: "its machine ended with signal: killed"}
-		}, "a passed, b failed, c skipped", "signal: killed", 1},
+		}, "a passed, b failed, c skipped", "signal: killed\nin this scenario or soon after it: ", 1},
 
 		{"death after the last", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
 			say(t, c.Stdout, all)
