@@ -41,7 +41,7 @@ func (k *Kernel) hooks(at mprog.AttachType) support {
 // typeSet is a set of attach types.
 type typeSet uint64
 
-func (s typeSet) has(at mprog.AttachType) bool { return at < 64 && s>>at&1 != 0 }
+func (s typeSet) has(at mprog.AttachType) bool { return s>>at&1 != 0 }
 
 // Attach types that lead to other subsystems, as on Linux 7.3. A type that is
 // in no set is EINVAL.

@@ -20,10 +20,10 @@ func (k *Kernel) readSize(b *attr.Buffer, size uint32) error {
 	return nil
 }
 
-// readTail checks what the command does not use (CHECK_ATTR).
+// readTail checks what the command does not use (CHECK_ATTR). What the kernel
+// does not know is zero by then.
 func (k *Kernel) readTail(cmd attr.Command, b *attr.Buffer, size uint32) error {
 	end, _ := k.release.lastField(cmd)
-	size = min(size, k.release.attrSize)
 	if i := nonzero(b, end, size); i < size {
 		return refuse(attrTail, "byte %d is nonzero, the command's last field ends at %d", i, end)
 	}

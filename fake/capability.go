@@ -5,12 +5,7 @@ import "github.com/nkconform/nkconform/mprog"
 // capabilities is a set of capabilities, by their numbers.
 type capabilities uint64
 
-const (
-	capNetAdmin capabilities = 1 << mprog.CapNetAdmin
-	capSysAdmin capabilities = 1 << mprog.CapSysAdmin
-
-	allCapabilities capabilities = 1<<41 - 1 // up to CAP_CHECKPOINT_RESTORE
-)
+const allCapabilities = ^capabilities(0)
 
 func (c capabilities) has(n mprog.Capability) bool { return c>>n&1 != 0 }
 

@@ -2,7 +2,6 @@ package fake
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -184,10 +183,7 @@ func validProgName(s string) bool {
 // fails only when it has a trace to write, see [TraceDir], and cannot.
 func (k *Kernel) Shutdown() error {
 	k = k.kernel
-	var err error
-	if dir := os.Getenv(TraceDir); dir != "" {
-		err = k.writeTrace(dir)
-	}
+	err := k.leaveTrace()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, p := range append([]*Process{k.Process}, k.children...) {

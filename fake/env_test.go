@@ -41,6 +41,9 @@ func TestAddDevice(t *testing.T) {
 	}{
 		{"15 bytes", mprog.DeviceSpec{Kind: mprog.Dummy, Name: "123456789012345"}, 0, ""},
 		{"16 bytes", mprog.DeviceSpec{Kind: mprog.Dummy, Name: "1234567890123456"}, mprog.ERANGE, "stage/device-name-long"},
+		{"16 bytes, no name", mprog.DeviceSpec{Kind: mprog.Dummy, Name: "123456789012345/"}, mprog.ERANGE, "stage/device-name-long"},
+		{"single, taken", mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk0"}, mprog.EEXIST, "stage/device-name-taken"},
+		{"single with a policy, taken", mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk0", Policy: mprog.Blackhole}, mprog.EEXIST, "stage/device-name-taken"},
 		{"no name", mprog.DeviceSpec{Kind: mprog.Dummy}, mprog.EINVAL, "stage/device-name"},
 		{"no peer", mprog.DeviceSpec{Kind: mprog.Veth, Name: "v4"}, mprog.EINVAL, "stage/device-name"},
 		{"single", mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk2"}, 0, ""},
@@ -71,7 +74,7 @@ func TestAddDevice(t *testing.T) {
 
 func TestLoadProg(t *testing.T) {
 	k := New()
-	for _, name := range []string{"", "a_B.9", "123456789012345"} {
+	for _, name := range []string{"", "az_AZ.09", "123456789012345"} {
 		_, err := k.LoadProg(mprog.ProgSpec{Name: name})
 		check(t, err, 0, "")
 	}
@@ -79,10 +82,14 @@ func TestLoadProg(t *testing.T) {
 		_, err := k.LoadProg(mprog.ProgSpec{Name: name})
 		check(t, err, mprog.EINVAL, "stage/prog-name")
 	}
-	_, err := k.LoadProg(mprog.ProgSpec{Type: 99})
-	check(t, err, mprog.EINVAL, "stage/prog-type")
-	if _, err := k.LoadProg(mprog.ProgSpec{Type: 2}); !errors.Is(err, mprog.ErrUnsupported) {
-		t.Error(err)
+	for _, typ := range []mprog.ProgType{33, 99} {
+		_, err := k.LoadProg(mprog.ProgSpec{Type: typ, Name: "a-b"})
+		check(t, err, mprog.EINVAL, "stage/prog-type")
+	}
+	for _, typ := range []mprog.ProgType{2, 32} {
+		if _, err := k.LoadProg(mprog.ProgSpec{Type: typ}); !errors.Is(err, mprog.ErrUnsupported) {
+			t.Error(err)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package fake
 
 import (
-	"os"
 	"sync"
 	"sync/atomic"
 
@@ -65,9 +64,7 @@ func New(opts ...Option) *Kernel {
 		fs:      newFileSystem(),
 		names:   make(names),
 	}
-	if os.Getenv(TraceDir) != "" {
-		k.recording, k.test = true, callingTest()
-	}
+	k.recordIfAsked()
 	for _, o := range opts {
 		o(k)
 	}
@@ -80,8 +77,6 @@ func New(opts ...Option) *Kernel {
 	k.tcx, k.netkit = k.supports(mprog.FeatureTCX), k.supports(mprog.FeatureNetkit)
 	k.namespaces = []*netns{newNetns()}
 	k.Process = k.newProcess(k.namespaces[0], allCapabilities)
-	if k.recording {
-		k.rewatch(func(w *watch) { w.log = newRecorder(k) })
-	}
+	k.startRecording()
 	return k
 }

@@ -28,6 +28,12 @@ func (k *Kernel) Trace() *trace.File {
 	return nil
 }
 
+func (k *Kernel) startRecording() {
+	if k.recording {
+		k.rewatch(func(w *watch) { w.log = newRecorder(k) })
+	}
+}
+
 // recorder writes a trace. The names in it are those that the trace declares.
 type recorder struct {
 	kernel *Kernel

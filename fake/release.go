@@ -2,6 +2,7 @@ package fake
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,7 +76,7 @@ func (k *Kernel) Release() string {
 // of bpf(2) can tell.
 type generation struct {
 	since       Release
-	features    []mprog.Feature  // new in it
+	features    []mprog.Feature  // that may be built in
 	attrSize    uint32           // sizeof(union bpf_attr)
 	attachEnd   uint32           // of the last field of BPF_PROG_ATTACH
 	detachEnd   uint32           // of BPF_PROG_DETACH's
@@ -84,11 +85,11 @@ type generation struct {
 	commands    uint32           // how many there are (__MAX_BPF_CMD)
 	types       mprog.AttachType // from where on no attach type belongs to a program type or cgroups
 	commonAttrs bool             // BPF_COMMON_ATTRS may be set in a command
-	anyDetaches bool             // without CAP_NET_ADMIN a program need not be named to be detached
+	anyDetaches bool             // without CAP_NET_ADMIN, what to detach need not be named; of this generation alone
 	what        string
 }
 
-// generations is section "versions" of docs/semantics.md.
+// generations is section "versions" of docs/semantics.md. Each tells what is new.
 var generations = []generation{
 	{
 		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy},
@@ -97,73 +98,71 @@ var generations = []generation{
 	},
 	{
 		since: Release{6, 6}, features: []mprog.Feature{mprog.FeatureTCX},
-		attrSize: 144, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 36, types: 49,
+		attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, types: 49,
 		what: "mprog and tcx: relative_fd and expected_revision, revision of a query",
 	},
 	{
-		since: Release{6, 7}, features: []mprog.Feature{mprog.FeatureNetkit},
-		attrSize: 144, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 36, types: 54,
+		since: Release{6, 7}, features: []mprog.Feature{mprog.FeatureNetkit}, types: 54,
 		what: "netkit",
 	},
 	{
-		since:    Release{6, 9},
-		attrSize: 152, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 37, types: 54,
+		since: Release{6, 9}, attrSize: 152, commands: 37,
 		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE",
 	},
 	{
-		since:    Release{6, 16},
-		attrSize: 152, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 37, types: 54, anyDetaches: true,
+		since: Release{6, 16}, anyDetaches: true,
 		what: "anyone may detach without naming a program, which was repaired when 6.16 and 6.17 had no updates any more",
 	},
 	{
-		since:    Release{6, 17},
-		attrSize: 152, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38, types: 54, anyDetaches: true,
+		since: Release{6, 17}, anyDetaches: true, commands: 38,
 		what: "BPF_PROG_STREAM_READ_BY_FD",
 	},
 	{
-		since:    Release{6, 18},
-		attrSize: 168, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38, types: 54,
+		since: Release{6, 18}, attrSize: 168,
 		what: "signed programs: bpf_attr is 168 bytes long",
 	},
 	{
-		since:    Release{7, 0},
-		attrSize: 168, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 38, types: 59,
+		since: Release{7, 0}, types: 59,
 		what: "an attach type of tracing, 58",
 	},
 	{
-		since: Release{7, 1}, features: []mprog.Feature{mprog.FeatureSingle},
-		attrSize: 168, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, commands: 39, types: 59,
+		since: Release{7, 1}, features: []mprog.Feature{mprog.FeatureSingle}, commands: 39,
 		what: "netkit devices without a peer, which take no programs",
 	},
 	{
-		since:    Release{7, 2},
-		attrSize: 168, attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 64, commands: 39, types: 62, commonAttrs: true,
+		since: Release{7, 2}, linkEnd: 64, types: 62, commonAttrs: true,
 		what: "BPF_COMMON_ATTRS may be set in a command; BPF_LINK_CREATE knows bytes up to 64; attach types up to 61",
 	},
 }
 
 // generation returns what the release is one of.
 func (r Release) generation() *generation {
-	g := &generations[0]
-	for i := range generations {
-		if !r.before(generations[i].since) {
-			g = &generations[i]
+	g := new(generation)
+	for _, later := range generations {
+		if !r.before(later.since) {
+			g.become(later)
 		}
 	}
 	return g
 }
 
-// has reports whether kernels of the generation have a feature, built in.
-func (g *generation) has(f mprog.Feature) bool {
-	for i := range generations {
-		for _, added := range generations[i].features {
-			if added == f {
-				return !g.since.before(generations[i].since)
-			}
-		}
-	}
-	return false
+// become adds what is new.
+func (g *generation) become(later generation) {
+	g.since, g.what = later.since, later.what
+	g.features = slices.Concat(g.features, later.features)
+	g.attrSize = max(g.attrSize, later.attrSize)
+	g.attachEnd = max(g.attachEnd, later.attachEnd)
+	g.detachEnd = max(g.detachEnd, later.detachEnd)
+	g.queryEnd = max(g.queryEnd, later.queryEnd)
+	g.linkEnd = max(g.linkEnd, later.linkEnd)
+	g.commands = max(g.commands, later.commands)
+	g.types = max(g.types, later.types)
+	g.commonAttrs = g.commonAttrs || later.commonAttrs
+	g.anyDetaches = later.anyDetaches
 }
+
+// has reports whether kernels of the generation have a feature, built in.
+func (g *generation) has(f mprog.Feature) bool { return slices.Contains(g.features, f) }
 
 // lastField returns where a command's last field ends (BPF_PROG_ATTACH_LAST_FIELD
 // and so on), which may be behind the fields that mprog hooks use, and whether

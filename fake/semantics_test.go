@@ -63,7 +63,8 @@ func semanticsText(t *testing.T) string {
 		"That anyone may detach without naming a program was so from 6.6 on, until it was repaired early in 2026 (commit\n"+
 		"ae23bc81ddf7), also in updates of 6.6, 6.12 and 6.18. The fake has it where it was seen for good.\n\n"+
 		"| From | What is new | bpf_attr | attach | detach | query | link create |\n|---|---|---|---|---|---|---|\n")
-	for _, g := range generations {
+	for _, row := range generations {
+		g := row.since.generation()
 		fmt.Fprintf(b, "| %s | %s | %d | %d | %d | %d | %d |\n", g.since, g.what, g.attrSize, g.attachEnd, g.detachEnd, g.queryEnd, g.linkEnd)
 	}
 	return b.String()

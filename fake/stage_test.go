@@ -10,6 +10,11 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
+const (
+	capNetAdmin capabilities = 1 << mprog.CapNetAdmin
+	capSysAdmin capabilities = 1 << mprog.CapSysAdmin
+)
+
 // Flags as the tables write them.
 const (
 	R = mprog.Replace

@@ -15,6 +15,21 @@ import (
 // named after the test.
 const TraceDir = "NKCONFORM_TRACE"
 
+// recordIfAsked makes every machine record its calls, where the variable is set.
+func (k *Kernel) recordIfAsked() {
+	if os.Getenv(TraceDir) != "" {
+		k.recording, k.test = true, callingTest()
+	}
+}
+
+// leaveTrace writes the calls where the variable says.
+func (k *Kernel) leaveTrace() error {
+	if dir := os.Getenv(TraceDir); dir != "" {
+		return k.writeTrace(dir)
+	}
+	return nil
+}
+
 // writeTrace writes the calls into a folder, the whole file or none.
 func (k *Kernel) writeTrace(dir string) error {
 	f := k.Trace()

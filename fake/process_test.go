@@ -1,0 +1,97 @@
+package fake
+
+import (
+	"errors"
+	"io/fs"
+	"testing"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+func TestLoadProgTakesCapabilities(t *testing.T) {
+	k := New()
+	for _, c := range []struct {
+		name    string
+		typ     mprog.ProgType
+		without []mprog.Capability
+		rule    mprog.Rule // "": it is loaded
+	}{
+		{"all", 0, nil, ""},
+		{"no CAP_BPF", 0, []mprog.Capability{mprog.CapBPF}, ""},
+		{"no CAP_SYS_ADMIN", 0, []mprog.Capability{mprog.CapSysAdmin}, ""},
+		{"neither", mprog.SocketFilter, []mprog.Capability{mprog.CapBPF, mprog.CapSysAdmin}, "prog-load/capability"},
+		{"neither, and no CAP_NET_ADMIN", 0, []mprog.Capability{mprog.CapBPF, mprog.CapSysAdmin, mprog.CapNetAdmin}, "prog-load/capability"},
+		{"packets", 0, []mprog.Capability{mprog.CapNetAdmin, mprog.CapSysAdmin}, "prog-load/net-admin"},
+		{"packets, no such type", 99, []mprog.Capability{mprog.CapNetAdmin, mprog.CapSysAdmin}, "prog-load/net-admin"},
+		{"no packets", mprog.SocketFilter, []mprog.Capability{mprog.CapNetAdmin, mprog.CapSysAdmin}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := k.NewProcess(mprog.ProcessSpec{Without: c.without})
+			check(t, err, 0, "")
+			_, err = p.(*Process).LoadProg(mprog.ProgSpec{Type: c.typ, Name: "a"})
+			want := mprog.Errno(0)
+			if c.rule != "" {
+				want = mprog.EPERM
+			}
+			check(t, err, want, c.rule)
+		})
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	k := New()
+	_, err := k.NewProcess(mprog.ProcessSpec{Netns: 1})
+	check(t, err, mprog.EINVAL, "stage/netns")
+	blue, err := k.NewNetns()
+	check(t, err, 0, "")
+	p, err := k.NewProcess(mprog.ProcessSpec{Netns: blue})
+	check(t, err, 0, "")
+	p.(*Process).AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Dummy, Name: "d0"}, 2, 0)
+	p.(*Process).AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Dummy, Name: "d1"}, 3, 0)
+	d0, _, err := k.AddDevice(mprog.DeviceSpec{Kind: mprog.Dummy, Name: "d0"})
+	check(t, err, 0, "")
+	d2, _, err := k.AddDevice(mprog.DeviceSpec{Kind: mprog.Dummy, Name: "d2"})
+	check(t, err, 0, "")
+
+	for _, c := range []struct {
+		name    string
+		ifindex uint32
+		to      mprog.Netns
+		want    uint32
+		errno   mprog.Errno
+		rule    mprog.Rule
+	}{
+		{"no device", 99, blue, 0, mprog.ENODEV, "stage/device-none"},
+		{"no namespace", d0, blue + 1, 0, mprog.EINVAL, "stage/netns"},
+		{"lo", 1, blue, 0, mprog.EINVAL, "stage/move-loopback"},
+		{"lo, where it is", 1, 0, 0, mprog.EINVAL, "stage/move-loopback"},
+		{"where it is", d0, 0, d0, 0, ""},
+		{"name taken", d0, blue, 0, mprog.EEXIST, "stage/device-name-taken"},
+		{"ifindex taken", d2, blue, 4, 0, ""},
+		{"gone", d2, blue, 0, mprog.ENODEV, "stage/device-none"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := k.MoveDevice(c.ifindex, c.to)
+			check(t, err, c.errno, c.rule)
+			if got != c.want {
+				t.Errorf("ifindex %d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestExitedProcess(t *testing.T) {
+	k := New()
+	p, err := k.NewProcess(mprog.ProcessSpec{})
+	check(t, err, 0, "")
+	check(t, p.Exit(), 0, "")
+	if err := p.Close(0); !errors.Is(err, fs.ErrClosed) {
+		t.Error(err)
+	}
+	q, err := k.NewProcess(mprog.ProcessSpec{})
+	check(t, err, 0, "")
+	check(t, k.Shutdown(), 0, "")
+	if err := q.Close(0); !errors.Is(err, fs.ErrClosed) {
+		t.Error("a process outlives its machine: ", err)
+	}
+}
