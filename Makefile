@@ -3,7 +3,7 @@
 GO ?= go
 IMAGE ?= debian:6.12
 
-.PHONY: help build test lint workflows exec matrix suite host libbpf vm vm-deps fuzz bench
+.PHONY: help build test lint workflows exec matrix suite host libbpf vm vm-deps fuzz mutate bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ fuzz: ## a minute for every fuzz target
 		d=$$(dirname $$(git grep -l "func $$t(" -- '*_test.go')); \
 		$(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime 1m -fuzzminimizetime 5s ./$$d || exit 1; \
 	done
+
+mutate: ## small defects in the fake, to see whether the suite notices
+	$(GO) run ./internal/mutate
 
 bench: ## benchmarks of the fake, of interception and, as root, of the running kernel
 	$(GO) test -run '^$$' -bench . -benchmem ./fake ./kernel ./api/link ./intercept/...

@@ -7,55 +7,139 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
-// mutant is a file with one small defect.
+// mutant is one small defect: other text in place of a piece of a declaration.
 type mutant struct {
-	file   string
-	line   int
-	fn     string // the function it is in, or "" at the top level
-	what   string // the change, such as "== to !="
-	source string // of the whole file
+	file     *file
+	decl     *declaration
+	line     int
+	what     string // the change, such as "== to !="
+	from, to int    // offsets in the file
+	text     string
+	again    int // how many mutants before it have the same declaration and change
+}
+
+// file is a file of the model as it is.
+type file struct {
+	path    string
+	text    string
+	decls   []*declaration
+	mutants []*mutant
+}
+
+// declaration is what a mutant is in: a function, a variable, or something
+// else, of which there can be only one in a program.
+type declaration struct {
+	name     string // with the receiver's type
+	fn       *ast.FuncDecl
+	variable *ast.ValueSpec
+	constant *ast.GenDecl // of the variable, which is one in the mutated program alone
 }
 
 // key names the mutant independently of line numbers.
-func (m mutant) key() string {
-	return filepath.Base(m.file) + " " + m.fn + ": " + m.what
+func (m *mutant) key() string {
+	s := filepath.Base(m.file.path) + " " + m.decl.name + ": " + m.what
+	if m.again > 0 {
+		s += fmt.Sprintf(" (%d)", m.again+1)
+	}
+	return s
 }
 
-func (m mutant) String() string {
-	return fmt.Sprintf("%s:%d: %s: %s", m.file, m.line, m.fn, m.what)
+func (m *mutant) String() string {
+	return fmt.Sprintf("%s:%d: %s", m.file.path, m.line, m.key())
+}
+
+// source is the text of the file from one offset to another, with the defect.
+func (m *mutant) source(from, to int) string {
+	return m.file.text[from:m.from] + m.text + m.file.text[m.to:to]
 }
 
 // mutator walks a file and collects mutants.
 type mutator struct {
-	file string
-	text string
+	*file
 	fset *token.FileSet
-	fn   string
-	out  []mutant
+	decl *declaration
+	seen map[string]int
+	bits map[*ast.BasicLit]bool // what is shifted, where the shift says which bit
 }
 
-func mutants(file string) ([]mutant, error) {
-	text, err := os.ReadFile(file)
+// mutate reads a file and finds its mutants. Skipped are functions of these names.
+func mutate(path string, skip func(name string) bool) (*file, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	m := &mutator{file: file, text: string(text), fset: token.NewFileSet()}
-	tree, err := parser.ParseFile(m.fset, file, text, 0)
+	m := &mutator{file: &file{path: path, text: string(text)}, fset: token.NewFileSet(), seen: map[string]int{}, bits: map[*ast.BasicLit]bool{}}
+	tree, err := parser.ParseFile(m.fset, path, text, 0)
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range tree.Decls {
-		m.fn = ""
-		if f, ok := d.(*ast.FuncDecl); ok {
-			m.fn = f.Name.Name
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if m.declare(&declaration{name: functionName(d), fn: d}); !skip(m.decl.name) && d.Body != nil {
+				ast.Inspect(d.Body, m.visit)
+			}
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				spec := &declaration{name: "constants"}
+				switch s := s.(type) {
+				case *ast.ImportSpec:
+					continue
+				case *ast.TypeSpec:
+					spec.name = s.Name.Name
+				case *ast.ValueSpec:
+					spec.name = s.Names[0].Name
+					if isVariable(d) {
+						spec.variable = s
+					}
+					if d.Tok == token.CONST {
+						spec.constant = d
+					}
+				}
+				if m.declare(spec); !skip(spec.name) {
+					ast.Inspect(s, m.visit)
+				}
+			}
 		}
-		ast.Inspect(d, m.visit)
 	}
-	return m.out, nil
+	return m.file, nil
+}
+
+// isVariable reports whether what is declared can be assigned to, or could as
+// well: constants with a type.
+func isVariable(d *ast.GenDecl) bool {
+	for _, s := range d.Specs {
+		v := s.(*ast.ValueSpec)
+		if len(v.Names) != 1 || len(v.Values) != 1 || d.Tok == token.CONST && (v.Type == nil || isIota(v.Values[0])) {
+			return false
+		}
+	}
+	return true
+}
+
+func isIota(x ast.Expr) bool {
+	id, ok := x.(*ast.Ident)
+	return ok && id.Name == "iota"
+}
+
+func (m *mutator) declare(d *declaration) {
+	m.decl = d
+	m.decls = append(m.decls, d)
+}
+
+// functionName is for example put, or link.put.
+func functionName(d *ast.FuncDecl) string {
+	if d.Recv == nil {
+		return d.Name.Name
+	}
+	t := d.Recv.List[0].Type
+	if star, ok := t.(*ast.StarExpr); ok {
+		t = star.X
+	}
+	return t.(*ast.Ident).Name + "." + d.Name.Name
 }
 
 func (m *mutator) offset(p token.Pos) int { return m.fset.Position(p).Offset }
@@ -64,12 +148,16 @@ func (m *mutator) source(n ast.Node) string { return m.text[m.offset(n.Pos()):m.
 
 // replace adds the mutant that has other text from one position to another.
 func (m *mutator) replace(from, to token.Pos, text, what string) {
-	a, b := m.offset(from), m.offset(to)
-	m.out = append(m.out, mutant{
-		file: m.file, line: m.fset.Position(from).Line, fn: m.fn,
-		what: what, source: m.text[:a] + text + m.text[b:],
+	id := m.decl.name + ": " + what
+	m.mutants = append(m.mutants, &mutant{
+		file: m.file, decl: m.decl, line: m.fset.Position(from).Line, what: what,
+		from: m.offset(from), to: m.offset(to), text: text, again: m.seen[id],
 	})
+	m.seen[id]++
 }
+
+// instead adds the mutant that has other text for a node.
+func (m *mutator) instead(n ast.Node, text, what string) { m.replace(n.Pos(), n.End(), text, what) }
 
 // short is a piece of source on one line.
 func short(s string) string {
@@ -78,108 +166,4 @@ func short(s string) string {
 		s = s[:67] + "..."
 	}
 	return s
-}
-
-// others holds, for each operator, what it is mistaken for.
-var others = map[token.Token][]string{
-	token.EQL: {"!="}, token.NEQ: {"=="},
-	token.LSS: {"<=", ">="}, token.LEQ: {"<", ">"},
-	token.GTR: {">=", "<="}, token.GEQ: {">", "<"},
-	token.LAND: {"||"}, token.LOR: {"&&"},
-	token.ADD: {"-"}, token.SUB: {"+"},
-	token.AND_NOT: {"&"}, token.AND: {"&^"},
-}
-
-func (m *mutator) visit(n ast.Node) bool {
-	switch n := n.(type) {
-	case *ast.BinaryExpr:
-		for _, op := range others[n.Op] {
-			end := n.OpPos + token.Pos(len(n.Op.String()))
-			m.replace(n.OpPos, end, op, fmt.Sprintf("%s with %s", short(m.source(n)), op))
-		}
-	case *ast.IfStmt:
-		cond := m.source(n.Cond)
-		m.replace(n.Cond.Pos(), n.Cond.End(), "!("+cond+")", "if not "+short(cond))
-		if returns(n.Body) {
-			m.replace(n.Cond.Pos(), n.Cond.End(), "false && ("+cond+")", "never "+short(cond))
-		}
-	case *ast.BasicLit:
-		if v, err := strconv.ParseInt(n.Value, 0, 64); n.Kind == token.INT && err == nil {
-			m.replace(n.Pos(), n.End(), strconv.FormatInt(v+1, 10), fmt.Sprintf("%s + 1", n.Value))
-		}
-	case *ast.SelectorExpr:
-		m.errno(n)
-	case *ast.IncDecStmt:
-		m.replace(n.Pos(), n.End(), "", "without "+m.source(n))
-	case *ast.ExprStmt:
-		s := m.source(n)
-		if strings.Contains(s, ".passed(") { // telling of a check is no part of the answer
-			return false
-		}
-		if !strings.Contains(s, "ock()") {
-			m.replace(n.Pos(), n.End(), "", "without "+short(s))
-		}
-	case *ast.BlockStmt:
-		m.swaps(n.List)
-	case *ast.CaseClause:
-		m.swaps(n.Body)
-		if n.List != nil && len(n.Body) > 0 {
-			m.replace(n.Body[0].Pos(), n.Body[len(n.Body)-1].End(), "", "empty case "+short(m.source(n.List[0])))
-		}
-	}
-	return true
-}
-
-// errno exchanges the error number of a rule.
-func (m *mutator) errno(n *ast.SelectorExpr) {
-	x, ok := n.X.(*ast.Ident)
-	if !ok || x.Name != "mprog" || !strings.HasPrefix(n.Sel.Name, "E") || strings.ToUpper(n.Sel.Name) != n.Sel.Name {
-		return
-	}
-	other := "mprog.EINVAL"
-	if n.Sel.Name == "EINVAL" {
-		other = "mprog.EBADF"
-	}
-	m.replace(n.Pos(), n.End(), other, fmt.Sprintf("line %q with %s", short(m.lineOf(n.Pos())), other))
-}
-
-func (m *mutator) lineOf(p token.Pos) string {
-	at := m.offset(p)
-	from := strings.LastIndexByte(m.text[:at], '\n') + 1
-	to := strings.IndexByte(m.text[at:], '\n') + at
-	return m.text[from:to]
-}
-
-// swaps exchanges neighbours that both may end the function: the order of
-// checks.
-func (m *mutator) swaps(list []ast.Stmt) {
-	for i := 1; i < len(list); i++ {
-		a, b := list[i-1], list[i]
-		if !check(a) || !check(b) {
-			continue
-		}
-		between := m.text[m.offset(a.End()):m.offset(b.Pos())]
-		m.replace(a.Pos(), b.End(), m.source(b)+between+m.source(a),
-			fmt.Sprintf("%s in front of %s", short(m.source(b)), short(m.source(a))))
-	}
-}
-
-// check reports whether a statement is an if or switch that may return.
-func check(s ast.Stmt) bool {
-	switch s := s.(type) {
-	case *ast.IfStmt:
-		return returns(s.Body)
-	case *ast.SwitchStmt:
-		return returns(s.Body)
-	}
-	return false
-}
-
-func returns(n ast.Node) (yes bool) {
-	ast.Inspect(n, func(n ast.Node) bool {
-		_, ret := n.(*ast.ReturnStmt)
-		yes = yes || ret
-		return !yes
-	})
-	return yes
 }
