@@ -11,7 +11,7 @@ func (g *generator) oddity() Ref { return raw(oddities[g.intn(len(oddities))]) }
 func (g *generator) anyProgram() Ref {
 	switch n := g.intn(40); n {
 	case 0:
-		return slot(xdpProg)
+		return slot(xdpProgs + int16(g.intn(2)))
 	case 1:
 		return slot(filterProg)
 	default:

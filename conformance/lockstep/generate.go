@@ -48,6 +48,8 @@ func newGenerator(src source, can ops, features features) (*generator, Stage) {
 		g.ops[EndProcess] = false
 	}
 	g.ops[Send] = can[Send] && g.chance(15)
+	stage.Netns = g.ops[StartProcess] && can[MoveDevice] && g.chance(40)
+	g.ops[MoveDevice] = stage.Netns
 	if g.chance(50) {
 		g.ops[Pin], g.ops[Get], g.ops[Unlink] = false, false, false
 	}
@@ -85,8 +87,8 @@ func (g *generator) chooseHooks(stage Stage, features features) {
 // weights say how often each step is tried.
 var weights = [opEnd]int{
 	Attach: 26, Detach: 17, Query: 5, CreateLink: 16, UpdateLink: 10, DetachLink: 4, Info: 4, Close: 4,
-	DeleteDevice: 1, OpenProg: 2, OpenLink: 3, NextProg: 1, NextLink: 1, Pin: 2, Get: 2, Unlink: 2,
-	Dup: 3, Command: 1, StartProcess: 1, EndProcess: 1, Send: 2,
+	DeleteDevice: 1, MoveDevice: 2, OpenProg: 2, OpenLink: 3, NextProg: 1, NextLink: 1, Pin: 2, Get: 2, Unlink: 2,
+	Dup: 3, Command: 1, StartProcess: 2, EndProcess: 1, Send: 2,
 }
 
 // more reports whether there is anything left to work on.
@@ -110,6 +112,9 @@ func (g *generator) next() Step {
 			}
 		}
 	}
+	if g.w.stage.Netns && len(g.w.procs) == 1 && g.chance(20) { // early, so that there is somebody
+		return g.step(StartProcess)
+	}
 	total := 0
 	for op, weight := range weights {
 		if g.ops[op] {
@@ -129,10 +134,11 @@ func (g *generator) next() Step {
 }
 
 func (g *generator) step(op Op) Step {
-	h := g.hooks[g.intn(len(g.hooks))]
+	process := g.process()
+	h := g.hookFor(process)
 	s := Step{
 		Op: op, Device: slot(h.Device), Type: h.Type, Object: zero, Second: zero, Third: zero, Relative: zero,
-		Process: g.process(),
+		Process: process,
 	}
 	wild := g.chance(22)
 	switch op {
@@ -144,7 +150,8 @@ func (g *generator) step(op Op) Step {
 		g.update(&s, h, wild)
 	case Query:
 		g.query(&s, wild)
-	case DeleteDevice:
+	case DeleteDevice, MoveDevice:
+		s.Process = 0
 		if s.Device = slot(1 + int16(g.intn(int(g.w.stage.slots()-1)))); wild {
 			s.Device = g.anyDevice()
 		}
@@ -158,6 +165,20 @@ func (g *generator) step(op Op) Step {
 		s.Type = mprog.TCXIngress // whether it is a netkit device is not known
 	}
 	return s
+}
+
+// hookFor chooses a hook, mostly one whose device the process sees.
+func (g *generator) hookFor(process int8) Hook {
+	start := g.intn(len(g.hooks))
+	if !g.w.stage.Netns || g.chance(15) {
+		return g.hooks[start]
+	}
+	for i := range g.hooks {
+		if h := g.hooks[(start+i)%len(g.hooks)]; g.w.moved[h.Device] == g.w.procs[process].away {
+			return h
+		}
+	}
+	return g.hooks[start]
 }
 
 // process chooses who makes the call: mostly the first.

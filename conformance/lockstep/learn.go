@@ -39,21 +39,23 @@ func (w *world) learn(s *Step, a *Answer) {
 		w.pins[s.Path] = false
 	case StartProcess:
 		for len(w.procs) <= int(s.Makes) {
-			w.procs = append(w.procs, false)
+			w.procs = append(w.procs, process{})
 		}
-		w.procs[s.Makes] = true
+		w.procs[s.Makes] = process{alive: true, away: s.Away, blind: s.Without[1] != 0}
 		for n := range w.objects {
 			o := &w.objects[n]
 			o.open = o.open&^(1<<s.Makes) | o.open&1<<s.Makes
 			o.seen |= o.open
 		}
 	case EndProcess:
-		w.procs[s.Makes] = false
+		w.procs[s.Makes].alive = false
 		for n := range w.objects {
 			w.objects[n].open &^= 1 << s.Makes
 		}
 	case DeleteDevice:
 		w.forget(s.Device.Slot)
+	case MoveDevice:
+		w.moved[s.Device.Slot] = true
 	}
 }
 

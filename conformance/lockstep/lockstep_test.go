@@ -51,7 +51,7 @@ func TestRandom(t *testing.T) {
 func TestTrace(t *testing.T) {
 	tester := newTester(t, fakes(), fakes())
 	tester.Fresh = true
-	for n := range uint64(40) {
+	for n := range uint64(80) {
 		_, err := tester.Random(2, n, 60)
 		require.NoError(t, err)
 		text, err := tester.Record(tester.Last(), "# Anything.")

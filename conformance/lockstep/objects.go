@@ -39,7 +39,10 @@ func (g *generator) other(s *Step, wild bool) {
 		s.Size = []uint32{0, 4, 16, 32, 4097}[g.intn(5)]
 	case StartProcess:
 		s.Process, s.Makes = 0, int16(len(g.w.procs))
-		s.Without = []mprog.Capability{0, 0, mprog.CapNetAdmin, mprog.CapSysAdmin}[g.intn(4)]
+		s.Without = [][2]mprog.Capability{
+			{}, {}, {mprog.CapNetAdmin}, {mprog.CapSysAdmin}, {mprog.CapNetAdmin, mprog.CapSysAdmin},
+		}[g.intn(5)]
+		s.Away = g.w.stage.Netns && g.chance(70)
 		if len(g.w.procs) >= 4 {
 			s.Op = Info
 		}

@@ -45,6 +45,8 @@ func (s *side) perform(st *Step, revision uint64, a *Answer) error {
 		return a.refusal(k.Close(s.fdOf(st.Object)))
 	case DeleteDevice:
 		return a.refusal(s.env.DeleteDevice(s.device(st.Device)))
+	case MoveDevice:
+		return s.moveDevice(st, a)
 	}
 	return s.performOther(k, st, a)
 }
@@ -177,8 +179,13 @@ func (s *side) next(slots map[uint32]int16, a *Answer) func(uint32, error) error
 
 func (s *side) startProcess(st *Step, a *Answer) error {
 	var spec mprog.ProcessSpec
-	if st.Without != 0 {
-		spec.Without = []mprog.Capability{st.Without}
+	for _, c := range st.Without {
+		if c != 0 {
+			spec.Without = append(spec.Without, c)
+		}
+	}
+	if st.Away {
+		spec.Netns = s.netns
 	}
 	p, err := s.env.NewProcess(spec)
 	if err != nil {
@@ -189,4 +196,13 @@ func (s *side) startProcess(st *Step, a *Answer) error {
 	}
 	s.procs[st.Makes], s.children[st.Makes] = p, p
 	return nil
+}
+
+func (s *side) moveDevice(st *Step, a *Answer) error {
+	ifindex, err := s.env.MoveDevice(s.device(st.Device), s.netns)
+	if err == nil && st.Device.slot() {
+		s.ifindex[st.Device.Slot] = ifindex
+		s.devices[ifindex] = st.Device.Slot
+	}
+	return a.refusal(err)
 }

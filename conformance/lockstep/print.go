@@ -30,6 +30,7 @@ type printer struct {
 	devices map[int16]bool   // those used
 	tcx     bool
 	returns bool // what programs return matters
+	netns   bool // the other network namespace is used
 }
 
 // collect finds what is used and gives it names: letters for programs, or
@@ -41,6 +42,7 @@ func (p *printer) collect(steps []Step) {
 		s := &steps[i]
 		ranges = ranges || s.Op == Fill
 		p.returns = p.returns || s.Op == Send
+		p.netns = p.netns || s.Op == MoveDevice || s.Away
 		p.tcx = p.tcx || s.usesType() && s.Type.TCX()
 		if _, named := p.links[s.Makes]; s.makesObject() && !named {
 			p.links[s.Makes] = len(p.links) + 1
@@ -83,8 +85,7 @@ func (p *printer) use(n int16) {
 }
 
 func (s *Step) usesDevice() bool {
-	_, hook := (&Step{Op: s.Op, Device: slot(0)}).touches()
-	return hook || s.Op == DeleteDevice || s.Op == Send
+	return s.usesType() || s.Op == DeleteDevice || s.Op == MoveDevice || s.Op == Send
 }
 
 func (s *Step) usesType() bool {
@@ -118,6 +119,9 @@ func (p *printer) declarations() []*trace.Statement {
 	if need.Operands != nil {
 		list = append([]*trace.Statement{need}, list...)
 	}
+	if p.netns {
+		list = append(list, &trace.Statement{Verb: "netns", Operands: []string{otherNetns}})
+	}
 	return append(list, p.progDeclarations()...)
 }
 
@@ -129,7 +133,7 @@ func (p *printer) progDeclarations() []*trace.Statement {
 		has func(int16) bool
 	}{
 		{"", func(n int16) bool { return n < schedProgs }},
-		{"xdp", func(n int16) bool { return n == xdpProg }},
+		{"xdp", func(n int16) bool { return n >= schedProgs && n < filterProg }},
 		{"socket_filter", func(n int16) bool { return n == filterProg }},
 	} {
 		for _, ret := range []int32{-1, 0, 2} {

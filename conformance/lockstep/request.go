@@ -10,6 +10,10 @@ func (g *generator) attach(s *Step, h Hook, wild bool) {
 		}
 		s.Makes = g.newSlot()
 	}
+	if s.Op == CreateLink && g.chance(6) {
+		g.xdp(s)
+		return
+	}
 	if wild {
 		g.wild(s)
 		return
@@ -29,6 +33,18 @@ func (g *generator) attach(s *Step, h Hook, wild bool) {
 		g.relativeTo(s, e)
 	}
 	g.revision(s, 20)
+}
+
+// xdp makes up a link of another type, for others to be relative to. What
+// drivers do with XDP depends on them.
+func (g *generator) xdp(s *Step) {
+	s.Type, s.Object = mprog.XDPDevice, slot(xdpProgs+int16(g.intn(2)))
+	if s.Flags = 1 << 1; g.chance(60) { // XDP_FLAGS_SKB_MODE
+		s.Device, s.Flags = slot(0), []mprog.Flags{0, 0, 0, 1 << 1, 1 << 3, 1 << 4}[g.intn(6)]
+	}
+	if g.chance(10) {
+		s.Object = g.anyObject()
+	}
 }
 
 // replace makes up a replacement, now and then with a position that agrees.
@@ -168,6 +184,9 @@ func (g *generator) update(s *Step, h Hook, wild bool) {
 	}
 	link := g.w.objects[g.w.objects[s.Object.Slot].root]
 	s.Second = g.newcomer(link.hook, s.Process)
+	if link.hook.Type == mprog.XDPDevice && g.chance(80) {
+		s.Second = slot(xdpProgs + int16(g.intn(2)))
+	}
 	if g.chance(10) {
 		s.Second = slot(link.prog)
 	}

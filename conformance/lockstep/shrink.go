@@ -121,11 +121,7 @@ var plainer = []func(*Step) bool{
 	func(s *Step) bool { return clearBit(s, mprog.After) },
 	func(s *Step) bool { return clearBit(s, mprog.ID) },
 	func(s *Step) bool { return clearBit(s, mprog.Link) },
-	func(s *Step) bool {
-		was := *s
-		s.Relative, s.ByID = zero, false
-		return *s != was
-	},
+	func(s *Step) bool { return set(&s.Relative, zero) },
 	func(s *Step) bool { return s.Op != UpdateLink && set(&s.Second, zero) },
 	func(s *Step) bool { return set(&s.Third, zero) },
 	func(s *Step) bool { return s.Op == Fill && s.Count > 1 && set(&s.Count, s.Count/2) },
@@ -136,6 +132,8 @@ var plainer = []func(*Step) bool{
 	func(s *Step) bool { return s.Op == Query && set(&s.NoProgIDs, false) },
 	func(s *Step) bool { return s.Op == Query && set(&s.NoLinkIDs, false) },
 	func(s *Step) bool { return set(&s.QueryFlags, 0) },
+	func(s *Step) bool { return set(&s.Away, false) },
+	func(s *Step) bool { return set(&s.Without, [2]mprog.Capability{}) },
 }
 
 func set[T comparable](field *T, to T) bool {
@@ -145,7 +143,7 @@ func set[T comparable](field *T, to T) bool {
 }
 
 func clearBit(s *Step, bit mprog.Flags) bool {
-	if bit == mprog.ID && s.ByID {
+	if bit == mprog.ID && s.Relative != zero {
 		return false
 	}
 	return set(&s.Flags, s.Flags&^bit)

@@ -12,9 +12,9 @@ import (
 // comes behind them.
 const (
 	schedProgs   = 68 // slots 0 to 67: more than a hook takes
-	xdpProg      = 68
-	filterProg   = 69
-	firstDynamic = 70
+	xdpProgs     = 68 // and the next: a link of an XDP program can be updated
+	filterProg   = 70
+	firstDynamic = 71
 	maxObjects   = 1024
 	maxPaths     = 4
 )
@@ -26,7 +26,7 @@ const unbound = 1<<31 - 1
 func progSpec(n int16) mprog.ProgSpec {
 	spec := mprog.ProgSpec{Name: progName(n), Return: -1}
 	switch n {
-	case xdpProg:
+	case xdpProgs, xdpProgs + 1:
 		spec.Type = mprog.XDP
 	case filterProg:
 		spec.Type = mprog.SocketFilter
@@ -50,7 +50,8 @@ type side struct {
 	children []mprog.Process    // the same, without the first
 	fd, id   [maxObjects]uint32 // by slot of the object
 	made     [maxObjects]bool
-	ifindex  []uint32 // by slot of the device
+	ifindex  []uint32    // by slot of the device
+	netns    mprog.Netns // the other one, if the stage has it
 
 	devices, progs, links map[uint32]int16
 	progIDs, linkIDs      [mprog.MaxPrograms + 1]uint32
@@ -187,9 +188,9 @@ func (s *side) bind(n int16, fd, id uint32) {
 	s.fd[n], s.id[n], s.made[n] = fd, id, true
 }
 
-// state queries the whole of a hook, as the process that sees the device.
-func (s *side) state(h Hook, a *Answer) error {
-	return s.query(s.env, mprog.QueryRequest{
+// state queries the whole of a hook, as a process that sees the device.
+func (s *side) state(viewer int8, h Hook, a *Answer) error {
+	return s.query(s.procs[viewer], mprog.QueryRequest{
 		TargetIfindex: s.device(slot(h.Device)), AttachType: h.Type, Count: uint32(len(s.progIDs)),
 		ProgIDs: s.progIDs[:], LinkIDs: s.linkIDs[:],
 	}, a)

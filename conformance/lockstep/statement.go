@@ -2,6 +2,7 @@ package lockstep
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
@@ -67,6 +68,8 @@ func (p *printer) statement(s *Step) *trace.Statement {
 		object("old_prog_fd", s.Third)
 	case DeleteDevice, Send:
 		st.Operands = []string{p.device(s.Device)}
+	case MoveDevice:
+		st.Operands = []string{p.device(s.Device), otherNetns}
 	case OpenProg, OpenLink:
 		st.Operands = []string{p.made(s.Makes), p.object(s.Object)}
 		nonzero("open_flags", s.AttachFlags)
@@ -87,8 +90,17 @@ func (p *printer) statement(s *Step) *trace.Statement {
 		st.Operands = []string{number(s.AttachFlags)}
 	case StartProcess:
 		st.Operands = []string{processName(int8(s.Makes))}
-		if s.Without != 0 {
-			param("without", s.Without.String())
+		if s.Away {
+			param("netns", otherNetns)
+		}
+		var without []string
+		for _, c := range s.Without {
+			if c != 0 {
+				without = append(without, c.String())
+			}
+		}
+		if without != nil {
+			param("without", strings.Join(without, "+"))
 		}
 	case EndProcess:
 		st.Operands = []string{processName(int8(s.Makes))}
@@ -117,11 +129,14 @@ func (p *printer) position(s *Step, param func(key, value string)) {
 	}
 }
 
+// otherNetns is what the stage's second network namespace is called.
+const otherNetns = "blue"
+
 func processName(n int8) string { return "q" + strconv.Itoa(int(n)) }
 
 var verbs = [opEnd]string{
 	Attach: "attach", Fill: "attach", Detach: "detach", Query: "query", CreateLink: "link",
-	UpdateLink: "link-update", DetachLink: "link-detach", Info: "info", Close: "close", DeleteDevice: "delete",
+	UpdateLink: "link-update", DetachLink: "link-detach", Info: "info", Close: "close", DeleteDevice: "delete", MoveDevice: "move",
 	OpenProg: "prog-fd", OpenLink: "link-fd", NextProg: "prog-next", NextLink: "link-next", Pin: "pin",
 	Get: "get", Unlink: "unlink", Dup: "dup", Command: "bpf", StartProcess: "process", EndProcess: "exit",
 	Send: "send",

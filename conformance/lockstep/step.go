@@ -17,6 +17,7 @@ const (
 	Info
 	Close
 	DeleteDevice
+	MoveDevice
 	OpenProg
 	OpenLink
 	NextProg
@@ -84,8 +85,9 @@ type Step struct {
 	AttachFlags uint32 // of Query; open_flags or file_flags of others; the command of Command
 	NoProgIDs   bool
 	NoLinkIDs   bool
-	Path        uint8            // number of the path of Pin, Get, Unlink
-	Without     mprog.Capability // 0: none, of StartProcess
+	Path        uint8               // number of the path of Pin, Get, Unlink
+	Without     [2]mprog.Capability // 0: none, of StartProcess
+	Away        bool                // of StartProcess: in the other network namespace
 
 	expected uint64 // the expected revision that was passed when it was performed
 }
@@ -100,7 +102,7 @@ type Hook struct {
 func (s *Step) touches() (Hook, bool) {
 	switch s.Op {
 	case Attach, Fill, Detach, Query, CreateLink:
-		return Hook{s.Device.Slot, s.Type}, s.Device.slot()
+		return Hook{s.Device.Slot, s.Type}, s.Device.slot() && s.Type != mprog.XDPDevice
 	}
 	return Hook{}, false
 }
@@ -117,7 +119,7 @@ func (s *Step) makesObject() bool {
 // setsStage reports whether a step is more than a system call of a process.
 func (s *Step) setsStage() bool {
 	switch s.Op {
-	case DeleteDevice, StartProcess, EndProcess, Send:
+	case DeleteDevice, MoveDevice, StartProcess, EndProcess, Send:
 		return true
 	}
 	return false

@@ -147,6 +147,8 @@ func (s *side) probe(op Op) (err error) {
 		if p, err = s.env.NewProcess(mprog.ProcessSpec{}); err == nil {
 			err = p.Exit()
 		}
+	case MoveDevice:
+		_, err = s.env.NewNetns()
 	case Send:
 		_, err = s.env.Transmit(1)
 	}
@@ -240,6 +242,9 @@ func (t *Tester) play(stage Stage, next func(*world) (Step, bool)) (found *Findi
 		return &Finding{t.last, *r.difference}, t.refresh()
 	case r.cut:
 		t.Stats.Cut++
+		return nil, t.refresh()
+	}
+	if stage.Netns { // which no environment gives back
 		return nil, t.refresh()
 	}
 	return nil, t.w.end(t.Fresh)

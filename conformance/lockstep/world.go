@@ -13,6 +13,8 @@ type Stage struct {
 	// Devices are made one after the other. A pair of netkit devices takes two
 	// slots, the primary's and the peer's; slot 0 is lo.
 	Devices []mprog.DeviceKind
+	// Netns is a second network namespace, to which devices can move.
+	Netns bool
 }
 
 // slots returns how many slots of devices the stage has.
@@ -52,6 +54,11 @@ type object struct {
 	device bool  // a link that was attached and not detached since
 }
 
+// process is what is known of a process.
+type process struct {
+	alive, away, blind bool // away: in the other network namespace; blind: may not query
+}
+
 // hookState is a hook as both sides show it.
 type hookState struct {
 	Hook
@@ -67,8 +74,9 @@ type world struct {
 	sides   [2]*side
 	stage   Stage
 	objects []object
-	procs   []bool // whether the process of a slot lives
+	procs   []process
 	deleted []bool // by slot of the device
+	moved   []bool // by slot of the device: to the other network namespace
 	pins    [maxPaths]bool
 	pinned  [maxPaths]int16
 	hooks   []*hookState
@@ -99,11 +107,35 @@ func (w *world) begin(stage Stage) error {
 	for n := range int16(firstDynamic) {
 		w.objects = append(w.objects, object{made: true, open: 1, seen: 1, root: n})
 	}
-	w.procs = append(w.procs[:0], true)
-	w.deleted = make([]bool, stage.slots())
+	w.procs = append(w.procs[:0], process{alive: true})
+	w.deleted, w.moved = make([]bool, stage.slots()), make([]bool, stage.slots())
 	w.pins, w.hooks = [maxPaths]bool{}, w.hooks[:0]
+	if stage.Netns {
+		for _, s := range w.sides {
+			var err error
+			if s.netns, err = s.env.NewNetns(); err != nil {
+				return fmt.Errorf("begin sequence: %w", err)
+			}
+		}
+	}
 	return w.beginDevices()
 }
+
+// viewer returns a process that can query the hooks of a device, if there is one.
+func (w *world) viewer(device int16) (int8, bool) {
+	if !w.moved[device] {
+		return 0, true
+	}
+	for n, p := range w.procs {
+		if p.alive && p.away && !p.blind {
+			return int8(n), true
+		}
+	}
+	return 0, false
+}
+
+// away reports whether a step is made in the other network namespace.
+func (w *world) away(s *Step) bool { return int(s.Process) < len(w.procs) && w.procs[s.Process].away }
 
 // end takes away what the sequence has left. Devices are kept for the next one
 // unless each sequence has its own.
@@ -185,8 +217,11 @@ func (w *world) normal(s *Step) {
 	} else {
 		w.normalFD(s, &s.Relative)
 	}
-	if s.Op == DeleteDevice && !s.Device.slot() {
+	if (s.Op == DeleteDevice || s.Op == MoveDevice) && !s.Device.slot() {
 		s.Device = raw(unbound) // rtnetlink has more to say of others
+	}
+	if s.Device == slot(0) && w.away(s) {
+		s.Device = raw(unbound) // that would be another lo
 	}
 	if s.Device.slot() && s.Device.Slot >= w.stage.slots() || s.Device.Slot < 0 && small(s.Device.Raw) {
 		s.Device = raw(unbound)
@@ -225,10 +260,10 @@ func (w *world) normalID(r *Ref, link bool) {
 // do performs a step on both sides and compares. Its step is normal
 // afterwards.
 func (w *world) do(s *Step) (*Difference, error) {
-	if int(s.Process) >= len(w.procs) || !w.procs[s.Process] {
+	if int(s.Process) >= len(w.procs) || !w.procs[s.Process].alive {
 		return nil, errSkipped
 	}
-	if s.Op == EndProcess && (int(s.Makes) >= len(w.procs) || !w.procs[s.Makes]) {
+	if s.Op == EndProcess && (int(s.Makes) >= len(w.procs) || !w.procs[s.Makes].alive) {
 		return nil, errSkipped
 	}
 	if s.Op == Fill && (!s.Object.slot() || int(s.Object.Slot)+int(s.Count) > schedProgs) {
@@ -277,14 +312,15 @@ func clone(a *Answer) Answer {
 // compareHooks queries every hook that the sequence has touched.
 func (w *world) compareHooks(s *Step, answer *Answer) (*Difference, error) {
 	for _, h := range w.hooks {
-		if h.gone {
+		viewer, seen := w.viewer(max(h.Device, 0))
+		if h.gone || !seen {
 			continue
 		}
 		old := h.answer.Revision
 		was := len(h.answer.Entries)
 		h.answer.reset()
 		h.other.reset()
-		if err := errors.Join(w.sides[0].state(h.Hook, &h.answer), w.sides[1].state(h.Hook, &h.other)); err != nil {
+		if err := errors.Join(w.sides[0].state(viewer, h.Hook, &h.answer), w.sides[1].state(viewer, h.Hook, &h.other)); err != nil {
 			return nil, err
 		}
 		if !h.answer.equal(&h.other) {
