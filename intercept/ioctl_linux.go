@@ -4,6 +4,7 @@ package intercept
 
 import (
 	"bytes"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -41,7 +42,7 @@ func (s *supervisor) ioctl(c *notify.Call) {
 		d = s.rtnl.ByName(netns, string(name))
 	}
 	if d == nil {
-		_ = s.listener.Continue(c)
+		s.kernelIoctl(c, who, &request)
 		return
 	}
 	value := request[ifreqName:]
@@ -63,6 +64,22 @@ func (s *supervisor) ioctl(c *notify.Call) {
 	}
 	errno := unix.Errno(0)
 	if who.Write(sim.Segment{Address: c.Args[2], Data: request[:]}) != nil {
+		errno = unix.EFAULT
+	}
+	_ = s.listener.Answer(c, 0, errno)
+}
+
+// kernelIoctl has the running kernel answer. What the program has in place of a
+// netlink socket is of the supervisor's network namespace, so the socket behind
+// it is asked.
+func (s *supervisor) kernelIoctl(c *notify.Call, who *caller, request *[ifreqSize]byte) {
+	n, _ := s.socketFD(c).(*netlinkSocket)
+	if n == nil || n.kernel < 0 {
+		_ = s.listener.Continue(c)
+		return
+	}
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(n.kernel), uintptr(uint32(c.Args[1])), uintptr(unsafe.Pointer(request)))
+	if errno == 0 && who.Write(sim.Segment{Address: c.Args[2], Data: request[:]}) != nil {
 		errno = unix.EFAULT
 	}
 	_ = s.listener.Answer(c, 0, errno)
