@@ -10,15 +10,17 @@ import (
 // Change is a case that ended differently in two results, or in the same way
 // with another answer.
 type Change struct {
-	Run, ID       string
-	Before, After string // how it ended, "absent" without a case
-	Detail        string // what the failure says now
+	Run    string `json:"run"`
+	ID     string `json:"id,omitempty"` // without one the whole run came or went
+	Before string `json:"before"`       // how it ended, "absent" without a case
+	After  string `json:"after"`
+	Detail string `json:"detail,omitempty"` // what the failure says now
 }
 
 // Diff tells what changed from one result to another. Runs are matched by
 // name; the only run of each is matched whatever its name.
 func Diff(before, after *Results) []Change {
-	var changes []Change
+	changes := []Change{}
 	if len(before.Runs) == 1 && len(after.Runs) == 1 {
 		name := after.Runs[0].Name
 		if old := before.Runs[0].Name; old != name {
@@ -69,7 +71,7 @@ func diffRuns(name string, before, after *Run) []Change {
 		}
 	}
 	slices.SortFunc(ids, compareIDs)
-	var changes []Change
+	changes := []Change{}
 	for _, id := range ids {
 		if c, changed := diffCases(b, a, id); changed {
 			c.Run = name

@@ -32,16 +32,24 @@ func kernelsCommand() *cobra.Command {
 
 func kernelsListCommand() *cobra.Command {
 	var refresh bool
+	var format string
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the kernels that can be had, and which of them are in the cache",
 		Example: `  nkconform kernels list
-  nkconform kernels list --refresh`,
+  nkconform kernels list --refresh
+  nkconform kernels list --format json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := textOrJSON(format); err != nil {
+				return err
+			}
 			list, err := image.List(c.Context(), image.Options{Progress: progress(), Refresh: refresh})
 			if err != nil {
 				return err
+			}
+			if format == "json" {
+				return printJSON(list)
 			}
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "IMAGE\tRELEASE\tCACHED")
@@ -56,6 +64,7 @@ func kernelsListCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&refresh, "refresh", false, "fetch newer package lists first")
+	c.Flags().StringVarP(&format, "format", "f", "text", "text or json")
 	return c
 }
 

@@ -53,16 +53,21 @@ format. It fails if the results do.`,
 }
 
 func diffCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	c := &cobra.Command{
 		Use:   "diff BEFORE AFTER",
 		Short: "Tell what changed between two saved results",
 		Long: `Diff compares results that run or matrix wrote with --format json. Kernels are
 matched by name; two files of one kernel each are compared whatever the names.
 
 Exit status: 0 nothing changed, 1 something changed, 2 the files cannot be read.`,
-		Example: `  nkconform diff yesterday.json today.json`,
-		Args:    cobra.ExactArgs(2),
+		Example: `  nkconform diff yesterday.json today.json
+  nkconform diff --format json yesterday.json today.json`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, files []string) error {
+			if err := textOrJSON(format); err != nil {
+				return err
+			}
 			before, err := readResults(files[0])
 			if err != nil {
 				return err
@@ -72,13 +77,17 @@ Exit status: 0 nothing changed, 1 something changed, 2 the files cannot be read.
 				return err
 			}
 			changes := report.Diff(before, after)
-			if err := report.WriteChanges(os.Stdout, changes, style(os.Stdout, false)); err != nil {
-				return err
+			if format == "json" {
+				err = printJSON(changes)
+			} else {
+				err = report.WriteChanges(os.Stdout, changes, style(os.Stdout, false))
 			}
-			if len(changes) > 0 {
-				return errFailed
+			if err == nil && len(changes) > 0 {
+				err = errFailed
 			}
-			return nil
+			return err
 		},
 	}
+	c.Flags().StringVarP(&format, "format", "f", "text", "text or json")
+	return c
 }

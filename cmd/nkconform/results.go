@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -29,6 +30,21 @@ func writeResults(out *os.File, r *report.Results, format string, verbose bool) 
 		return errFailed
 	}
 	return nil
+}
+
+// textOrJSON checks the format of what is not results.
+func textOrJSON(format string) error {
+	if format != "text" && format != "json" {
+		return fmt.Errorf("unknown format %q: expected text or json", format)
+	}
+	return nil
+}
+
+func printJSON(v any) error {
+	e := json.NewEncoder(os.Stdout)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }
 
 // readResults reads the JSON form from a file, or from standard input for "-".

@@ -12,9 +12,9 @@ import (
 
 // Entry is a kernel that can be had.
 type Entry struct {
-	Ref     string // what Resolve takes
-	Release string
-	Cached  bool
+	Ref     string `json:"image"` // what Resolve takes
+	Release string `json:"release"`
+	Cached  bool   `json:"cached"`
 }
 
 // List returns the newest Debian kernel of each version (as 6.12) and
