@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -31,6 +32,12 @@ var targets = map[string]func() int{
 	"hostile":    check(hostileTarget),
 	"mapped":     check(mappedTarget),
 	"packets":    check(packetsTarget),
+	"killed":     check(killedTarget),
+	"ticking":    check(tickingTarget),
+	"forks":      check(forksTarget),
+	"closed":     check(closedTarget),
+	"addresses":  check(addressesTarget),
+	"held":       check(heldTarget),
 	"rounds":     check(roundsTarget),
 	"busy":       check(busyTarget),
 	"median":     check(medianTarget),
@@ -79,8 +86,11 @@ var (
 func loadProgram() (int, error) {
 	il, ih := address(&twoInsns[0])
 	ll, lh := address(&gpl[0])
-	return bpfCall(5, words(3, 2, il, ih, ll, lh))
+	return bpfCall(5, append(words(3, 2, il, ih, ll, lh, 0, 0, 0, 0, 0, 0), targetName+"\x00\x00\x00\x00\x00"...))
 }
+
+// targetName is what targets call their programs.
+const targetName = "intercepted"
 
 const (
 	loIndex    = 1
@@ -504,16 +514,16 @@ func medianTarget() error {
 	return nil
 }
 
-// programIDs lists the running kernel's programs.
-func programIDs() (ids []uint32, err error) {
-	for id := uint32(0); ; {
-		a := words(id, 0, 0)
-		if _, err := bpfCall(11, a); err == unix.ENOENT {
-			return ids, nil
-		} else if err != nil {
-			return nil, err
-		}
-		id = binary.NativeEndian.Uint32(a[4:])
-		ids = append(ids, id)
+// heldTarget has a program attached until its input ends.
+func heldTarget() error {
+	prog, err := loadProgram()
+	if err != nil {
+		return err
 	}
+	if _, err := link(loIndex, prog, tcxIngress); err != nil {
+		return err
+	}
+	fmt.Println("attached")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
 }
