@@ -15,10 +15,10 @@ import (
 // watched is a fake that notes how it is used.
 type watched struct {
 	*fake.Kernel
-	runErr  error
-	running bool
-	outside int             // calls outside of Run
-	mute    map[string]bool // by name of program
+	runErr     error
+	running    bool
+	outside    int             // calls outside of Run
+	mute, used map[string]bool // by name of program
 }
 
 func (w *watched) Run(f func()) error {
@@ -35,7 +35,7 @@ func (w *watched) LoadProg(spec mprog.ProgSpec) (uint32, error) {
 	if !w.running {
 		w.outside++
 	}
-	w.mute[spec.Name] = spec.Mute
+	w.mute[spec.Name], w.used[spec.Name] = spec.Mute, spec.Used
 	return w.Kernel.LoadProg(spec)
 }
 
@@ -50,7 +50,7 @@ func TestRunUsesWhatAnEnvironmentOffers(t *testing.T) {
 		{"no packets", "attach nk0:primary a = revision 2 [a]\n", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := &watched{Kernel: fake.New(), mute: map[string]bool{}}
+			w := &watched{Kernel: fake.New(), mute: map[string]bool{}, used: map[string]bool{}}
 			r := conformance.Run(w, scenario(t, tc.trace))
 			require.Equal(t, conformance.Passed, r.Status, "%v", r.Failure)
 			assert.Zero(t, w.outside)
@@ -65,4 +65,32 @@ func TestRunFailsWhereTheEnvironmentCannot(t *testing.T) {
 	assert.Equal(t, conformance.Failed, r.Status)
 	assert.Equal(t, "the thread is gone", r.Failure.Detail)
 	assert.Equal(t, "dir/case", r.ID)
+}
+
+// Programs that have been used before will do only where nobody can tell.
+func TestUsedProgramsWillDo(t *testing.T) {
+	for _, tc := range []struct {
+		name, trace string
+		used        bool
+	}{
+		{"attached", "attach nk0:primary a = revision 2 [a]\nquery nk0:primary = revision 2 [a]\n", true},
+		{"linked", "link l nk0:primary a = revision 2 [a@l]\ninfo l\nlink-update l b\nclose l\n", true},
+		{"closed", "attach nk0:primary a = revision 2 [a]\nclose a\n", false},
+		{"looked up", "prog-fd x a\n", false},
+		{"one above", "attach nk0:primary a flags=before+link+id relative_id=b+1 ! ENOENT\n", false},
+		{"copied", "dup x a\n", false},
+		{"pinned", "pin /sys/fs/bpf/a a\n", false},
+		{"inherited", "process p\n", false},
+		{"of another type", "prog x type=xdp\n", false},
+		{"refused", "prog a-b ! EINVAL\n", false},
+		{"with a long name", "prog abcdefghijklmno\n", false},
+		{"with an odd name", "prog a_b\n", false},
+		{"packets", "send nk0 = packet delivered []\n", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := &watched{Kernel: fake.New(), mute: map[string]bool{}, used: map[string]bool{}}
+			conformance.Run(w, scenario(t, tc.trace))
+			assert.Equal(t, tc.used, w.used["a"])
+		})
+	}
 }

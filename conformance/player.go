@@ -3,7 +3,6 @@ package conformance
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -14,14 +13,13 @@ import (
 type player struct {
 	env    mprog.Environment
 	names  *scope
-	mute   bool                 // no packet will be sent
+	progs  mprog.ProgSpec       // what all programs have in common
 	reason error                // the refusal of the last statement, as the environment gave it
 	follow func(from, to place) // is told that a device has moved
 }
 
 func newPlayer(env mprog.Environment, f *trace.File) *player {
-	sends := slices.ContainsFunc(f.Statements(), func(s *trace.Statement) bool { return s.Verb == "send" })
-	return &player{env: env, names: newScope(), mute: !sends, follow: func(from, to place) {}}
+	return &player{env: env, names: newScope(), progs: programs(f), follow: func(from, to place) {}}
 }
 
 // do performs one statement. The error is not a refusal, which is an outcome,
@@ -132,7 +130,8 @@ func (p *player) deleteDevice(s *trace.Statement) (trace.Outcome, error) {
 }
 
 func (p *player) prog(s *trace.Statement) (trace.Outcome, error) {
-	spec := mprog.ProgSpec{Return: int32(number(s, "return")), Mute: p.mute}
+	spec := p.progs
+	spec.Return = int32(number(s, "return"))
 	if t, ok := s.Param("type"); ok {
 		spec.Type, _ = trace.ParseProgType(t)
 	}

@@ -131,7 +131,7 @@ func (t *fdTable) adopt(fd int, kind string) (int, error) {
 		return fd, nil
 	}
 	moved, err := t.number(uintptr(fd))
-	unix.Close(fd)
+	_ = closeFD(uint32(fd))
 	t.know(moved, kind)
 	return moved, err
 }
@@ -162,9 +162,9 @@ func (t *fdTable) wrap() {
 // number gives an open descriptor the next free number as well.
 func (t *fdTable) number(fd uintptr) (int, error) {
 	t.wrap()
-	n, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, t.next)
+	n, err := dupFD(fd, t.next)
 	if err == unix.EMFILE && t.next != t.first { // all higher numbers are in use
-		n, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, t.first)
+		n, err = dupFD(fd, t.first)
 	}
 	if err != nil {
 		return -1, err

@@ -13,6 +13,7 @@ type Kernel struct {
 
 	recorder *recorder // nil until it is needed; guarded by Process.mu
 	mute     bool      // a mute program has been loaded; guarded by Process.mu
+	shelf    shelf     // guarded by Process.mu
 	sending  sync.Mutex
 
 	mu       sync.Mutex
@@ -77,5 +78,6 @@ func (k *Kernel) Shutdown() error {
 	k.closeNamespaces()
 	r := k.recorder
 	k.recorder = nil
+	k.shelf.close()
 	return r.close()
 }

@@ -112,6 +112,9 @@ func (k *Kernel) onThreadLoad(spec mprog.ProgSpec) (fd int, err error) {
 	}
 	if spec.Mute {
 		k.mute = true
+		if spec.Used {
+			return k.fromShelf(spec)
+		}
 		return load(mprog.SchedCLS, spec.Name, constant(spec.Return))
 	}
 	if k.recorder == nil {
@@ -124,7 +127,7 @@ func (k *Kernel) onThreadLoad(spec mprog.ProgSpec) (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(mapFD)
+	defer func() { _ = closeFD(uint32(mapFD)) }()
 	fd, err = load(mprog.SchedCLS, spec.Name, r.program(mapFD, uint32(len(r.progs)), spec.Return))
 	if err != nil {
 		return -1, err

@@ -33,30 +33,41 @@ func (k *Kernel) renew() error {
 		n.close()
 	}
 	k.netns = k.netns[:1]
-	err := errors.Join(k.recorder.close(), k.withLinks((*rtnl).deleteDevices))
+	err := k.recorder.close()
 	k.recorder, k.mute = nil, false
+	k.shelf.rearrange()
 	if err != nil {
 		return err
 	}
-	if err := k.restart(); err != nil {
-		return err
-	}
-	return k.clearLoopback()
-}
-
-// restart closes the first process's descriptors. One that has a bpf file system
-// must give way to another, as nothing else unmounts that.
-func (k *Kernel) restart() error {
 	if k.bpffs == nil {
-		return k.closeAll()
+		return k.onThread(k.deleteDevices, k.closeAll, k.clearLoopback)
+	}
+	// Nothing but the end of the first process unmounts its bpf file system.
+	if err := k.onThread(k.deleteDevices); err != nil {
+		return err
 	}
 	_ = k.Exit()
 	p, err := startFirst(k.netns0().enter)
-	if err == nil {
-		k.Process = p
+	if err != nil {
+		return err
 	}
-	return err
+	k.Process = p
+	return k.onThread(k.clearLoopback)
 }
+
+// onThread takes steps on the first process's thread until one fails.
+func (k *Kernel) onThread(steps ...func() error) (err error) {
+	runErr := k.Run(func() {
+		for _, step := range steps {
+			if err = step(); err != nil {
+				return
+			}
+		}
+	})
+	return errors.Join(runErr, err)
+}
+
+func (k *Kernel) deleteDevices() error { return k.withLinks((*rtnl).deleteDevices) }
 
 func (p *Process) closeAll() (err error) {
 	p.mu.Lock()

@@ -36,11 +36,11 @@ func openRTNL() (*rtnl, error) {
 // of an answer that has some.
 func (r *rtnl) execute(request *nl.NetlinkRequest, message func(payload []byte)) error {
 	r.sequence = request.Seq
-	if err := unix.Sendto(r.fd, request.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := send(r.fd, request.Serialize()); err != nil {
 		return err
 	}
 	for {
-		n, _, err := unix.Recvfrom(r.fd, r.answer[:], 0)
+		n, err := receive(r.fd, r.answer[:])
 		if err == unix.EINTR {
 			continue
 		}

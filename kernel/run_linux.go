@@ -3,8 +3,6 @@ package kernel
 import (
 	"sync"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 )
 
 // Run calls f on the first process's thread, where f's calls of the Kernel's
@@ -24,7 +22,7 @@ func (k *Kernel) Run(f func()) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.do(func() {
-		p.mu.inside.Store(int32(p.thread.tid))
+		p.mu.inside.Store(self())
 		defer p.mu.inside.Store(0)
 		f()
 	})
@@ -41,16 +39,16 @@ func (k *Kernel) outside(call func() error) error {
 	return <-done
 }
 
-// callLock is a mutex that lets a thread pass which runs a function of
+// callLock is a mutex that lets a goroutine pass which runs a function of
 // [Kernel.Run] and holds it thereby.
 type callLock struct {
 	mutex  sync.Mutex
-	inside atomic.Int32 // that thread's id; 0 for none
+	inside atomic.Uintptr // that goroutine's self; 0 for none
 }
 
 func (l *callLock) nested() bool {
-	tid := l.inside.Load()
-	return tid != 0 && int(tid) == unix.Gettid()
+	inside := l.inside.Load()
+	return inside != 0 && inside == self()
 }
 
 func (l *callLock) Lock() {

@@ -110,4 +110,8 @@ type ProgSpec struct {
 	// Mute programs need not tell Transmit that they ran, which saves the verifier
 	// of a real kernel half of its work. Transmit must not be called with them.
 	Mute bool
+	// Used says that a mute program will do that has been loaded and used before,
+	// since nobody asks what its id is, or whether it is gone after its last fd.
+	// The name is then a wish.
+	Used bool
 }
