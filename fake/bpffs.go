@@ -49,20 +49,14 @@ func (fs *fileSystem) walk(name string) (place, error) {
 	}
 	at := place{path: "/", folder: true}
 	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || part == "." {
-			at.slash = true
-			if !at.exists() {
-				continue
-			}
-			part = "."
-		}
 		switch {
-		case !at.folder && at.pin != nil && part != ".":
-			return place{}, refuse(pathNotFolder, "%s is no folder", at.path)
-		case !at.folder && part != ".":
-			return place{}, refuse(pathMissing, "%s does not exist", at.path)
-		case part == ".":
+		case part == "" || part == ".":
+			at.slash = true
 			continue
+		case at.pin != nil:
+			return place{}, refuse(pathNotFolder, "%s is no folder", at.path)
+		case !at.folder:
+			return place{}, refuse(pathMissing, "%s does not exist", at.path)
 		}
 		bpf := fs.folders[at.path]
 		if part != ".." && bpf && strings.Contains(part, ".") {

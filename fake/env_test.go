@@ -65,10 +65,12 @@ func TestAddDevice(t *testing.T) {
 		t.Error(err)
 	}
 	check(t, s.k.DeleteDevice(99), mprog.ENODEV, "stage/device-none")
+	_, err := s.k.Transmit(99)
+	check(t, err, mprog.ENODEV, "stage/device-none")
 	check(t, s.k.DeleteDevice(1), mprog.EOPNOTSUPP, "stage/device-loopback")
 	check(t, s.k.DeleteDevice(s.nk1), 0, "")
 	check(t, s.k.DeleteDevice(s.hook.Ifindex), mprog.ENODEV, "stage/device-none")
-	_, _, err := s.k.AddDevice(mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk0", Peer: "nk1"})
+	_, _, err = s.k.AddDevice(mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk0", Peer: "nk1"})
 	check(t, err, 0, "")
 }
 

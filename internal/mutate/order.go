@@ -115,6 +115,9 @@ func (m *mutator) unmodelled(list []ast.Stmt) bool {
 	if len(list) != 1 {
 		return false
 	}
+	if nested, ok := list[0].(*ast.IfStmt); ok && nested.Else == nil {
+		return m.unmodelled(nested.Body.List)
+	}
 	ret, ok := list[0].(*ast.ReturnStmt)
 	if !ok || len(ret.Results) == 0 {
 		return false
