@@ -1,6 +1,9 @@
 package fake
 
-import "github.com/nkconform/nkconform/mprog"
+import (
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
 
 // guestFD is the first fd that a guest gets by itself.
 const guestFD = 1 << 30
@@ -76,4 +79,16 @@ func (k *Kernel) HasLink(id uint32) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.links[id] != nil
+}
+
+// Layout tells what the release makes of a command's number, where its bpf_attr
+// ends, and where the command's last field does. Known is false for a number that
+// no command has.
+func (k *Kernel) Layout(number uint32) (command, attrEnd, lastField uint32, known bool) {
+	cmd := attr.Command(number)
+	if k.release.commonAttrs {
+		cmd &^= commonAttrs
+	}
+	lastField, known = k.release.lastField(cmd)
+	return uint32(cmd), k.release.attrSize, lastField, known
 }

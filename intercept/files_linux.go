@@ -150,7 +150,8 @@ func (f *files) drain() {
 
 func (f *files) hungUp(end int32) {
 	gone := f.byEnd[end]
-	if gone == nil {
+	if gone == nil { // or it would hang up for ever
+		_ = unix.EpollCtl(f.epoll, unix.EPOLL_CTL_DEL, int(end), nil)
 		return
 	}
 	f.forget(gone)

@@ -94,7 +94,10 @@ func (s *supervisor) reserved(file string) bool {
 	var st unix.Stat_t
 	for dir := path.Dir(file); dir != file; file, dir = dir, path.Dir(dir) {
 		if unix.Stat(dir, &st) == nil {
-			return s.bpffs[st.Dev] && strings.Contains(path.Base(file), ".") && unix.Lstat(file, &st) != nil
+			name := path.Base(file)
+			err := unix.Lstat(file, new(unix.Stat_t))
+			return s.bpffs[st.Dev] && name != "." && name != ".." && strings.Contains(name, ".") &&
+				(err == unix.ENOENT || err == unix.ENAMETOOLONG)
 		}
 	}
 	return false

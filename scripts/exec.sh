@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs programs that know nothing of this project on the simulated kernel, as an
-# ordinary user: the netkit and tcx tests of cilium/ebpf, a program in C with
-# libbpf, one in Python, and bpftool and ip. What the program in C prints is
-# compared with what it printed on a real kernel, and with what a kernel says that
-# is booted for it, if one is named by VM, as in VM=debian:6.12.
+# Runs programs on the simulated kernel that do not know of it, as an ordinary
+# user: the suite as for a real kernel, the netkit and tcx tests of cilium/ebpf, a
+# program in C with libbpf, one in Python, and bpftool and ip. What the program in
+# C prints is compared with what it printed on a real kernel, and with what it
+# prints on one that is booted for it, if VM names one, as VM=debian:6.12.
 #
 # usage: scripts/exec.sh [FOLDER]
 # What is downloaded and built is kept in FOLDER, if one is given.
@@ -55,6 +55,9 @@ fi
 
 go build -o "$work/nkconform" ./cmd/nkconform
 nkconform=$work/nkconform
+
+echo "== the suite, which takes the simulated kernel for a real one"
+as_user "$nkconform" exec -- "$nkconform" run --backend host
 
 echo "== the netkit and tcx tests of cilium/ebpf"
 # They begin in their folder, for the sake of their files, and an ordinary user

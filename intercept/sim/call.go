@@ -28,9 +28,9 @@ type call struct {
 // command is one of bpf(2).
 type command struct {
 	name string
-	// end is where the command's last field ends (CHECK_ATTR); 0 leaves the
-	// check to the fake.
-	end    uint32
+	// tail says that the fake itself looks at what is behind the command's last
+	// field (CHECK_ATTR).
+	tail   bool
 	handle func(*call) error
 }
 
@@ -39,43 +39,43 @@ var commands []command
 
 func init() { // a table that its own handlers refer to
 	commands = []command{
-		0:  {"BPF_MAP_CREATE", 92, (*call).mapCreate},
-		1:  {"BPF_MAP_LOOKUP_ELEM", 32, (*call).mapLookup},
-		2:  {"BPF_MAP_UPDATE_ELEM", 32, (*call).mapUpdate},
-		3:  {"BPF_MAP_DELETE_ELEM", 16, (*call).mapDelete},
-		4:  {"BPF_MAP_GET_NEXT_KEY", 24, (*call).mapNextKey},
-		5:  {"BPF_PROG_LOAD", attrEnd, (*call).progLoad},
-		6:  {"BPF_OBJ_PIN", 20, (*call).objPin},
-		7:  {"BPF_OBJ_GET", 20, (*call).objGet},
-		8:  {"BPF_PROG_ATTACH", 0, (*call).progAttach},
-		9:  {"BPF_PROG_DETACH", 0, (*call).progDetach},
-		10: {"BPF_PROG_TEST_RUN", 76, (*call).testRun},
-		11: {"BPF_PROG_GET_NEXT_ID", 0, (*call).progNextID},
-		12: {"BPF_MAP_GET_NEXT_ID", 8, (*call).mapNextID},
-		13: {"BPF_PROG_GET_FD_BY_ID", 0, (*call).progByID},
-		14: {"BPF_MAP_GET_FD_BY_ID", 12, (*call).mapByID},
-		15: {"BPF_OBJ_GET_INFO_BY_FD", 16, (*call).objInfo},
-		16: {"BPF_PROG_QUERY", 0, (*call).progQuery},
-		17: {"BPF_RAW_TRACEPOINT_OPEN", 24, (*call).notSimulated},
-		18: {"BPF_BTF_LOAD", 40, (*call).btfLoad},
-		19: {"BPF_BTF_GET_FD_BY_ID", 16, (*call).btfByID},
-		20: {"BPF_TASK_FD_QUERY", 48, (*call).notSimulated},
-		21: {"BPF_MAP_LOOKUP_AND_DELETE_ELEM", 32, (*call).mapTake},
-		22: {"BPF_MAP_FREEZE", 4, (*call).mapFreeze},
-		23: {"BPF_BTF_GET_NEXT_ID", 8, (*call).btfNextID},
-		24: {"BPF_MAP_LOOKUP_BATCH", 56, (*call).mapBatch},
-		25: {"BPF_MAP_LOOKUP_AND_DELETE_BATCH", 56, (*call).mapBatch},
-		26: {"BPF_MAP_UPDATE_BATCH", 56, (*call).mapBatch},
-		27: {"BPF_MAP_DELETE_BATCH", 56, (*call).mapBatch},
-		28: {"BPF_LINK_CREATE", 0, (*call).linkCreate},
-		29: {"BPF_LINK_UPDATE", 0, (*call).linkUpdate},
-		30: {"BPF_LINK_GET_FD_BY_ID", 0, (*call).linkByID},
-		31: {"BPF_LINK_GET_NEXT_ID", 0, (*call).linkNextID},
-		32: {"BPF_ENABLE_STATS", 4, (*call).enableStats},
-		33: {"BPF_ITER_CREATE", 8, (*call).notSimulated},
-		34: {"BPF_LINK_DETACH", 0, (*call).linkDetach},
-		35: {"BPF_PROG_BIND_MAP", 12, (*call).bindMap},
-		36: {"BPF_TOKEN_CREATE", 8, (*call).notSimulated},
+		0:  {"BPF_MAP_CREATE", false, (*call).mapCreate},
+		1:  {"BPF_MAP_LOOKUP_ELEM", false, (*call).mapLookup},
+		2:  {"BPF_MAP_UPDATE_ELEM", false, (*call).mapUpdate},
+		3:  {"BPF_MAP_DELETE_ELEM", false, (*call).mapDelete},
+		4:  {"BPF_MAP_GET_NEXT_KEY", false, (*call).mapNextKey},
+		5:  {"BPF_PROG_LOAD", false, (*call).progLoad},
+		6:  {"BPF_OBJ_PIN", false, (*call).objPin},
+		7:  {"BPF_OBJ_GET", false, (*call).objGet},
+		8:  {"BPF_PROG_ATTACH", true, (*call).progAttach},
+		9:  {"BPF_PROG_DETACH", true, (*call).progDetach},
+		10: {"BPF_PROG_TEST_RUN", false, (*call).testRun},
+		11: {"BPF_PROG_GET_NEXT_ID", true, (*call).progNextID},
+		12: {"BPF_MAP_GET_NEXT_ID", false, (*call).mapNextID},
+		13: {"BPF_PROG_GET_FD_BY_ID", true, (*call).progByID},
+		14: {"BPF_MAP_GET_FD_BY_ID", false, (*call).mapByID},
+		15: {"BPF_OBJ_GET_INFO_BY_FD", false, (*call).objInfo},
+		16: {"BPF_PROG_QUERY", true, (*call).progQuery},
+		17: {"BPF_RAW_TRACEPOINT_OPEN", false, (*call).notSimulated},
+		18: {"BPF_BTF_LOAD", false, (*call).btfLoad},
+		19: {"BPF_BTF_GET_FD_BY_ID", false, (*call).btfByID},
+		20: {"BPF_TASK_FD_QUERY", false, (*call).taskFDQuery},
+		21: {"BPF_MAP_LOOKUP_AND_DELETE_ELEM", false, (*call).mapTake},
+		22: {"BPF_MAP_FREEZE", false, (*call).mapFreeze},
+		23: {"BPF_BTF_GET_NEXT_ID", false, (*call).btfNextID},
+		24: {"BPF_MAP_LOOKUP_BATCH", false, (*call).mapBatch},
+		25: {"BPF_MAP_LOOKUP_AND_DELETE_BATCH", false, (*call).mapBatch},
+		26: {"BPF_MAP_UPDATE_BATCH", false, (*call).mapBatch},
+		27: {"BPF_MAP_DELETE_BATCH", false, (*call).mapBatch},
+		28: {"BPF_LINK_CREATE", true, (*call).linkCreate},
+		29: {"BPF_LINK_UPDATE", true, (*call).linkUpdate},
+		30: {"BPF_LINK_GET_FD_BY_ID", true, (*call).linkByID},
+		31: {"BPF_LINK_GET_NEXT_ID", true, (*call).linkNextID},
+		32: {"BPF_ENABLE_STATS", false, (*call).enableStats},
+		33: {"BPF_ITER_CREATE", false, (*call).notSimulated},
+		34: {"BPF_LINK_DETACH", true, (*call).linkDetach},
+		35: {"BPF_PROG_BIND_MAP", false, (*call).bindMap},
+		36: {"BPF_TOKEN_CREATE", false, (*call).notSimulated},
 	}
 }
 
@@ -95,14 +95,12 @@ func (s *Sim) BPF(c Caller, number uint32, address uint64, size uint32) Answer {
 	defer s.mu.Unlock()
 	k := &s.inHand
 	*k = call{Sim: s, caller: c, address: address, size: size, attr: s.attr[:]}
-	if number < uint32(len(commands)) {
-		k.Command = commands[number].name
-	} else {
-		k.Command = fmt.Sprintf("bpf command %d", number)
-	}
 	err := k.run(number)
 	if err == nil {
 		return k.Answer
+	}
+	if k.Command == "" {
+		k.Command = fmt.Sprintf("bpf command %d", number)
 	}
 	k.Err = err
 	errno, ok := mprog.ErrnoOf(err)
@@ -132,19 +130,21 @@ func (k *call) run(number uint32) error {
 	if k.caller.Read(k.address, k.attr[:k.size]) != nil {
 		return refuse("attr/address", mprog.EFAULT, "%d bytes at %#x cannot be read", k.size, k.address)
 	}
-	if at := nonzero(k.attr, attrEnd, k.size); at < k.size {
-		return refuse("attr/unknown", mprog.E2BIG, "byte %d is nonzero, this kernel's bpf_attr ends at %d", at, attrEnd)
+	number, end, lastField, known := k.kernel.Layout(number)
+	if at := nonzero(k.attr, end, k.size); at < k.size {
+		return refuse("attr/unknown", mprog.E2BIG, "byte %d is nonzero, this kernel's bpf_attr ends at %d", at, end)
 	}
-	if number >= uint32(len(commands)) {
-		return refuse("command/unknown", mprog.EINVAL, "this kernel's commands end at %d", len(commands)-1)
+	if !known || number >= uint32(len(commands)) {
+		return refuse("command/unknown", mprog.EINVAL, "this kernel has no command %d", number)
 	}
 	cmd := &commands[number]
+	k.Command = cmd.name
 	if err := k.fail.check(cmd.name); err != nil {
 		return err
 	}
-	if end := min(k.size, attrEnd); cmd.end != 0 {
-		if at := nonzero(k.attr, cmd.end, end); at < end {
-			return refuse("attr/tail", mprog.EINVAL, "byte %d is nonzero, the command's last field ends at %d", at, cmd.end)
+	if end = min(k.size, end); !cmd.tail {
+		if at := nonzero(k.attr, lastField, end); at < end {
+			return refuse("attr/tail", mprog.EINVAL, "byte %d is nonzero, the command's last field ends at %d", at, lastField)
 		}
 	}
 	return cmd.handle(k)
@@ -192,8 +192,24 @@ func (k *call) notSimulated() error {
 	return refuse("simulation/command", mprog.EINVAL, "%s is not simulated", k.Command)
 }
 
+// taskFDQuery is bpf_task_fd_query of tasks that have no such fds.
+func (k *call) taskFDQuery() error {
+	if err := k.needSysAdmin(); err != nil {
+		return err
+	}
+	return refuse("simulation/command", mprog.ENOENT, "nothing is attached to a task's fd %d", k.u32(4))
+}
+
+// enableStats is bpf_enable_stats. Run counts stay 0 all the same.
 func (k *call) enableStats() error {
-	return refuse("simulation/command", mprog.EINVAL, "no program is run, there is nothing to count")
+	if err := k.needSysAdmin(); err != nil {
+		return err
+	}
+	if kind := k.u32(0); kind != 0 {
+		return refuse("stats/type", mprog.EINVAL, "no statistics have number %d", kind)
+	}
+	k.New = &Object{Kind: Stats, sim: k.Sim}
+	return nil
 }
 
 func refuse(rule mprog.Rule, errno mprog.Errno, format string, args ...any) error {

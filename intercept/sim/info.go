@@ -21,7 +21,7 @@ func (k *call) objInfo() error {
 	switch {
 	case !open:
 		return refuse("info/bad-fd", mprog.EBADFD, "fd %d is not open", int32(r.FD))
-	case o == nil:
+	case o == nil || o.Kind == Stats:
 		return refuse("info/not-an-object", mprog.EINVAL, "fd %d is no BPF object", r.FD)
 	}
 	fill := map[Kind]struct {

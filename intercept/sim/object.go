@@ -11,6 +11,7 @@ const (
 	Link
 	Map
 	BTF
+	Stats // BPF_ENABLE_STATS
 )
 
 // Object is what an fd refers to: an open file description, with a reference on
@@ -34,6 +35,8 @@ func (o *Object) String() string {
 		return "anon_inode:bpf-link"
 	case Map:
 		return "anon_inode:bpf-map"
+	case Stats:
+		return "anon_inode:bpf-stats"
 	}
 	return "anon_inode:btf"
 }
@@ -60,6 +63,7 @@ func (o *Object) close() {
 		s.putMap(o.m)
 	case BTF:
 		s.putBTF(o.b)
+	case Stats:
 	default:
 		_ = s.holder.Close(o.held) // open, or it were not here
 		s.record.closed(o)

@@ -47,7 +47,7 @@ func (k *call) objPin() error {
 	switch {
 	case !open: // EINVAL, and not EBADF (bpf_fd_probe_obj)
 		return refuse("pin/bad-fd", mprog.EINVAL, "bpf_fd %d is not open", int32(fd))
-	case o == nil || o.Kind == BTF:
+	case o == nil || o.Kind > Map:
 		return refuse("pin/not-an-object", mprog.EINVAL, "bpf_fd %d is nothing that can be pinned", fd)
 	}
 	dir, path, err := k.path()
