@@ -6,9 +6,8 @@
 #   scripts/coverage.sh [VERSION [FOLDER]]
 #
 # VERSION is that of a Debian package linux-source-VERSION (default 7.3), FOLDER
-# keeps the build (default in the user's cache). NKCONFORM_APT_CONFIG names an
-# apt configuration that knows the package, if the system's own does not.
-# Needs gcc, make, flex, bison, bc, xz and about 3 GB; no root.
+# keeps the build (default in the user's cache). Needs gcc, make, flex, bison, bc,
+# xz, apt and about 3 GB; no root.
 set -eu
 
 version=${1:-7.3}
@@ -26,12 +25,8 @@ IKCONFIG BUG GCOV_KERNEL"
 
 fetch() {
 	mkdir -p "$dir"
-	cd "$dir"
-	[ -n "$(ls linux-source-"$version"_*.deb 2>/dev/null)" ] ||
-		APT_CONFIG=${NKCONFORM_APT_CONFIG:-} apt-get -q download "linux-source-$version"
-	dpkg -x linux-source-"$version"_*.deb package
-	tar xf "package/usr/src/linux-source-$version.tar.xz"
-	rm -r package
+	(cd "$here" && go run ./cmd/nkconform kernels source "$version" "$dir")
+	rm -rf "$dir/usr" "$dir/etc"
 }
 
 build() {

@@ -45,6 +45,12 @@ With vm:IMAGE both backends run in the guest.`,
   nkconform fuzz --backend fake --against vm:debian:7.3 --seed 7 --sequences 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if o.sequences < 0 || o.steps < 1 {
+				return errors.New("bad --sequences or --steps: expected more than 0")
+			}
+			if err := positive(map[string]time.Duration{"time": o.limit}); err != nil {
+				return err
+			}
 			if !c.Flags().Changed("seed") {
 				o.seed = uint64(time.Now().UnixNano()) % 1e9
 			}

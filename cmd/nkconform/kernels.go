@@ -26,7 +26,7 @@ func kernelsCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(kernelsListCommand(), kernelsFetchCommand(), kernelsPruneCommand(), kernelsBuildCommand())
+	c.AddCommand(kernelsListCommand(), kernelsFetchCommand(), kernelsPruneCommand(), kernelsBuildCommand(), kernelsSourceCommand())
 	return c
 }
 
@@ -173,4 +173,21 @@ and vm take. It takes minutes, and needs gcc, make, flex, bison and bc.`,
 	}
 	c.AddCommand(uml)
 	return c
+}
+
+func kernelsSourceCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "source VERSION DIR",
+		Short:   "Unpack the kernel source that Debian has, and print its folder",
+		Example: `  nkconform kernels source 7.3 /tmp`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			tree, err := image.UnpackSource(c.Context(), args[0], args[1], image.Options{Progress: progress()})
+			if err != nil {
+				return err
+			}
+			fmt.Println(tree)
+			return nil
+		},
+	}
 }

@@ -36,11 +36,12 @@ type runOptions struct {
 func runCommand() *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
-		Use:   "run [flags] [PATTERN...]",
+		Use:   "run [flags] [FOLDER] [PATTERN...]",
 		Short: "Run scenarios on a kernel, simulated or real",
 		Long: `Run plays the scenarios, or those whose ids match a PATTERN: a prefix of ids, or
 a glob such as 'attach/*/stale*'. After every step the answer, the list, the
-owning links and the revision of every hook touched are compared.
+owning links and the revision of every hook touched are compared. With a FOLDER
+those are its .trace files instead of the suite.
 
 Backends:
   fake       the kernel simulated in memory, the newest known: needs nothing
@@ -55,8 +56,12 @@ version begins with VERSION.`,
   nkconform run attach/ 'link/*/stale*'
   sudo nkconform run --backend host
   nkconform run --backend vm:debian:7.1
+  nkconform run --backend vm:debian:7.1 ./traces
   nkconform run --backend vm:./vmlinuz --format junit >results.xml`,
 		RunE: func(c *cobra.Command, patterns []string) error {
+			if o.scenarios == "" {
+				o.scenarios, patterns = splitFolder(patterns)
+			}
 			return run(c.Context(), o, patterns)
 		},
 	}
@@ -69,6 +74,21 @@ version begins with VERSION.`,
 	f.StringVar(&o.deviations, "known", "", "file of known deviations")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
 	return c
+}
+
+// splitFolder takes the folder of scenarios off the arguments, if the first is
+// one and no pattern of the suite's.
+func splitFolder(args []string) (dir string, patterns []string) {
+	if len(args) == 0 {
+		return "", args
+	}
+	if _, err := loadScenarios("", args[:1]); err == nil {
+		return "", args
+	}
+	if info, err := os.Stat(args[0]); err != nil || !info.IsDir() {
+		return "", args
+	}
+	return args[0], args[1:]
 }
 
 // loadScenarios reads the suite, or the folder that stands in for it.

@@ -13,7 +13,7 @@ import (
 // rely on what it relies on:
 //
 //	NKCONFORM_TRACE=$PWD/traces go test ./examples/anchored
-//	nkconform run --backend vm:debian:7.3 --scenarios traces
+//	nkconform run --backend vm:debian:7.3 traces
 func TestUpgrade(t *testing.T) {
 	for _, tc := range []struct {
 		name     string

@@ -64,6 +64,19 @@ func buildUML(ctx context.Context, source string, opts Options) (string, error) 
 	return "uml:" + dest, err
 }
 
+// UnpackSource unpacks the newest kernel source of a version that Debian has in a
+// folder, which must exist, and returns the source tree.
+func UnpackSource(ctx context.Context, version, dir string, opts Options) (tree string, err error) {
+	cache, err := CacheDir()
+	if err == nil {
+		tree, err = debianSource(ctx, cache, version, dir, opts)
+	}
+	if err != nil {
+		return "", fmt.Errorf("kernel source %s: %w", version, err)
+	}
+	return tree, nil
+}
+
 // debianSource unpacks the newest source package that matches below dir.
 func debianSource(ctx context.Context, cache, want, dir string, opts Options) (tree string, err error) {
 	deb, err := fetchSource(ctx, cache, want, opts)
