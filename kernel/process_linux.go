@@ -16,6 +16,7 @@ type Process struct {
 	thread *thread // nil after exit
 	fds    *fdTable
 	first  *Process // of the environment; p itself for the first one
+	mounts bool     // it has a mount namespace of its own
 	bpffs  *error   // nil: not mounted yet; else how that went
 	links  *rtnl    // of the first one
 

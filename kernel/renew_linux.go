@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,20 +40,7 @@ func (k *Kernel) renew() error {
 	if err != nil {
 		return err
 	}
-	if k.bpffs == nil {
-		return k.onThread(k.deleteDevices, k.closeAll, k.clearLoopback)
-	}
-	// Nothing but the end of the first process unmounts its bpf file system.
-	if err := k.onThread(k.deleteDevices); err != nil {
-		return err
-	}
-	_ = k.Exit()
-	p, err := startFirst(k.netns0().enter)
-	if err != nil {
-		return err
-	}
-	k.Process = p
-	return k.onThread(k.clearLoopback)
+	return k.onThread(k.deleteDevices, k.closeAll, k.unmountBPFFS, k.clearLoopback)
 }
 
 // onThread takes steps on the first process's thread until one fails.
@@ -96,15 +84,20 @@ func (r *rtnl) deleteDevices() error {
 	return nil
 }
 
-// clearLoopback detaches what is left on lo: the programs that no link owned.
+// clearLoopback detaches what is left on lo: the programs that no link owned. A
+// link that was pinned is let go a grace period after its file system.
 func (p *Process) clearLoopback() error {
+	start := time.Now()
 	for _, at := range []mprog.AttachType{mprog.TCXIngress, mprog.TCXEgress} {
 		for {
 			err := p.ProgDetach(mprog.DetachRequest{TargetIfindex: loopback, AttachType: at, Flags: mprog.Before})
 			if errors.Is(err, mprog.ENOENT) || errors.Is(err, mprog.EINVAL) { // EINVAL: a kernel without tcx
 				break
 			}
-			if err != nil {
+			switch {
+			case errors.Is(err, mprog.EBUSY) && time.Since(start) < settlePatience:
+				pause()
+			case err != nil:
 				return err
 			}
 		}

@@ -47,6 +47,10 @@ var KernelArgs = []string{
 // costs is for IPv6.
 var suiteArgs = append(slices.Clone(KernelArgs), "ipv6.disable=1")
 
+// suiteEnv keeps the garbage collector away, which there is no need for: it takes
+// a tenth of a processor's time, and so does a suite's garbage of the memory.
+var suiteEnv = []string{"GOGC=off", "GOMEMLIMIT=256MiB"}
+
 func (m *matrix) newRun(e Entry) *report.Run {
 	return &report.Run{Name: e.String(), Backend: "vm", Image: e.Image, Cases: []report.Case{}}
 }
@@ -103,7 +107,7 @@ func (m *matrix) run(ctx context.Context, e Entry, img image.Image) (*report.Run
 		}}
 		stderr := &tail{max: maxStderr}
 		kind, res, err := m.options.machines.boot(ctx, e.Machine, harness.Command{
-			Image: img, Argv: append([]string{self}, m.suite.Argv...), Files: m.suite.Files,
+			Image: img, Argv: append([]string{self}, m.suite.Argv...), Files: m.suite.Files, Env: suiteEnv,
 			Stdout: stream, Stderr: stderr,
 			Timeout: m.options.Kernel, BootTimeout: m.options.Boot, LogDir: m.options.LogDir, KernelArgs: suiteArgs,
 		})
