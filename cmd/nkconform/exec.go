@@ -37,7 +37,8 @@ The program runs as root of namespaces of its own, in which /sys/fs/bpf is a
 simulated bpf file system, if the system permits that to the caller.`,
 		Example: `  go test -exec 'nkconform exec --' ./...
   nkconform exec --explain -- ./agent
-  nkconform exec --device nk0,nk1 --fail link-create:2=ENOMEM -- ./agent`,
+  nkconform exec --device nk0,nk1 --fail link-create:2=ENOMEM -- ./agent
+  nkconform exec --kernel 6.12 --record agent.trace -- ./agent`,
 		Args:                  cobra.MinimumNArgs(1),
 		DisableFlagsInUseLine: true,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -56,7 +57,7 @@ simulated bpf file system, if the system permits that to the caller.`,
 	f.StringArrayVar(&o.faults, "fail", nil, "have a call fail, as COMMAND=ERRNO or COMMAND:N=ERRNO (may be repeated)")
 	f.StringVarP(&o.kernel, "kernel", "k", fake.Newest.String(), "version of Linux to simulate")
 	f.StringVarP(&o.record, "record", "r", "", "file for the trace of what was done to hooks, when the program has ended")
-	f.StringToStringVar(&o.verdicts, "verdict", nil, "what test runs of a program return, as NAME=NUMBER (may be repeated)")
+	f.StringToStringVar(&o.verdicts, "verdict", nil, "what a program returns, instead of being run, as NAME=NUMBER (may be repeated)")
 	f.BoolVar(&o.host, "host", false, "stay in the caller's namespaces")
 	return c
 }

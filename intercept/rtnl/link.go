@@ -55,6 +55,9 @@ func (s *Server) create(r *linkRequest) mprog.Errno {
 	if errno != 0 {
 		return errno
 	}
+	if r.taken(netns, r.attrs.text(attrName)) || r.taken(peerNetns, peerAttrs.text(attrName)) {
+		return mprog.EEXIST
+	}
 	// The peer is registered first.
 	peer, errno := s.make(peerNetns, peerIndex, peerAttrs, mode, nil)
 	if errno != 0 {
@@ -88,6 +91,9 @@ func (s *Server) createSingle(r *linkRequest, netns uint64, data attributes, mod
 		if _, set := data[pairs]; set {
 			return mprog.EOPNOTSUPP
 		}
+	}
+	if r.taken(netns, r.attrs.text(attrName)) {
+		return mprog.EEXIST
 	}
 	d, errno := s.make(netns, r.index, r.attrs, mode, nil)
 	if errno != 0 {
@@ -264,6 +270,29 @@ func (s *Server) move(d *Device, netns uint64) mprog.Errno {
 	d.Flags &^= FlagUp
 	return 0
 }
+
+// taken reports whether a device of the running kernel's has a name, as far as
+// that can be asked.
+func (r *linkRequest) taken(netns uint64, name string) bool {
+	if name == "lo" {
+		return true
+	}
+	if name == "" || netns != r.socket.Netns || r.socket.Forward == nil {
+		return false
+	}
+	taken := false
+	for _, p := range r.socket.Forward(lookup(0, name, takenSeq)) {
+		errno, answer := Refused(p, takenSeq)
+		if !answer {
+			r.socket.Send(p)
+		}
+		taken = taken || answer && errno == 0
+	}
+	return taken
+}
+
+// takenSeq marks requests that are not the program's.
+const takenSeq = 0x6e6b6367
 
 // target returns the namespace that attributes name, or the one given.
 func (r *linkRequest) target(attrs attributes, netns uint64) (uint64, mprog.Errno) {

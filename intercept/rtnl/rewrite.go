@@ -53,9 +53,14 @@ func Changes(datagram []byte) bool {
 }
 
 // Lookup makes a request for a device by its ifindex.
-func Lookup(ifindex, seq uint32) []byte {
+func Lookup(ifindex, seq uint32) []byte { return lookup(ifindex, "", seq) }
+
+func lookup(ifindex uint32, name string, seq uint32) []byte {
 	body := make([]byte, infoSize)
 	native.PutUint32(body[4:], ifindex)
+	if name != "" {
+		body = appendText(body, attrName, name)
+	}
 	return appendMessage(nil, message{typ: getLink, flags: flagRequest, seq: seq, body: body})
 }
 

@@ -86,6 +86,8 @@ func TestCreate(t *testing.T) {
 		{"both by one name", netkit("a", peer("a")), mprog.EEXIST},
 		{"name taken", netkit("old"), mprog.EEXIST},
 		{"bad name", netkit("a/b"), mprog.EINVAL},
+		{"the loopback device's name", netkit("lo"), mprog.EEXIST},
+		{"peer by that name", netkit("a", peer("lo")), mprog.EEXIST},
 		{"layer 2", netkit("a", appendU32(nil, netkitMode, modeL2)), 0},
 		{"no such mode", netkit("a", appendU32(nil, netkitMode, 2)), mprog.EINVAL},
 		{"blackhole", netkit("a", appendU32(nil, netkitPolicy, policyDrop)), 0},

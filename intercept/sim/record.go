@@ -21,7 +21,10 @@ type recorder struct {
 	hooks   map[uint32]mprog.Hook      // of links
 	open    map[Kind]map[uint32]int    // how many descriptions refer to one
 	used    map[string]bool
-	needs   []string
+	// nameless says that the call in hand has an fd of a program or link that no
+	// statement made.
+	nameless bool
+	needs    []string
 }
 
 func newRecorder(s *Sim) *recorder {
@@ -152,7 +155,10 @@ func (r *recorder) fd(c Caller, fd uint32) string {
 	switch {
 	case !open:
 		return "99999"
-	case o == nil || o.Kind > Link || r.names[o.Kind][o.ID] == "":
+	case o == nil || o.Kind > Link:
+		return "1"
+	case r.names[o.Kind][o.ID] == "": // of another namespace, or of a type that a trace does not have
+		r.nameless = true
 		return "1"
 	}
 	return r.names[o.Kind][o.ID]
@@ -200,6 +206,11 @@ func (r *recorder) state(s *trace.Statement, h mprog.Hook) {
 
 // change notes a call that changes a hook, or was refused.
 func (r *recorder) change(k *call, s *trace.Statement, h mprog.Hook, err error) {
+	if r.nameless {
+		r.lines = append(r.lines, trace.Line{Comment: "# cannot be said: " + s.Verb + " of what has no name here"})
+		r.nameless = false
+		return
+	}
 	if err == nil {
 		r.state(s, h)
 	} else if errno, ok := mprog.ErrnoOf(err); ok {

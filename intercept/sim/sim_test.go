@@ -378,6 +378,9 @@ func TestRecord(t *testing.T) {
 	_, _, errno := p.call(8, attrOf(1, b, 46, 0))
 	require.Equal(t, mprog.EEXIST, errno)
 	p.close(l)
+	other := p.must(5, attrOf(8, 2, p.put(markFive[16:]), p.put([]byte("GPL\x00")), 0, 0, uint64(0), 0, 0, "cgroup"))
+	_, _, errno = p.call(8, attrOf(1, other, 46, 0))
+	require.Equal(t, mprog.EINVAL, errno)
 	require.Equal(t, `# Recorded from a program.
 need tcx
 prog a
@@ -386,5 +389,6 @@ link l1 lo:ingress a size=16           = revision 2 [a@l1]
 attach lo:ingress b flags=before size=16 = revision 3 [b a@l1]
 attach lo:ingress b size=16            ! EEXIST
 close l1                               = revision 4 [b]
+# cannot be said: attach of what has no name here
 `, p.sim.Trace().String())
 }
