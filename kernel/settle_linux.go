@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
 	"time"
 	"unsafe"
@@ -48,10 +47,11 @@ func (p *Process) settle(caller *Process) error {
 	return p.failure(mprog.OpUnlink)
 }
 
-const (
-	settlePath     = mprog.BPFFS + "/nkconform-settle"
-	settlePatience = 10 * time.Second
-)
+const settlePath = mprog.BPFFS + "/nkconform-settle"
+
+// settlePatience is far more than a grace period takes, lazy ones included, which
+// take ten seconds.
+const settlePatience = 30 * time.Second
 
 func (p *Process) onThreadSettle() error {
 	id, err := p.pinAndUnlink()
@@ -68,7 +68,7 @@ func (p *Process) onThreadSettle() error {
 		}
 		pause()
 	}
-	return errors.New("the kernel does not let go of what was pinned")
+	return fmt.Errorf("the kernel has not let go of what was pinned within %s", settlePatience)
 }
 
 // pinAndUnlink leaves a program with an id but without any reference but that of

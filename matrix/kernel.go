@@ -41,6 +41,7 @@ var KernelArgs = []string{
 	// an idle processor begins, notices and finishes at ticks of its clock. Threads
 	// do that without waiting for the first and the last.
 	"rcu_nocbs=all", "rcutree.jiffies_till_first_fqs=0", "rcutree.jiffies_to_sched_qs=0",
+	"rcutree.enable_rcu_lazy=0", // those threads may leave things for ten seconds, to save power
 }
 
 // suiteArgs spare it what the suite does not use: a quarter of what a device
