@@ -46,6 +46,9 @@ func TestMain(m *testing.M) {
 	if strings.Contains(options, "explain") {
 		o.Explain = os.Stderr
 	}
+	if strings.Contains(options, "main") {
+		Main(runner(targets[os.Getenv(targetVariable)]), o)
+	}
 	var env []string
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, commandVariable) {
@@ -59,6 +62,11 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(status)
 }
+
+// runner stands for the tests of a package.
+type runner func() int
+
+func (r runner) Run() int { return r() }
 
 // command prepares a program to be run on the simulated kernel.
 func command(t testing.TB, options string, program ...string) *exec.Cmd {
@@ -120,6 +128,16 @@ func TestExplain(t *testing.T) {
 	out := output(t, target(t, "explain", "hooks"))
 	require.Contains(t, out, "BPF_PROG_ATTACH")
 	require.Contains(t, out, "ESTALE (expected revision 9, hook is at 3) by rule revision/stale")
+}
+
+// A package's tests run on the simulated kernel, and their status is the process's.
+func TestMainOfOthers(t *testing.T) {
+	output(t, target(t, "main", "hooks"))
+	out, err := target(t, "main fault", "hooks").CombinedOutput()
+	skipUnavailable(t, string(out))
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, 1, exit.ExitCode())
 }
 
 func TestFault(t *testing.T) {
