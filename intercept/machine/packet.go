@@ -39,7 +39,7 @@ const (
 	skbDataEnd  = 80
 	skbDataMeta = 140
 	SKBTime     = 152
-	skbWireLen  = 160
+	SKBWireLen  = 160
 	contextSize = 192
 )
 
@@ -49,7 +49,7 @@ const ethernetHeader = 14
 func NewPacket(frame []byte, ifindex uint32) *Packet {
 	p := &Packet{Data: frame}
 	p.set(skbLen, uint32(len(frame)))
-	p.set(skbWireLen, uint32(len(frame)))
+	p.set(SKBWireLen, uint32(len(frame)))
 	if len(frame) >= ethernetHeader {
 		p.set(skbProtocol, uint32(native.Uint16(frame[ethernetHeader-2:])))
 	}
@@ -59,6 +59,23 @@ func NewPacket(frame []byte, ifindex uint32) *Packet {
 
 // On says which device has the packet.
 func (p *Packet) On(ifindex uint32) { p.set(skbIfindex, ifindex) }
+
+// ToLoopback says for whom the packet is if lo has it, whose address is zero.
+func (p *Packet) ToLoopback() {
+	if len(p.Data) < ethernetHeader {
+		return
+	}
+	kind := uint32(3) // PACKET_OTHERHOST
+	switch to := [6]byte(p.Data[:6]); {
+	case to == [6]byte{}:
+		kind = 0 // PACKET_HOST
+	case to == [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}:
+		kind = 1 // PACKET_BROADCAST
+	case to[0]&1 != 0:
+		kind = 2 // PACKET_MULTICAST
+	}
+	p.set(skbPktType, kind)
+}
 
 // Arrived says that the packet arrived at a device, and as what: PACKET_HOST and
 // so on.

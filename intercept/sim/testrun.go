@@ -27,7 +27,10 @@ const (
 const (
 	ethernetHeader = 14
 	maxTestData    = 1 << 16
-	maxRepeat      = 100_000 // more is not worth anybody's time
+	maxSKBData     = pageSize - 64 - 320 // what struct sk_buff leaves of a page
+	checksumFlag   = 1 << 2              // BPF_F_TEST_SKB_CHECKSUM_COMPLETE
+	maxWireLen     = 1 << 16             // GSO_LEGACY_MAX_SIZE
+	maxRepeat      = 100_000             // more is not worth anybody's time
 )
 
 // testRun is bpf_prog_test_run_skb, and what bpf_prog_test_run_xdp has in common
@@ -42,9 +45,14 @@ func (k *call) testRun() error {
 		return refuse("test-run/data", mprog.EINVAL, "data_size_in is %d with data_in at %#x", sizeIn, k.u64(testDataIn))
 	}
 	typ := mprog.ProgType(p.typ)
-	if _, ok := runnable[typ]; ok && (sizeIn < ethernetHeader || sizeIn > maxTestData) {
+	most := uint32(maxSKBData)
+	if typ == mprog.XDP {
+		most = maxTestData
+	}
+	if _, ok := runnable[typ]; ok && (sizeIn < ethernetHeader || sizeIn > most) {
 		return refuse("test-run/size", mprog.EINVAL, "%d bytes are no packet", sizeIn)
 	}
+	k.attr[testFlags] &^= checksumFlag // which makes no difference here
 	if at := nonzero(k.attr, testFlags, testEnd); typ != mprog.XDP && at < testEnd {
 		return refuse("test-run/flags", mprog.EINVAL, "byte %d of flags, cpu and batch_size is nonzero", at)
 	}
@@ -53,6 +61,8 @@ func (k *call) testRun() error {
 		return err
 	}
 	packet := machine.NewPacket(data, loopback)
+	packet.ToLoopback()
+	clear(packet.Context[machine.SKBWireLen:][:4]) // unless there is a context
 	if typ != mprog.XDP {
 		if err := k.readContext(packet); err != nil {
 			return err
@@ -60,6 +70,8 @@ func (k *call) testRun() error {
 	}
 	if typ == mprog.SocketFilter {
 		packet.Pull()
+		data = append(packet.Data, make([]byte, ethernetHeader)...) // as many bytes as came in, from there on
+		packet.Data = data[:len(packet.Data)]
 	}
 	var verdict int32
 	for range min(max(k.u32(testRepeat), 1), maxRepeat) {
@@ -67,12 +79,12 @@ func (k *call) testRun() error {
 			break
 		}
 	}
-	return k.finishTest(packet, verdict)
+	return k.finishTest(packet, data, verdict)
 }
 
 // finishTest is bpf_test_finish and bpf_ctx_finish.
-func (k *call) finishTest(packet *machine.Packet, verdict int32) error {
-	full, room := packet.Data, k.u32(testSizeOut)
+func (k *call) finishTest(packet *machine.Packet, full []byte, verdict int32) error {
+	room := k.u32(testSizeOut)
 	tight := room != 0 && room < uint32(len(full))
 	if out := k.u64(testDataOut); out != 0 {
 		data := full
@@ -131,6 +143,12 @@ func (k *call) readContext(packet *machine.Packet) error {
 	}
 	if native.Uint32(packet.Context[40:]) == 0 {
 		packet.On(loopback)
+	}
+	wire := packet.Context[machine.SKBWireLen:]
+	if n := native.Uint32(wire); n == 0 {
+		native.PutUint32(wire, uint32(len(packet.Data)))
+	} else if n < uint32(len(packet.Data)) || n > maxWireLen {
+		return refuse("test-run/context", mprog.EINVAL, "wire_len %d with %d bytes", n, len(packet.Data))
 	}
 	return nil
 }
