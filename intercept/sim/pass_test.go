@@ -91,6 +91,13 @@ func TestTestRuns(t *testing.T) {
 	require.Equal(t, mprog.EINVAL, errno, "no packet")
 	_, _, errno = run(mark, 20, 19, nil)
 	require.Equal(t, mprog.ENOSPC, errno)
+	_, _, errno = run(mark, 4000, 0, nil)
+	require.Equal(t, mprog.EINVAL, errno, "more than a page has room for")
+	for wireLen, want := range map[byte]mprog.Errno{1: mprog.EINVAL, 20: 0} {
+		context[machine.SKBWireLen] = wireLen
+		_, _, errno = run(mark, 20, 0, context)
+		require.Equal(t, want, errno, wireLen)
+	}
 	context[16] = 1 // protocol
 	_, _, errno = run(mark, 20, 0, context)
 	require.Equal(t, mprog.EINVAL, errno)
