@@ -25,6 +25,7 @@ type fuzzOptions struct {
 	sequences, steps int
 	limit            time.Duration
 	progress, shrink bool
+	beat             bool
 	save             string
 	vm               vmOptions
 }
@@ -71,6 +72,8 @@ With vm:IMAGE both backends run in the guest.`,
 	f.StringVar(&o.save, "save", "", "folder to write the sequences to, as traces with the answers of the second backend")
 	f.BoolVar(&o.shrink, "shrink", true, "shrink what is found")
 	f.BoolVar(&o.progress, "progress", stderrIsTerminal(), "tell on stderr how it goes")
+	f.BoolVar(&o.beat, "beat", false, "in the guest: tell how it goes, but no more")
+	_ = f.MarkHidden("beat") // the flag is defined above
 	f.StringVar(&o.vm.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	return c
 }
@@ -98,10 +101,17 @@ func fuzzInVM(ctx context.Context, o fuzzOptions, image string) error {
 		"fuzz", "--backend", o.backend, "--against", "host", "--seed", strconv.FormatUint(o.seed, 10),
 		"--first", strconv.FormatUint(o.first, 10), "--sequences", strconv.Itoa(o.sequences),
 		"--steps", strconv.Itoa(o.steps), "--time", o.limit.String(), "--progress=" + strconv.FormatBool(o.progress),
-		"--shrink=" + strconv.FormatBool(o.shrink),
+		"--shrink=" + strconv.FormatBool(o.shrink), "--beat",
 	}
 	o.vm.timeout = o.limit + time.Hour
-	return selfInVM(ctx, o.vm, image, argv)
+	b := &beats{out: os.Stderr, show: o.progress}
+	o.vm.stderr = b
+	err := selfInVM(ctx, o.vm, image, argv)
+	os.Stderr.Write(b.rest)
+	if ctx.Err() != nil && b.last != "" {
+		fmt.Fprintf(os.Stderr, "seed %d, from sequence %d, interrupted behind: %s", o.seed, o.first, b.last)
+	}
+	return err
 }
 
 // selfInVM runs this program with arguments in a kernel booted for it.
@@ -164,7 +174,7 @@ func (f *fuzzer) search(ctx context.Context) (found *lockstep.Finding, number ui
 				break
 			}
 		}
-		if f.o.progress && time.Since(f.told) > time.Second {
+		if (f.o.progress || f.o.beat) && time.Since(f.told) > time.Second {
 			f.told = time.Now()
 			fmt.Fprintf(os.Stderr, "%d sequences, %d steps, %s\n", f.t.Stats.Sequences, f.t.Stats.Steps,
 				time.Since(f.began).Round(time.Second))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 
 // vmOptions are the flags of vm.
 type vmOptions struct {
+	stderr  io.Writer // nil: that of this program
 	machine string
 	with    []string
 	env     []string
@@ -72,6 +74,14 @@ type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// said is where what the command says goes.
+func (o vmOptions) said() io.Writer {
+	if o.stderr != nil {
+		return o.stderr
+	}
+	return os.Stderr
+}
+
 func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error {
 	if len(argv) > 0 && argv[0] == "--" {
 		argv = argv[1:]
@@ -107,7 +117,7 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	}
 	res, err := m.Run(ctx, harness.Command{
 		Image: img, Argv: argv, Dir: dir, Files: files, Env: append(guestEnv(os.Environ()), o.env...),
-		Stdout: os.Stdout, Stderr: os.Stderr, Timeout: o.timeout, Memory: o.memory, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.kernel...),
+		Stdout: os.Stdout, Stderr: o.said(), Timeout: o.timeout, Memory: o.memory, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.kernel...),
 	})
 	var died *harness.DiedError
 	var late *harness.TimeoutError
