@@ -93,7 +93,7 @@ type generation struct {
 var generations = []generation{
 	{
 		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy},
-		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 28, linkEnd: 48, commands: 36, types: 44,
+		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 40, linkEnd: 48, commands: 36, types: 44,
 		what: "neither tcx nor netkit: their attach types are unknown",
 	},
 	{
@@ -189,12 +189,11 @@ func (g *generation) lastField(cmd attr.Command) (end uint32, known bool) {
 var lastFields = [...]uint32{
 	0: 92, 1: 32, 2: 32, 3: 16, 4: 24, // maps
 	5: 168, 6: 20, 7: 20, // BPF_PROG_LOAD: keyring_id; BPF_OBJ_PIN, BPF_OBJ_GET: path_fd
-	8: 0, 9: 0, // above
 	10: 76,                              // BPF_PROG_TEST_RUN: test.batch_size
 	11: 8, 12: 8, 13: 4, 14: 12, 15: 16, // ids; info.info
-	16: 0, 17: 24, 18: 40, 19: 16, // BPF_RAW_TRACEPOINT_OPEN, BPF_BTF_LOAD, BPF_BTF_GET_FD_BY_ID
+	17: 24, 18: 40, 19: 16, // BPF_RAW_TRACEPOINT_OPEN, BPF_BTF_LOAD, BPF_BTF_GET_FD_BY_ID
 	20: 48, 21: 32, 22: 4, 23: 8, // BPF_TASK_FD_QUERY, maps, BPF_BTF_GET_NEXT_ID
 	24: 56, 25: 56, 26: 56, 27: 56, // batches: batch.flags
-	28: 0, 29: 16, 30: 4, 31: 8, 32: 4, 33: 8, 34: 4, // links; BPF_ENABLE_STATS, BPF_ITER_CREATE
+	29: 16, 30: 4, 31: 8, 32: 4, 33: 8, 34: 4, // links; BPF_ENABLE_STATS, BPF_ITER_CREATE
 	35: 12, 36: 8, 37: 20, 38: 12,
 }
