@@ -62,7 +62,8 @@ func umlArgs(c Command, dir string) []string {
 	}, c.KernelArgs...)
 }
 
-// nextCPU counts the User-Mode Linux processes started, so that they spread.
+// nextCPU counts the User-Mode Linux processes started, so that they spread; other
+// commands that do the same at this time most likely begin at another processor.
 var nextCPU atomic.Uint32
 
 // pin ties the calling thread to one processor, so that what it starts stays
@@ -73,7 +74,7 @@ func pin() (undo func(), err error) {
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
 		return nil, fmt.Errorf("get processors: %w", err)
 	}
-	skip := int(nextCPU.Add(1)) % all.Count()
+	skip := (os.Getpid() + int(nextCPU.Add(1))) % all.Count()
 	for cpu := 0; ; cpu++ {
 		if !all.IsSet(cpu) {
 			continue
