@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// patience is how long a testee may take to reply.
+// patience is how long a testee may take to reply, and to end with its input.
 const patience = 30 * time.Second
 
 // process is a running testee.
@@ -107,7 +107,7 @@ func (p *process) exchange(request string) (reply, error) {
 // error.
 func (p *process) stop() error {
 	p.in.Close()
-	killer := time.AfterFunc(time.Second, func() { p.cmd.Process.Kill() })
+	killer := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
 	if p.broken != nil {
 		p.cmd.Process.Kill()
 	}

@@ -104,6 +104,7 @@ func start(t *testing.T, wrong string) *Testee {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	t.Setenv(asTestee, wrong)
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each testee takes a second to end
 	testee, err := New(self)
 	if errors.Is(err, kernel.ErrUnavailable) {
 		t.Skip(err)
