@@ -24,6 +24,7 @@ type Answer struct {
 	Info        Described
 	Next        int16
 	Delivered   bool
+	Panic       string // what the environment broke down with; "" as it should
 }
 
 // Described is [mprog.ObjectInfo] with slots.

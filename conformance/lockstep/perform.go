@@ -7,9 +7,15 @@ import (
 )
 
 // perform makes the call of a step. The error is not a refusal, which is an
-// answer, but the environment's inability.
-func (s *side) perform(st *Step, revision uint64, a *Answer) error {
+// answer, but the environment's inability. A panic is an answer, too: a finding
+// must not be lost with what it breaks.
+func (s *side) perform(st *Step, revision uint64, a *Answer) (err error) {
 	a.reset()
+	defer func() {
+		if r := recover(); r != nil {
+			*a, err = Answer{Panic: fmt.Sprint(r)}, nil
+		}
+	}()
 	if int(st.Process) >= len(s.procs) || s.procs[st.Process] == nil {
 		return fmt.Errorf("no process %d", st.Process)
 	}

@@ -32,6 +32,9 @@ func (t *Tester) Record(s Sequence, comment string) (string, error) {
 
 // Describe writes one of a finding's answers for people.
 func (f *Finding) Describe(a Answer) string {
+	if a.Panic != "" {
+		return "panic: " + a.Panic
+	}
 	p := &printer{stage: f.Stage, names: map[int16]string{}}
 	p.collect(f.Steps)
 	o := trace.Outcome{Errno: a.Errno}

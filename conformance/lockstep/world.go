@@ -294,7 +294,7 @@ func (w *world) do(s *Step) (*Difference, error) {
 	}
 	// Another program's ids may come between.
 	foreign := (s.Op == NextProg || s.Op == NextLink) && (a.Next == unknown || b.Next == unknown)
-	if !foreign && !a.equal(b) {
+	if a.Panic != "" || b.Panic != "" || !foreign && !a.equal(b) {
 		return &Difference{A: clone(a), B: clone(b)}, nil
 	}
 	if a.Errno == 0 {
