@@ -20,6 +20,12 @@ func (c capabilities) without(list []mprog.Capability) capabilities {
 // everything may that, too (bpf_net_capable).
 func (p *Process) netAdmin() bool { return p.either(mprog.CapNetAdmin) }
 
+// mayQuery reports whether the process may query a hook, for which older releases
+// want CAP_NET_ADMIN itself.
+func (p *Process) mayQuery() bool {
+	return p.caps.has(mprog.CapNetAdmin) || p.kernel.release.adminReads && p.caps.has(mprog.CapSysAdmin)
+}
+
 // either is bpf_token_capable without a token: CAP_SYS_ADMIN stands for the
 // capabilities that were split off from it.
 func (p *Process) either(n mprog.Capability) bool {
@@ -30,11 +36,19 @@ func (p *Process) either(n mprog.Capability) bool {
 // (bpf_prog_load). Unprivileged processes load nothing, as it is by default
 // (kernel.unprivileged_bpf_disabled).
 func (p *Process) mayLoad(t mprog.ProgType) error {
-	if !p.either(mprog.CapBPF) {
-		return refuse(needBPF, "the caller lacks CAP_BPF and CAP_SYS_ADMIN")
+	if err := p.mayMake(); err != nil {
+		return err
 	}
 	if t != mprog.SocketFilter && !p.either(mprog.CapNetAdmin) {
 		return refuse(loadNetAdmin, "the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
+	}
+	return nil
+}
+
+// mayMake checks the capability that making programs, maps and BTF takes.
+func (p *Process) mayMake() error {
+	if !p.either(mprog.CapBPF) {
+		return refuse(needBPF, "the caller lacks CAP_BPF and CAP_SYS_ADMIN")
 	}
 	return nil
 }

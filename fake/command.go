@@ -9,9 +9,11 @@ import (
 
 // Commands of bpf(2) (enum bpf_cmd) besides those that package attr has.
 const (
+	cmdMapCreate    attr.Command = 0
 	cmdProgLoad     attr.Command = 5
 	cmdMapGetNextID attr.Command = 12
 	cmdMapGetFDByID attr.Command = 14
+	cmdBTFLoad      attr.Command = 18
 	cmdBTFGetFDByID attr.Command = 19
 	cmdTaskFDQuery  attr.Command = 20
 	cmdBTFGetNextID attr.Command = 23
@@ -32,6 +34,11 @@ func (p *Process) command(r mprog.CommandRequest) error {
 	b := new(attr.Buffer)
 	size := attr.EncodeCommand(b, r)
 	cmd := attr.Command(r.Command)
+	if (cmd == cmdMapCreate || cmd == cmdProgLoad) && !p.kernel.release.sizeFirst {
+		if err := p.mayMake(); err != nil {
+			return err
+		}
+	}
 	if err := p.kernel.readSize(b, size); err != nil {
 		return err
 	}
@@ -48,7 +55,7 @@ func (p *Process) command(r mprog.CommandRequest) error {
 		return p.progDetach(q)
 	case attr.ProgQuery:
 		q, _ := attr.DecodeQuery(data)
-		_, err := p.progQuery(q)
+		_, err := p.queryHook(q, p.kernel.readTail(cmd, b, size))
 		return err
 	case attr.LinkCreate:
 		q := attr.DecodeLinkCreate(data)
@@ -82,10 +89,17 @@ func (p *Process) otherCommand(cmd attr.Command, r mprog.CommandRequest, b *attr
 	case attr.ObjGet:
 		return refuse(pathFault, "pathname is 0")
 	case cmdProgLoad:
-		if err := p.mayLoad(mprog.SocketFilter); err != nil {
+		if err := p.mayMake(); err != nil {
 			return err
 		}
+		if !p.kernel.release.licenseLast {
+			return refuse(loadLicense, "license is 0")
+		}
 		return refuse(loadEmpty, "insn_cnt is 0")
+	case cmdBTFLoad:
+		if err := p.mayMake(); err != nil {
+			return err
+		}
 	case attr.ObjGetInfoByFD:
 		_, err := p.objectInfo(0)
 		return err

@@ -37,7 +37,7 @@ func (p *Process) objPin(r mprog.PinRequest) error {
 			return err
 		}
 	}
-	if r.Flags&^flagPathFD != 0 {
+	if r.Flags&^p.kernel.pathFlag() != 0 {
 		return refuse(pinFlags, "file_flags %#x", r.Flags)
 	}
 	p.passed(pinFlags, uint64(r.Flags), 0)
@@ -74,6 +74,14 @@ const (
 	bpfFDOffset  = 8  // bpf_fd, of BPF_OBJ_GET
 	pathFDOffset = 16 // path_fd
 )
+
+// pathFlag returns BPF_F_PATH_FD, or 0 in front of path_fd.
+func (k *Kernel) pathFlag() uint32 {
+	if k.release.pinEnd <= pathFDOffset {
+		return 0
+	}
+	return flagPathFD
+}
 
 // checkPathFD checks path_fd, which goes with its flag alone.
 func checkPathFD(b *attr.Buffer, size, flags uint32) error {
@@ -112,7 +120,7 @@ func (p *Process) objGet(r mprog.GetRequest) (uint32, error) {
 			return 0, err
 		}
 	}
-	if r.Flags&^(flagReadOnly|flagWriteOnly|flagPathFD) != 0 {
+	if r.Flags&^(flagReadOnly|flagWriteOnly|p.kernel.pathFlag()) != 0 {
 		return 0, refuse(pinFlags, "file_flags %#x", r.Flags)
 	}
 	access := r.Flags & (flagReadOnly | flagWriteOnly)

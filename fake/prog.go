@@ -141,7 +141,13 @@ func (p *Process) progQuery(r mprog.QueryRequest) (res mprog.QueryResult, err er
 			return res, err
 		}
 	}
-	if !p.netAdmin() {
+	return p.queryHook(r, tail)
+}
+
+// queryHook is progQuery of what the kernel sees of a request; tail is what it
+// says of the bytes behind.
+func (p *Process) queryHook(r mprog.QueryRequest, tail error) (res mprog.QueryResult, err error) {
+	if !p.mayQuery() {
 		return res, refuse(needNetAdmin, "the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
 	}
 	p.passed(needNetAdmin, 0, 0)

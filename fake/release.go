@@ -82,9 +82,15 @@ type generation struct {
 	detachEnd   uint32           // of BPF_PROG_DETACH's
 	queryEnd    uint32           // of BPF_PROG_QUERY's
 	linkEnd     uint32           // of BPF_LINK_CREATE's
+	loadEnd     uint32           // of BPF_PROG_LOAD's
+	pinEnd      uint32           // of BPF_OBJ_PIN's and BPF_OBJ_GET's
+	btfEnd      uint32           // of BPF_BTF_GET_FD_BY_ID's
 	commands    uint32           // how many there are (__MAX_BPF_CMD)
 	types       mprog.AttachType // from where on no attach type belongs to a program type or cgroups
 	commonAttrs bool             // BPF_COMMON_ATTRS may be set in a command
+	sizeFirst   bool             // the size is checked before the capability to make maps and programs
+	licenseLast bool             // BPF_PROG_LOAD reads the license behind its other checks of zeros
+	adminReads  bool             // CAP_SYS_ADMIN stands for CAP_NET_ADMIN in a query
 	anyDetaches bool             // without CAP_NET_ADMIN, what to detach need not be named; of this generation alone
 	what        string
 }
@@ -93,24 +99,24 @@ type generation struct {
 var generations = []generation{
 	{
 		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy},
-		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 40, linkEnd: 48, commands: 36, types: 44,
+		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 40, linkEnd: 48, loadEnd: 140, pinEnd: 16, btfEnd: 4, commands: 36, types: 44,
 		what: "neither tcx nor netkit: their attach types are unknown",
 	},
 	{
 		since: Release{6, 6}, features: []mprog.Feature{mprog.FeatureTCX},
-		attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, types: 49,
-		what: "mprog and tcx: relative_fd and expected_revision, revision of a query",
+		attachEnd: 32, detachEnd: 32, queryEnd: 64, linkEnd: 60, loadEnd: 144, pinEnd: 20, types: 49, sizeFirst: true, licenseLast: true,
+		what: "mprog and tcx: relative_fd and expected_revision, revision of a query; the order of checks of BPF_PROG_LOAD",
 	},
 	{
 		since: Release{6, 7}, features: []mprog.Feature{mprog.FeatureNetkit}, types: 54,
 		what: "netkit",
 	},
 	{
-		since: Release{6, 9}, attrSize: 152, commands: 37,
-		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE",
+		since: Release{6, 9}, attrSize: 152, loadEnd: 148, commands: 37, adminReads: true,
+		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE; CAP_SYS_ADMIN is enough to query",
 	},
 	{
-		since: Release{6, 16}, anyDetaches: true,
+		since: Release{6, 16}, loadEnd: 152, btfEnd: 16, anyDetaches: true,
 		what: "anyone may detach without naming a program, which was repaired when 6.16 and 6.17 had no updates any more",
 	},
 	{
@@ -118,15 +124,15 @@ var generations = []generation{
 		what: "BPF_PROG_STREAM_READ_BY_FD",
 	},
 	{
-		since: Release{6, 18}, attrSize: 168,
+		since: Release{6, 18}, attrSize: 168, loadEnd: 168,
 		what: "signed programs: bpf_attr is 168 bytes long",
 	},
 	{
-		since: Release{7, 0}, types: 59,
-		what: "an attach type of tracing, 58",
+		since: Release{7, 0}, commands: 39, types: 59,
+		what: "an attach type of tracing, 58; BPF_PROG_ASSOC_STRUCT_OPS",
 	},
 	{
-		since: Release{7, 1}, features: []mprog.Feature{mprog.FeatureSingle}, commands: 39,
+		since: Release{7, 1}, features: []mprog.Feature{mprog.FeatureSingle},
 		what: "netkit devices without a peer, which take no programs",
 	},
 	{
@@ -155,9 +161,15 @@ func (g *generation) become(later generation) {
 	g.detachEnd = max(g.detachEnd, later.detachEnd)
 	g.queryEnd = max(g.queryEnd, later.queryEnd)
 	g.linkEnd = max(g.linkEnd, later.linkEnd)
+	g.loadEnd = max(g.loadEnd, later.loadEnd)
+	g.pinEnd = max(g.pinEnd, later.pinEnd)
+	g.btfEnd = max(g.btfEnd, later.btfEnd)
 	g.commands = max(g.commands, later.commands)
 	g.types = max(g.types, later.types)
 	g.commonAttrs = g.commonAttrs || later.commonAttrs
+	g.sizeFirst = g.sizeFirst || later.sizeFirst
+	g.licenseLast = g.licenseLast || later.licenseLast
+	g.adminReads = g.adminReads || later.adminReads
 	g.anyDetaches = later.anyDetaches
 }
 
@@ -177,6 +189,12 @@ func (g *generation) lastField(cmd attr.Command) (end uint32, known bool) {
 		return g.queryEnd, true
 	case attr.LinkCreate:
 		return g.linkEnd, true
+	case cmdProgLoad:
+		return g.loadEnd, true
+	case attr.ObjPin, attr.ObjGet:
+		return g.pinEnd, true
+	case cmdBTFGetFDByID:
+		return g.btfEnd, true
 	}
 	if cmd >= attr.Command(min(g.commands, uint32(len(lastFields)))) {
 		return 0, false
@@ -188,10 +206,9 @@ func (g *generation) lastField(cmd attr.Command) (end uint32, known bool) {
 // differ, and no hook is concerned, they are the newest's.
 var lastFields = [...]uint32{
 	0: 92, 1: 32, 2: 32, 3: 16, 4: 24, // maps
-	5: 168, 6: 20, 7: 20, // BPF_PROG_LOAD: keyring_id; BPF_OBJ_PIN, BPF_OBJ_GET: path_fd
 	10: 76,                              // BPF_PROG_TEST_RUN: test.batch_size
 	11: 8, 12: 8, 13: 4, 14: 12, 15: 16, // ids; info.info
-	17: 24, 18: 40, 19: 16, // BPF_RAW_TRACEPOINT_OPEN, BPF_BTF_LOAD, BPF_BTF_GET_FD_BY_ID
+	17: 24, 18: 40, // BPF_RAW_TRACEPOINT_OPEN, BPF_BTF_LOAD
 	20: 48, 21: 32, 22: 4, 23: 8, // BPF_TASK_FD_QUERY, maps, BPF_BTF_GET_NEXT_ID
 	24: 56, 25: 56, 26: 56, 27: 56, // batches: batch.flags
 	29: 16, 30: 4, 31: 8, 32: 4, 33: 8, 34: 4, // links; BPF_ENABLE_STATS, BPF_ITER_CREATE

@@ -77,7 +77,7 @@ var (
 // What every command that names a hook or a program checks.
 var (
 	needNetAdmin = rule("capability/net-admin", mprog.EPERM,
-		"To query a hook, or to detach without naming a program, takes CAP_NET_ADMIN or CAP_SYS_ADMIN.",
+		"To query a hook, or to detach without naming a program, takes CAP_NET_ADMIN or, from Linux 6.9 on for a query, CAP_SYS_ADMIN.",
 		"bpf_net_capable").
 		passing("the caller has CAP_NET_ADMIN or CAP_SYS_ADMIN")
 	needSysAdmin = rule("capability/sys-admin", mprog.EPERM,

@@ -59,10 +59,12 @@ var (
 		"The number must be a command's.", "__sys_bpf")
 	commandZeros = rule("command/zeros", mprog.EINVAL,
 		"A command on maps, programs or links does not take fd 0 for one, nor 0 for a type.", "__sys_bpf")
+	loadLicense = rule("prog-load/license", mprog.EFAULT,
+		"Linux 6.1 reads the license, whose address must be readable, before it looks for instructions.", "bpf_prog_load")
 	loadEmpty = rule("prog-load/empty", mprog.E2BIG,
 		"A program has at least one instruction.", "bpf_prog_load")
 	needBPF = rule("prog-load/capability", mprog.EPERM,
-		"To load a program takes CAP_BPF or CAP_SYS_ADMIN, as kernels are configured by default.", "bpf_prog_load")
+		"To load a program or BTF takes CAP_BPF or CAP_SYS_ADMIN, as kernels are configured by default.", "bpf_prog_load")
 	loadNetAdmin = rule("prog-load/net-admin", mprog.EPERM,
 		"To load a program that handles packets takes CAP_NET_ADMIN or CAP_SYS_ADMIN.", "bpf_prog_load")
 )

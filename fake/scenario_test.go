@@ -77,24 +77,33 @@ var uncovered = map[mprog.Rule]string{
 func TestScenariosCoverRules(t *testing.T) {
 	seen := map[mprog.Rule]bool{}
 	for _, s := range scenarios(t) {
-		k := fake.New(lacking(s.Trace)...)
-		queries := refusedQueries(s.Trace)
-		var rules []mprog.Rule
-		k.Observe(func(e *fake.Event) {
-			if refusal := e.Refusal(); refusal != nil && (e.Op != mprog.OpProgQuery || queries[refusal.Errno]) {
-				rules = append(rules, refusal.Rule)
+		for _, release := range []fake.Release{fake.Newest, oldest} {
+			for _, rule := range refusals(s, append(lacking(s.Trace), fake.Running(release))) {
+				seen[rule] = true
 			}
-		})
-		if r := conformance.Run(k, s); r.Status != conformance.Passed {
-			continue // what did not happen as it must shows nothing
-		}
-		for _, rule := range rules {
-			seen[rule] = true
 		}
 	}
 	for _, text := range missing(seen, uncovered) {
 		t.Error(text)
 	}
+}
+
+// oldest has no hooks; it is here for what it refuses otherwise.
+var oldest, _ = fake.ParseRelease("6.1")
+
+// refusals are the rules by which calls are refused that a scenario makes.
+func refusals(s conformance.Scenario, opts []fake.Option) (rules []mprog.Rule) {
+	k := fake.New(opts...)
+	queries := refusedQueries(s.Trace)
+	k.Observe(func(e *fake.Event) {
+		if refusal := e.Refusal(); refusal != nil && (e.Op != mprog.OpProgQuery || queries[refusal.Errno]) {
+			rules = append(rules, refusal.Rule)
+		}
+	})
+	if r := conformance.Run(k, s); r.Status != conformance.Passed {
+		return nil // what did not happen as it must shows nothing
+	}
+	return rules
 }
 
 // refusedQueries are the errnos that queries of a trace expect.

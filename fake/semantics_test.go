@@ -59,13 +59,16 @@ func semanticsText(t *testing.T) string {
 	}
 	fmt.Fprint(b, "\n## Versions\n\nA kernel of any version may be built without netkit or tcx; then see `attach-type/not-built`.\n"+
 		"Where the fields of a command end, and how long bpf_attr is, decides between `attr/tail` and `attr/unknown`. The\n"+
-		"numbers were measured on 6.1, 6.12 and every release from 6.16 to 7.3; those of 6.6, 6.7 and 6.9 were not.\n\n"+
+		"numbers were measured on 6.1, 6.12 and every release from 6.16 to 7.3; those of 6.6, 6.7 and 6.9 were not.\n"+
+		"That 6.6 has the order of checks of later releases in BPF_PROG_LOAD, but wants CAP_NET_ADMIN itself in a query, was read\n"+
+		"in its source. 6.12 was seen to take CAP_SYS_ADMIN; that 6.9 was the first is believed.\n\n"+
 		"That anyone may detach without naming a program was so from 6.6 on, until it was repaired early in 2026 (commit\n"+
 		"ae23bc81ddf7), also in updates of 6.6, 6.12 and 6.18. The fake has it where it was seen for good.\n\n"+
-		"| From | What is new | bpf_attr | attach | detach | query | link create |\n|---|---|---|---|---|---|---|\n")
+		"| From | What is new | bpf_attr | attach | detach | query | link create | load | pin |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, row := range generations {
 		g := row.since.generation()
-		fmt.Fprintf(b, "| %s | %s | %d | %d | %d | %d | %d |\n", g.since, g.what, g.attrSize, g.attachEnd, g.detachEnd, g.queryEnd, g.linkEnd)
+		fmt.Fprintf(b, "| %s | %s | %d | %d | %d | %d | %d | %d | %d |\n",
+			g.since, g.what, g.attrSize, g.attachEnd, g.detachEnd, g.queryEnd, g.linkEnd, g.loadEnd, g.pinEnd)
 	}
 	return b.String()
 }
