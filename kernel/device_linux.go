@@ -37,7 +37,7 @@ func (k *Kernel) withLinks(call func(*rtnl) error) (err error) {
 	p := k.Process
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if doErr := p.do(func() { err = call(p.links) }); doErr != nil {
+	if doErr := p.do(func() { err = call(k.home().links) }); doErr != nil {
 		return doErr
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +19,8 @@ import (
 // again soon after a close, so that a stale number is EBADF instead of some
 // other object.
 type fdTable struct {
-	inherited []int // what the Go runtime needs on every thread, and what is kept
+	inherited []int // what the Go runtime needs on every thread, and what is kept or hidden
+	kept      int   // how many of these closeAll leaves open
 	first     int   // lowest number handed out
 	next      int   // lowest number not yet handed out
 	limit     int   // numbers end in front of it, and start at first again
@@ -34,8 +36,7 @@ const maxFD = 1 << 16
 // its last words, and the epoll instance and eventfd with which it wakes a thread
 // that waits for the network. Standard input and output are /dev/null.
 //
-// The runtime must have made those two before; a timer or a network connection
-// sees to that.
+// The runtime must have made those two before: see startPoller.
 func unshareFDs() (*fdTable, error) {
 	if err := unix.Unshare(unix.CLONE_FILES); err != nil {
 		return nil, fmt.Errorf("unshare file descriptors: %w", err)
@@ -58,8 +59,12 @@ func unshareFDs() (*fdTable, error) {
 	return t, nil
 }
 
+// startPoller has the Go runtime make its epoll instance, as for any timer.
+func startPoller() { time.AfterFunc(time.Hour, func() {}).Stop() }
+
 // begin hands out numbers from above those that must not be touched.
 func (t *fdTable) begin() {
+	t.kept = len(t.inherited)
 	t.first = max(2, slices.Max(t.inherited)) + 1
 	t.next = t.first
 }
@@ -69,6 +74,15 @@ func (t *fdTable) begin() {
 func (t *fdTable) keep(fd int) {
 	t.inherited = append(t.inherited, fd)
 	t.begin()
+}
+
+// hide moves a new descriptor out of reach, until all are closed.
+func (t *fdTable) hide(fd int) (int, error) {
+	fd, err := t.adopt(fd, "")
+	if err == nil {
+		t.inherited = append(t.inherited, fd)
+	}
+	return fd, err
 }
 
 // sweep closes everything except what the runtime needs, which it notes.
@@ -185,7 +199,7 @@ func (t *fdTable) close(fd uint32) error {
 
 // closeAll closes every descriptor that was handed out, and begins again.
 func (t *fdTable) closeAll() error {
-	t.next = t.first
+	t.next, t.inherited = t.first, t.inherited[:t.kept]
 	clear(t.kinds)
 	return os.NewSyscallError("close_range", unix.CloseRange(uint(t.first), math.MaxUint32, 0))
 }

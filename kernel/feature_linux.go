@@ -22,7 +22,7 @@ func (k *Kernel) Supports(feature mprog.Feature) error {
 		return fmt.Errorf("feature %q: %w: not known here", feature, mprog.ErrUnsupported)
 	}
 	once, _ := probed.LoadOrStore(feature, sync.OnceValue(func() error { return probe(feature) }))
-	if err := k.outside(once.(func() error)); err != nil {
+	if err := once.(func() error)(); err != nil {
 		return fmt.Errorf("feature %s: %w", feature, err)
 	}
 	return nil

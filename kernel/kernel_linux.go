@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Kernel is the running kernel as seen by a process with all capabilities, in a
@@ -14,10 +16,9 @@ type Kernel struct {
 	recorder *recorder // nil until it is needed; guarded by Process.mu
 	mute     bool      // a mute program has been loaded; guarded by Process.mu
 	shelf    shelf     // guarded by Process.mu
-	sending  sync.Mutex
 
 	mu       sync.Mutex
-	netns    []*namespace // by mprog.Netns
+	netns    []*namespace // by mprog.Netns; the first one never changes
 	children []*Process
 }
 
@@ -30,41 +31,48 @@ func New() (*Kernel, error) {
 		return nil, err
 	}
 	k := &Kernel{}
-	p, err := startFirst(k.setUp)
+	p, err := startProcess(setUp)
 	if err != nil {
-		k.closeNamespaces()
 		return nil, fmt.Errorf("new environment: %w", err)
 	}
 	k.Process = p
+	if err := k.onThread(k.settleIn); err != nil {
+		_ = p.Exit()
+		return nil, fmt.Errorf("new environment: %w", err)
+	}
 	return k, nil
 }
 
 // setUp runs on the first process's thread, before that gets file descriptors of
 // its own.
-func (k *Kernel) setUp() error {
+func setUp() error {
 	if err := checkBPF(); err != nil {
 		return err
 	}
-	n, err := newNamespace()
-	if err == nil {
-		k.netns = []*namespace{n}
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return unavailable("a network namespace", err)
 	}
-	return err
+	return nil
+}
+
+// settleIn opens the first process's namespace on its thread.
+func (k *Kernel) settleIn() error {
+	n, err := openNamespace()
+	if err != nil {
+		return err
+	}
+	k.fds.keep(n.fd)
+	k.fds.keep(n.links.fd)
+	k.netns = []*namespace{n}
+	return nil
 }
 
 // netlinkTimeout bounds the wait for an answer of rtnetlink. Creating the first
 // device of a kind may load a module.
 const netlinkTimeout = 30 * time.Second
 
-// netns0 is the first process's namespace.
-func (k *Kernel) netns0() *namespace { return k.netns[0] }
-
-func (k *Kernel) closeNamespaces() {
-	for _, n := range k.netns {
-		n.close()
-	}
-	k.netns = nil
-}
+// home is the first process's namespace.
+func (k *Kernel) home() *namespace { return k.netns[0] }
 
 // Shutdown ends the processes, which closes every descriptor and leaves the
 // namespaces. The kernel removes their devices, and what is attached to
@@ -75,7 +83,6 @@ func (k *Kernel) Shutdown() error {
 	for _, p := range append(k.children, k.Process) {
 		_ = p.Exit() // those that have exited say so
 	}
-	k.closeNamespaces()
 	r := k.recorder
 	k.recorder = nil
 	k.shelf.close()

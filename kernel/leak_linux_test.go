@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -24,12 +25,13 @@ const patience = 20 * time.Second
 func TestShutdownLeavesNothing(t *testing.T) {
 	expediteRCU(t)
 	watcher := newKernel(t, mprog.FeatureTCX)
+	links := watching(t, watcher)
 	filesBefore, namespacesBefore, mountsBefore := openFiles(t), namespaces(t), mounts(t)
 
 	k, err := New()
 	require.NoError(t, err)
 	tid := k.thread.tid
-	end := watchNamespace(t, watcher, tid)
+	end := watchNamespace(t, links, tid)
 	prog := loadProg(t, k, "a")
 	id := progInfo(t, k.Process, prog).ID
 	_, err = k.LinkCreate(mprog.LinkCreateRequest{
@@ -93,7 +95,7 @@ func TestKillLeavesNothing(t *testing.T) {
 	_, err = fmt.Sscan(line, &id, &tid)
 	require.NoError(t, err, line)
 	require.True(t, progExists(t, watcher.Process, id))
-	end := watchNamespace(t, watcher, tid)
+	end := watchNamespace(t, watching(t, watcher), tid)
 
 	require.NoError(t, child.Process.Kill())
 	_ = child.Wait()
@@ -105,22 +107,38 @@ func TestKillLeavesNothing(t *testing.T) {
 // watchNamespace puts one end of a pair of devices into the namespace of a
 // thread and returns a function that tells whether the namespace has ended, with
 // which the pair goes. It skips the test on a kernel without pairs.
-func watchNamespace(t *testing.T, k *Kernel, tid int) (ended func() bool) {
+func watchNamespace(t *testing.T, links *netlink.Handle, tid int) (ended func() bool) {
 	t.Helper()
 	attrs, peer := netlink.NewLinkAttrs(), netlink.NewLinkAttrs()
 	attrs.Name, peer.Name, peer.Namespace = "watch0", "watch1", netlink.NsPid(tid)
 	netkit := &netlink.Netkit{LinkAttrs: attrs}
 	netkit.SetPeerAttrs(&peer)
 	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: peer.Name, PeerNamespace: peer.Namespace}
-	if err := k.netns0().links.LinkAdd(veth); err != nil {
-		if err := k.netns0().links.LinkAdd(netkit); err != nil {
+	if err := links.LinkAdd(veth); err != nil {
+		if err := links.LinkAdd(netkit); err != nil {
 			t.Skipf("no way to see a namespace's end: add a pair of devices: %v", err)
 		}
 	}
 	return func() bool {
-		_, err := k.netns0().links.LinkByName(attrs.Name)
+		_, err := links.LinkByName(attrs.Name)
 		return err != nil
 	}
+}
+
+// watching is rtnetlink in an environment's namespace, for any thread.
+func watching(t *testing.T, k *Kernel) (links *netlink.Handle) {
+	t.Helper()
+	thread, err := startThread(func() (err error) {
+		if err := k.Enter(); err != nil {
+			return err
+		}
+		links, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		return err
+	})
+	require.NoError(t, err)
+	thread.stop()
+	t.Cleanup(links.Close)
+	return links
 }
 
 // openFiles lists what the program's descriptors refer to.

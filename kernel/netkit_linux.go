@@ -35,31 +35,36 @@ var errNoSingle = fmt.Errorf("%w: the kernel has no netkit devices without peer"
 // addSingle creates a netkit device without peer. Kernels that do not know of
 // such devices make a pair, or refuse.
 func (k *Kernel) addSingle(spec mprog.DeviceSpec) (ifindex uint32, err error) {
+	var parent int
 	err = k.withLinks(func(links *rtnl) error {
-		return links.execute(singleRequest(spec), func([]byte) {})
-	})
-	if err != nil {
-		if spec.Policy != mprog.Forward || spec.PeerPolicy != mprog.Forward {
-			return 0, singlePolicyError(k, err)
-		}
-		return 0, linkError(mprog.Netkit, err)
-	}
-	var attrs *netlink.LinkAttrs
-	err = k.outside(func() error {
-		link, err := k.netns0().links.LinkByName(spec.Name)
+		err := links.execute(singleRequest(spec), func([]byte) {})
 		if err != nil {
-			return fmt.Errorf("look up: %w", err)
+			return err
 		}
-		attrs = link.Attrs()
-		return nil
+		ifindex, parent, err = links.made(spec.Name)
+		return err
 	})
+	switch {
+	case err == nil && parent != 0 && uint32(parent) != ifindex:
+		return 0, errors.Join(errNoSingle, k.DeleteDevice(ifindex))
+	case err == nil:
+		return ifindex, nil
+	case spec.Policy != mprog.Forward, spec.PeerPolicy != mprog.Forward:
+		return 0, singlePolicyError(k, err)
+	}
+	return 0, linkError(mprog.Netkit, err)
+}
+
+// made looks up what has just been created, and the device's peer.
+func (r *rtnl) made(name string) (ifindex uint32, parent int, err error) {
+	if ifindex, err = r.index(name); err != nil {
+		return 0, 0, err
+	}
+	link, err := r.device(ifindex)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	if attrs.ParentIndex != 0 && attrs.ParentIndex != attrs.Index {
-		return 0, errors.Join(errNoSingle, k.DeleteDevice(uint32(attrs.Index)))
-	}
-	return uint32(attrs.Index), nil
+	return ifindex, link.Attrs().ParentIndex, nil
 }
 
 // singlePolicyError tells a kernel that refuses a single device's policy from
@@ -96,20 +101,4 @@ func pairRequest(spec mprog.DeviceSpec) *nl.NetlinkRequest {
 		data.AddRtAttr(nl.IFLA_NETKIT_PEER_POLICY, nl.Uint32Attr(uint32(netkitPolicy(spec.PeerPolicy))))
 		addPeer(data, nl.IFLA_NETKIT_PEER_INFO, spec.Peer)
 	})
-}
-
-// within runs a function on a thread in a namespace, with the program's own file
-// descriptors.
-func (k *Kernel) within(n *namespace, call func() error) error {
-	t, err := startThread(func() error {
-		if err := n.enter(); err != nil {
-			return err
-		}
-		return call()
-	})
-	if err != nil {
-		return err
-	}
-	t.stop()
-	return nil
 }

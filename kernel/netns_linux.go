@@ -4,74 +4,93 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// namespace is a network namespace, which lives as long as the descriptors here
-// are open.
+// namespace is a network namespace, which lives as long as these descriptors of
+// the first process's thread are open.
 type namespace struct {
-	file  *os.File
-	links *netlink.Handle // rtnetlink, for any thread
+	fd    int
+	links *rtnl
 }
 
-// newNamespace moves the current thread into a new network namespace. The thread
-// must have the program's own file descriptors: Go's poller and its finalizers
-// know nothing of another table.
-func newNamespace() (n *namespace, err error) {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return nil, unavailable("a network namespace", err)
+// openNamespace opens the network namespace that the current thread is in.
+func openNamespace() (*namespace, error) {
+	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("open a network namespace", err)
 	}
-	n = &namespace{}
-	defer func() {
-		if err != nil {
-			n.close()
-		}
-	}()
-	if n.file, err = os.Open("/proc/thread-self/ns/net"); err != nil {
+	links, err := openRTNL()
+	if err != nil {
+		unix.Close(fd)
 		return nil, err
 	}
-	if n.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
-		return nil, fmt.Errorf("open rtnetlink: %w", err)
-	}
-	if err := n.links.SetSocketTimeout(netlinkTimeout); err != nil {
-		return nil, fmt.Errorf("open rtnetlink: %w", err)
-	}
-	return n, nil
+	return &namespace{fd, links}, nil
 }
 
-func (n *namespace) close() {
-	if n.links != nil {
-		n.links.Close()
-	}
-	if n.file != nil {
-		n.file.Close()
-	}
-}
-
-// enter moves the current thread into the namespace.
+// enter moves the first process's thread into the namespace.
 func (n *namespace) enter() error {
-	return os.NewSyscallError("setns", unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET))
+	return os.NewSyscallError("setns", unix.Setns(n.fd, unix.CLONE_NEWNET))
+}
+
+// visit runs a function on the first process's thread in another namespace.
+func (k *Kernel) visit(n *namespace, call func() error) error {
+	if n == k.home() {
+		return call()
+	}
+	if err := n.enter(); err != nil {
+		return err
+	}
+	return errors.Join(call(), k.home().enter())
+}
+
+// enterFrom moves the current thread, which has the program's own descriptors,
+// into a namespace that another thread has open.
+func enterFrom(tid, fd int) error {
+	f, err := os.Open("/proc/self/task/" + strconv.Itoa(tid) + "/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return os.NewSyscallError("setns", unix.Setns(int(f.Fd()), unix.CLONE_NEWNET))
 }
 
 // NewNetns creates a network namespace, with a loopback device that is down.
 func (k *Kernel) NewNetns() (mprog.Netns, error) {
 	var n *namespace
-	t, err := startThread(func() (err error) {
-		n, err = newNamespace()
+	err := k.onThread(func() (err error) {
+		n, err = k.newNamespace()
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("new network namespace: %w", err)
 	}
-	t.stop()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.netns = append(k.netns, n)
 	return mprog.Netns(len(k.netns) - 1), nil
+}
+
+func (k *Kernel) newNamespace() (n *namespace, err error) {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return nil, unavailable("a network namespace", err)
+	}
+	n, err = openNamespace()
+	if err := errors.Join(err, k.home().enter()); err != nil {
+		return nil, err
+	}
+	for _, fd := range []*int{&n.fd, &n.links.fd} {
+		if *fd, err = k.fds.hide(*fd); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
 }
 
 // namespace returns a namespace by its number.
@@ -86,47 +105,30 @@ func (k *Kernel) namespace(n mprog.Netns) (*namespace, error) {
 
 // MoveDevice moves a device to another namespace, which takes it down. It keeps
 // its ifindex unless another device has that there.
-func (k *Kernel) MoveDevice(ifindex uint32, to mprog.Netns) (uint32, error) {
-	var moved uint32
-	err := k.outside(func() (err error) {
-		moved, err = k.moveDevice(ifindex, to)
-		return err
-	})
+func (k *Kernel) MoveDevice(ifindex uint32, to mprog.Netns) (moved uint32, err error) {
+	target, err := k.namespace(to)
+	if err == nil {
+		err = k.onThread(func() error {
+			link, err := k.home().links.device(ifindex)
+			if err != nil {
+				return err
+			}
+			if err := k.home().links.move(link, target.fd); err != nil {
+				return plainErrno(err)
+			}
+			moved, err = target.links.index(link.Attrs().Name)
+			return err
+		})
+	}
 	if err != nil {
 		return 0, fmt.Errorf("move device %d: %w", ifindex, err)
 	}
 	return moved, nil
 }
 
-func (k *Kernel) moveDevice(ifindex uint32, to mprog.Netns) (uint32, error) {
-	target, err := k.namespace(to)
-	if err != nil {
-		return 0, err
-	}
-	link, err := k.netns0().byIndex(ifindex)
-	if err != nil {
-		return 0, err
-	}
-	if err := k.netns0().links.LinkSetNsFd(link, int(target.file.Fd())); err != nil {
-		return 0, plainErrno(err)
-	}
-	moved, err := target.links.LinkByName(link.Attrs().Name)
-	if err != nil {
-		return 0, fmt.Errorf("look up: %w", err)
-	}
-	return uint32(moved.Attrs().Index), nil
-}
-
-// byIndex looks a device up. An ifindex that does not exist is ENODEV.
-func (n *namespace) byIndex(ifindex uint32) (netlink.Link, error) {
-	if ifindex == 0 { // rtnetlink would go by the name
-		return nil, mprog.ENODEV
-	}
-	link, err := n.links.LinkByIndex(int(ifindex))
-	if _, ok := errors.AsType[netlink.LinkNotFoundError](err); ok {
-		return nil, mprog.ENODEV
-	}
-	return link, plainErrno(err)
+// move puts a device into the network namespace that a descriptor refers to.
+func (r *rtnl) move(link netlink.Link, namespace int) error {
+	return r.change(link, 0, nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(namespace))))
 }
 
 // plainErrno returns the errno in err as package mprog's, or err itself.
@@ -138,5 +140,13 @@ func plainErrno(err error) error {
 }
 
 // Enter moves the calling thread, to which its goroutine must be locked, into the
-// first process's network namespace, for what is to run there besides bpf(2).
-func (k *Kernel) Enter() error { return k.netns0().enter() }
+// first process's network namespace, for what is to run there besides bpf(2). The
+// thread must have the program's own file descriptors.
+func (k *Kernel) Enter() error {
+	k.Process.mu.Lock()
+	defer k.Process.mu.Unlock()
+	if k.thread == nil {
+		return errExited
+	}
+	return enterFrom(k.thread.tid, k.home().fd)
+}

@@ -36,7 +36,7 @@ func (k *Kernel) newProcess(spec mprog.ProcessSpec) (*Process, error) {
 				return err
 			}
 		}
-		return netns.enter()
+		return enterFrom(parent.tid, netns.fd)
 	})
 	if err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ func startProcess(setup func() error) (*Process, error) {
 	p := &Process{}
 	p.first = p
 	p.runBPF, p.runClose = p.onThreadBPF, p.onThreadClose
+	startPoller()
 	t, err := startThread(func() error {
 		if err := setup(); err != nil {
 			return err
@@ -58,24 +59,6 @@ func startProcess(setup func() error) (*Process, error) {
 		return nil, err
 	}
 	p.thread = t
-	return p, nil
-}
-
-// startFirst starts the first process of an environment.
-func startFirst(setup func() error) (*Process, error) {
-	p, err := startProcess(setup)
-	if err != nil {
-		return nil, err
-	}
-	_ = p.do(func() {
-		if p.links, err = openRTNL(); err == nil {
-			p.fds.keep(p.links.fd)
-		}
-	})
-	if err != nil {
-		_ = p.Exit()
-		return nil, err
-	}
 	return p, nil
 }
 

@@ -30,10 +30,7 @@ func (k *Kernel) renew() error {
 		_ = p.Exit() // those that have exited say so
 	}
 	k.children = nil
-	for _, n := range k.netns[1:] {
-		n.close()
-	}
-	k.netns = k.netns[:1]
+	k.netns = k.netns[:1] // closeAll closes the others
 	err := k.recorder.close()
 	k.recorder, k.mute = nil, false
 	k.shelf.rearrange()

@@ -4,18 +4,22 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"syscall"
 
+	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // rtnl is rtnetlink for the thread that opened it, in the network namespace that
-// the thread was in: what creates and deletes a device for every scenario.
-// Handing that to another thread takes as long as half of it, in an emulated
-// machine with one CPU.
+// the thread was in. To hand its work to another thread would take as long as half
+// of it, in an emulated machine with one CPU.
 type rtnl struct {
 	fd       int
 	sequence uint32         // of the request in hand
+	single   bool           // one message is the answer to it, without an end
 	answer   [32 << 10]byte // the kernel splits longer ones
 }
 
@@ -35,12 +39,12 @@ func openRTNL() (*rtnl, error) {
 // execute makes a request and returns its errno. The function takes the messages
 // of an answer that has some.
 func (r *rtnl) execute(request *nl.NetlinkRequest, message func(payload []byte)) error {
-	r.sequence = request.Seq
+	r.sequence, r.single = request.Seq, request.Flags&(unix.NLM_F_ACK|unix.NLM_F_DUMP) == 0
 	if err := send(r.fd, request.Serialize()); err != nil {
 		return err
 	}
 	for {
-		n, err := receive(r.fd, r.answer[:])
+		n, err := receive(r.fd, r.answer[:], 0)
 		if err == unix.EINTR {
 			continue
 		}
@@ -77,6 +81,9 @@ func (r *rtnl) read(b []byte, message func(payload []byte)) (done bool, err erro
 			return true, nil
 		case kind != unix.NLMSG_ERROR:
 			message(payload)
+			if r.single {
+				return true, nil
+			}
 		case len(payload) < 4:
 			return false, errCutOff
 		default:
@@ -101,15 +108,37 @@ func (r *rtnl) index(name string) (uint32, error) {
 	return request.Uint32(), nil
 }
 
+// get asks for a device, or for all with ifindex 0 and the flag for that.
+func get(ifindex uint32, flags int) *nl.NetlinkRequest {
+	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS
+	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, flags)
+	message := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	message.Index = int32(ifindex)
+	request.AddData(message)
+	request.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStatistics)))
+	return request
+}
+
+// device looks a device up. An ifindex that does not exist is ENODEV.
+func (r *rtnl) device(ifindex uint32) (link netlink.Link, err error) {
+	if ifindex == 0 { // rtnetlink would go by the name
+		return nil, mprog.ENODEV
+	}
+	var read error
+	err = r.execute(get(ifindex, 0), func(payload []byte) {
+		link, read = netlink.LinkDeserialize(nil, payload)
+	})
+	if err != nil {
+		return nil, plainErrno(err)
+	}
+	return link, read
+}
+
 // indexes lists the ifindexes of all devices.
 func (r *rtnl) indexes() (list []uint32, err error) {
-	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS
 	for {
-		request := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
-		request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-		request.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStatistics)))
 		list = list[:0]
-		err = r.execute(request, func(payload []byte) {
+		err = r.execute(get(0, unix.NLM_F_DUMP), func(payload []byte) {
 			if len(payload) >= unix.SizeofIfInfomsg {
 				list = append(list, binary.NativeEndian.Uint32(payload[4:]))
 			}
@@ -127,4 +156,34 @@ func (r *rtnl) remove(ifindex uint32) error {
 	message.Index = int32(ifindex)
 	request.AddData(message)
 	return r.execute(request, func([]byte) {})
+}
+
+// change changes what is asked for in a device, and the flag for up with it.
+func (r *rtnl) change(link netlink.Link, up uint32, attributes ...nl.NetlinkRequestData) error {
+	request := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_ACK)
+	message := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	message.Index, message.Flags, message.Change = int32(link.Attrs().Index), up, up
+	request.AddData(message)
+	for _, a := range attributes {
+		request.AddData(a)
+	}
+	return r.execute(request, func([]byte) {})
+}
+
+// namespaceID returns the number that this network namespace has for the one that a
+// descriptor refers to, -1 without.
+func (r *rtnl) namespaceID(fd int) (id int32, err error) {
+	request := nl.NewNetlinkRequest(unix.RTM_GETNSID, 0)
+	request.AddData(nl.NewRtGenMsg())
+	request.AddData(nl.NewRtAttr(netlink.NETNSA_FD, nl.Uint32Attr(uint32(fd))))
+	id = -1
+	var read error
+	err = r.execute(request, func(payload []byte) {
+		var attributes map[uint16]syscall.NetlinkRouteAttr
+		attributes, read = nl.ParseRouteAttrAsMap(payload[nl.DeserializeRtGenMsg(payload).Len():])
+		if a, ok := attributes[netlink.NETNSA_NSID]; ok && len(a.Value) == 4 {
+			id = int32(binary.NativeEndian.Uint32(a.Value))
+		}
+	})
+	return id, errors.Join(err, read)
 }

@@ -28,17 +28,6 @@ func (k *Kernel) Run(f func()) error {
 	})
 }
 
-// outside runs a function that uses the program's own file descriptors, and
-// does not lock the first process.
-func (k *Kernel) outside(call func() error) error {
-	if !k.Process.mu.nested() {
-		return call()
-	}
-	done := make(chan error)
-	go func() { done <- call() }()
-	return <-done
-}
-
 // callLock is a mutex that lets a goroutine pass which runs a function of
 // [Kernel.Run] and holds it thereby.
 type callLock struct {

@@ -60,9 +60,9 @@ func send(fd int, b []byte) error {
 	return nil
 }
 
-func receive(fd int, b []byte) (int, error) {
+func receive(fd int, b []byte, flags int) (int, error) {
 	p := unsafe.Pointer(unsafe.SliceData(b))
-	n, errno := systemCall(unix.SYS_RECVFROM, uintptr(fd), uintptr(p), uintptr(len(b)), 0, 0, 0)
+	n, errno := systemCall(unix.SYS_RECVFROM, uintptr(fd), uintptr(p), uintptr(len(b)), uintptr(flags), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -22,8 +23,6 @@ type way struct {
 // transmit a packet that no other part of the system sends. It is delivered when
 // a socket at the peer, or on the loopback device, receives it.
 func (k *Kernel) Transmit(ifindex uint32) (mprog.Delivery, error) {
-	k.sending.Lock()
-	defer k.sending.Unlock()
 	d, err := k.transmit(ifindex)
 	if err != nil {
 		return mprog.Delivery{}, fmt.Errorf("transmit on device %d: %w", ifindex, err)
@@ -32,23 +31,21 @@ func (k *Kernel) Transmit(ifindex uint32) (mprog.Delivery, error) {
 }
 
 func (k *Kernel) transmit(ifindex uint32) (d mprog.Delivery, err error) {
+	k.Process.mu.Lock()
+	defer k.Process.mu.Unlock()
 	if err := k.resetRecorder(); err != nil {
 		return d, err
 	}
-	err = k.outside(func() error {
-		w, err := k.way(ifindex)
-		if err != nil {
-			return err
+	doErr := k.do(func() {
+		var w *way
+		if w, err = k.way(ifindex); err == nil {
+			err = w.up()
 		}
-		if err := w.up(); err != nil {
-			return err
+		if err == nil {
+			d.Delivered, err = k.send(w)
 		}
-		return k.within(w.from, func() (err error) {
-			d.Delivered, err = w.send()
-			return err
-		})
 	})
-	if err != nil {
+	if err = errors.Join(doErr, err); err != nil {
 		return d, err
 	}
 	d.Ran, err = k.ran()
@@ -56,8 +53,6 @@ func (k *Kernel) transmit(ifindex uint32) (d mprog.Delivery, err error) {
 }
 
 func (k *Kernel) resetRecorder() error {
-	k.Process.mu.Lock()
-	defer k.Process.mu.Unlock()
 	if k.mute {
 		return errors.New("a mute program has been loaded, which cannot tell whether it ran")
 	}
@@ -68,8 +63,6 @@ func (k *Kernel) resetRecorder() error {
 }
 
 func (k *Kernel) ran() ([]uint32, error) {
-	k.Process.mu.Lock()
-	defer k.Process.mu.Unlock()
 	if k.recorder == nil {
 		return nil, nil
 	}
@@ -77,8 +70,8 @@ func (k *Kernel) ran() ([]uint32, error) {
 }
 
 func (k *Kernel) way(ifindex uint32) (*way, error) {
-	from := k.netns0()
-	device, err := from.byIndex(ifindex)
+	from := k.home()
+	device, err := from.links.device(ifindex)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +86,7 @@ func (k *Kernel) way(ifindex uint32) (*way, error) {
 	if w.to, err = k.peerNamespace(attrs.NetNsID); err != nil {
 		return nil, err
 	}
-	w.receiver, err = w.to.byIndex(uint32(attrs.ParentIndex))
+	w.receiver, err = w.to.links.device(uint32(attrs.ParentIndex))
 	return w, err
 }
 
@@ -101,41 +94,62 @@ func (k *Kernel) way(ifindex uint32) (*way, error) {
 // -1 is itself.
 func (k *Kernel) peerNamespace(nsID int) (*namespace, error) {
 	if nsID < 0 {
-		return k.netns0(), nil
+		return k.home(), nil
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, n := range k.netns {
-		id, err := k.netns0().links.GetNetNsIdByFd(int(n.file.Fd()))
+		id, err := k.home().links.namespaceID(n.fd)
 		if err != nil {
 			return nil, fmt.Errorf("look up the peer's namespace: %w", err)
 		}
-		if id == nsID {
+		if int(id) == nsID {
 			return n, nil
 		}
 	}
 	return nil, errors.New("the peer is in a foreign namespace")
 }
 
-// up takes both ends up, without a link-local address of IPv6, as that would
-// make them talk by themselves.
+// up takes both ends up, unless they are.
 func (w *way) up() error {
-	const none = 1 // IN6_ADDR_GEN_MODE_NONE
-	for _, end := range []struct {
-		n    *namespace
-		link netlink.Link
-	}{{w.from, w.device}, {w.to, w.receiver}} {
-		if w.device != w.receiver {
-			_ = end.n.links.LinkSetIP6AddrGenMode(end.link, none) // there may be no IPv6
-		}
-		if err := end.n.links.LinkSetUp(end.link); err != nil {
-			return fmt.Errorf("bring %s up: %w", end.link.Attrs().Name, plainErrno(err))
-		}
-	}
 	if w.device == w.receiver {
+		return w.from.links.up(w.device)
+	}
+	const running = unix.IFF_UP | unix.IFF_LOWER_UP
+	device, receiver := w.device.Attrs(), w.receiver.Attrs()
+	if device.RawFlags&receiver.RawFlags&running == running && device.OperState == netlink.OperUp {
 		return nil
 	}
+	for _, end := range []struct {
+		links  *rtnl
+		device netlink.Link
+	}{{w.from.links, w.device}, {w.to.links, w.receiver}} {
+		end.links.silence(end.device)
+		if err := end.links.up(end.device); err != nil {
+			return err
+		}
+	}
 	return w.awaitUp()
+}
+
+// silence keeps a device from having a link-local address of IPv6 when it comes up,
+// which would make it talk by itself.
+func (r *rtnl) silence(link netlink.Link) {
+	const none = 1 // IN6_ADDR_GEN_MODE_NONE
+	families := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+	families.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, nl.Uint8Attr(none))
+	_ = r.change(link, 0, families) // there may be no IPv6
+}
+
+// up takes a device up, unless it is.
+func (r *rtnl) up(link netlink.Link) error {
+	if link.Attrs().RawFlags&unix.IFF_UP != 0 {
+		return nil
+	}
+	if err := r.change(link, unix.IFF_UP); err != nil {
+		return fmt.Errorf("bring %s up: %w", link.Attrs().Name, plainErrno(err))
+	}
+	return nil
 }
 
 // awaitUp waits until the kernel has seen that the device has a carrier, which it
@@ -143,7 +157,7 @@ func (w *way) up() error {
 func (w *way) awaitUp() error {
 	index := uint32(w.device.Attrs().Index)
 	for start := time.Now(); time.Since(start) < arrival; {
-		link, err := w.from.byIndex(index)
+		link, err := w.from.links.device(index)
 		if err != nil {
 			return err
 		}
@@ -158,30 +172,31 @@ func (w *way) awaitUp() error {
 // arrival is how long a packet may take to arrive, or a device to come up.
 const arrival = 10 * time.Second
 
-// send sends a packet, on a thread in the sender's namespace, and after it one
-// that all programs let pass. Once that has arrived, or the device's policy has
-// dropped it, the first one will not come any more: packets keep their order on
-// one CPU.
-func (w *way) send() (delivered bool, err error) {
+// send sends a packet, on the first process's thread, and after it one that all
+// programs let pass. Once that has arrived, or the device's policy has dropped it,
+// the first one will not come any more: packets keep their order on one CPU.
+func (k *Kernel) send(w *way) (delivered bool, err error) {
 	defer pinCPU()()
 	sender, err := openPacket(0, 0)
 	if err != nil {
 		return false, err
 	}
 	defer unix.Close(sender)
-	if err := w.to.enter(); err != nil {
-		return false, err
-	}
-	index := w.receiver.Attrs().Index
-	recorded, err := openPacket(recordedPacket, index)
+	var recorded, passing int
+	err = k.visit(w.to, func() (err error) {
+		index := w.receiver.Attrs().Index
+		if recorded, err = openPacket(recordedPacket, index); err != nil {
+			return err
+		}
+		if passing, err = openPacket(passingPacket, index); err != nil {
+			unix.Close(recorded)
+		}
+		return err
+	})
 	if err != nil {
 		return false, err
 	}
 	defer unix.Close(recorded)
-	passing, err := openPacket(passingPacket, index)
-	if err != nil {
-		return false, err
-	}
 	defer unix.Close(passing)
 
 	if _, err := w.sendPacket(sender, recordedPacket); err != nil {
@@ -256,8 +271,7 @@ func await(fd int) error {
 func received(fd int) bool {
 	var b [64]byte
 	for {
-		_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT)
-		if err != unix.EINTR {
+		if _, err := receive(fd, b[:], unix.MSG_DONTWAIT); err != unix.EINTR {
 			return err == nil
 		}
 	}
