@@ -41,5 +41,8 @@ type Pool struct{}
 // New returns an error that wraps [ErrUnavailable].
 func (*Pool) New() (mprog.Environment, error) { return New() }
 
+// Run returns an error that wraps [ErrUnavailable].
+func (*Pool) Run(func()) error { return errNotLinux() }
+
 // Close does nothing.
 func (*Pool) Close() error { return nil }

@@ -84,20 +84,31 @@ func (r *rtnl) deleteDevices() error {
 // clearLoopback detaches what is left on lo: the programs that no link owned. A
 // link that was pinned is let go a grace period after its file system.
 func (p *Process) clearLoopback() error {
-	start := time.Now()
 	for _, at := range []mprog.AttachType{mprog.TCXIngress, mprog.TCXEgress} {
-		for {
-			err := p.ProgDetach(mprog.DetachRequest{TargetIfindex: loopback, AttachType: at, Flags: mprog.Before})
-			if errors.Is(err, mprog.ENOENT) || errors.Is(err, mprog.EINVAL) { // EINVAL: a kernel without tcx
-				break
-			}
-			switch {
-			case errors.Is(err, mprog.EBUSY) && time.Since(start) < settlePatience:
-				pause()
-			case err != nil:
-				return err
-			}
+		if err := p.clear(mprog.Hook{Ifindex: loopback, Type: at}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// clear detaches programs from a hook until there is none, or no such hook.
+func (p *Process) clear(h mprog.Hook) error {
+	var waiting time.Time
+	for {
+		err := p.ProgDetach(mprog.DetachRequest{TargetIfindex: h.Ifindex, AttachType: h.Type, Flags: mprog.Before})
+		switch {
+		case errors.Is(err, mprog.ENOENT), errors.Is(err, mprog.EINVAL): // EINVAL: a kernel without tcx
+			return nil
+		case err == nil:
+		case !errors.Is(err, mprog.EBUSY):
+			return err
+		case waiting.IsZero():
+			waiting = time.Now()
+		case time.Since(waiting) > settlePatience:
+			return err
+		default:
+			pause()
+		}
+	}
 }

@@ -19,7 +19,14 @@ type backend struct {
 	name   string
 	kernel report.Kernel
 	open   func(*trace.File) (mprog.Environment, error)
-	close  func() error // after the last environment
+	run    func(func()) error // runs a function that opens environments, where that is cheap
+	close  func() error       // after the last environment
+}
+
+// here runs a function.
+func here(f func()) error {
+	f()
+	return nil
 }
 
 // vmPrefix begins the names of backends that are kernels to boot.
@@ -53,6 +60,7 @@ func fakeBackend(name string, release fake.Release) *backend {
 		open: func(f *trace.File) (mprog.Environment, error) {
 			return fake.New(append(without(f), fake.Running(release))...), nil
 		},
+		run:   here,
 		close: func() error { return nil },
 	}
 }
@@ -87,6 +95,7 @@ func hostBackend() (*backend, error) {
 	return &backend{
 		name: "host", kernel: hostKernel(),
 		open:  func(*trace.File) (mprog.Environment, error) { return pool.New() },
+		run:   pool.Run,
 		close: func() error { return errors.Join(pool.Close(), restore()) },
 	}, nil
 }
@@ -106,6 +115,7 @@ func testeeBackend(name string, command []string) (*backend, error) {
 	return &backend{
 		name: name, kernel: through,
 		open:  func(*trace.File) (mprog.Environment, error) { return t.Open() },
+		run:   here,
 		close: func() error { return errors.Join(t.Close(), restore()) },
 	}, nil
 }

@@ -181,40 +181,6 @@ func runStream(ctx context.Context, name string, chosen []conformance.Scenario, 
 	return err
 }
 
-// eachScenario runs scenarios in this process, each in an environment of its
-// own. It calls begin with what answers, then ended for each.
-func eachScenario(ctx context.Context, name string, chosen []conformance.Scenario,
-	begin func(report.Kernel) error, ended func(conformance.Scenario, conformance.Result) error) error {
-	b, err := localBackend(name)
-	if err != nil {
-		return err
-	}
-	err = begin(b.kernel)
-	for _, s := range chosen {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			break
-		}
-		env, errOpen := b.open(s.Trace)
-		if errOpen != nil {
-			err = errOpen
-			break
-		}
-		result := conformance.Run(env, s)
-		if err := env.Shutdown(); err != nil && result.Status != conformance.Failed {
-			result.Status = conformance.Failed
-			result.Failure = &conformance.Failure{Detail: "shut down: " + err.Error()}
-		}
-		err = ended(s, result)
-	}
-	if errClose := b.close(); err == nil {
-		err = errClose
-	}
-	return err
-}
-
 func listCommand() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
