@@ -53,8 +53,15 @@ func Run(env mprog.Environment, s Scenario) Result {
 	return play(env, s)
 }
 
+// clock is a time that only differences mean something of. Where the system is
+// asked for the time by a system call, it takes a third of those for two of
+// time.Now.
+func clock() time.Duration { return time.Since(epoch) }
+
+var epoch = time.Now()
+
 func play(env mprog.Environment, s Scenario) Result {
-	began := time.Now()
+	began := clock()
 	r := Result{ID: s.ID, Rule: s.Rule, Status: Passed}
 	c := newChecker(env, s.Trace)
 	for _, st := range s.Trace.Statements() {
@@ -72,7 +79,7 @@ func play(env mprog.Environment, s Scenario) Result {
 			break
 		}
 	}
-	r.Took = time.Since(began)
+	r.Took = clock() - began
 	return r
 }
 

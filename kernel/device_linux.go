@@ -21,7 +21,7 @@ func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 	if spec.Kind == mprog.Netkit && spec.Peer == "" {
 		ifindex, err = k.addSingle(spec)
 	} else {
-		err = k.withLinks(func(links *rtnl) (err error) {
+		err = k.create(spec, func(links *rtnl) (err error) {
 			ifindex, peer, err = links.add(spec)
 			return err
 		})
@@ -41,6 +41,24 @@ func (k *Kernel) withLinks(call func(*rtnl) error) (err error) {
 		return doErr
 	}
 	return err
+}
+
+// create runs a function that creates devices, of which Renew is to know unless the
+// kernel refuses.
+func (k *Kernel) create(spec mprog.DeviceSpec, call func(*rtnl) error) error {
+	return k.withLinks(func(links *rtnl) error {
+		err := call(links)
+		if !refused(err) {
+			k.devices = append(k.devices, spec)
+		}
+		return err
+	})
+}
+
+func refused(err error) bool {
+	_, plain := errors.AsType[mprog.Errno](err)
+	_, system := errors.AsType[unix.Errno](err)
+	return plain || system
 }
 
 // add creates a device, or a pair.

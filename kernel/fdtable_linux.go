@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +26,9 @@ type fdTable struct {
 	next      int   // lowest number not yet handed out
 	limit     int   // numbers end in front of it, and start at first again
 
-	kinds map[int]string // of BPF objects, as far as known: asking procfs costs more than most calls
+	// kinds are those of the objects that are open; "" is unknown. Asking procfs costs
+	// more than most calls.
+	kinds map[int]string
 }
 
 // maxFD limits the kernel's memory for one table to a megabyte or so.
@@ -33,31 +36,67 @@ const maxFD = 1 << 16
 
 // unshareFDs gives the calling thread a table of its own, in which nothing is
 // open but what the Go runtime itself uses on any thread: standard error, for
-// its last words, and the epoll instance and eventfd with which it wakes a thread
-// that waits for the network. Standard input and output are /dev/null.
-//
-// The runtime must have made those two before: see startPoller.
+// its last words, and its pollers. Standard input and output are /dev/null.
 func unshareFDs() (*fdTable, error) {
-	if err := unix.Unshare(unix.CLONE_FILES); err != nil {
-		return nil, fmt.Errorf("unshare file descriptors: %w", err)
-	}
-	t := &fdTable{kinds: map[int]string{}}
-	if err := t.sweep(); err != nil {
+	kept, err := runtimeFDs()
+	if err != nil {
 		return nil, err
+	}
+	flags := uint(unix.CLOSE_RANGE_UNSHARE)
+	next := 0
+	for _, fd := range append(slices.Clone(kept), math.MaxInt32) {
+		if fd > next {
+			if err := unix.CloseRange(uint(next), uint(fd-1), flags); err != nil {
+				return nil, fmt.Errorf("unshare file descriptors: %w", err)
+			}
+			flags = 0
+		}
+		next = fd + 1
 	}
 	for range 2 { // 0 and 1, the lowest free numbers
 		if _, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
 			return nil, fmt.Errorf("open /dev/null: %w", err)
 		}
 	}
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return nil, fmt.Errorf("getrlimit: %w", err)
+	limit, err := limitFDs()
+	if err != nil {
+		return nil, err
 	}
-	t.limit = int(min(limit.Cur, maxFD))
+	t := &fdTable{kinds: map[int]string{}, inherited: slices.Clone(kept), limit: limit}
 	t.begin()
 	return t, nil
 }
+
+var limitFDs = sync.OnceValues(func() (int, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("getrlimit: %w", err)
+	}
+	return int(min(limit.Cur, maxFD)), nil
+})
+
+// runtimeFDs finds what the Go runtime uses on any thread, once: standard error, and
+// the epoll instance and eventfd with which it wakes a thread that waits for the
+// network.
+var runtimeFDs = sync.OnceValues(func() ([]int, error) {
+	startPoller()
+	fds, err := listFDs()
+	if err != nil {
+		return nil, err
+	}
+	kept := []int{unix.Stderr}
+	for _, fd := range fds {
+		target, _ := readFD(fd) // the list's own is closed by now
+		if target == "anon_inode:[eventpoll]" || target == "anon_inode:[eventfd]" {
+			kept = append(kept, fd)
+		}
+	}
+	if len(kept) < 3 {
+		return nil, errors.New("the Go runtime's epoll instance is missing")
+	}
+	slices.Sort(kept)
+	return kept, nil
+})
 
 // startPoller has the Go runtime make its epoll instance, as for any timer.
 func startPoller() { time.AfterFunc(time.Hour, func() {}).Stop() }
@@ -83,35 +122,6 @@ func (t *fdTable) hide(fd int) (int, error) {
 		t.inherited = append(t.inherited, fd)
 	}
 	return fd, err
-}
-
-// sweep closes everything except what the runtime needs, which it notes.
-func (t *fdTable) sweep() error {
-	fds, err := listFDs()
-	if err != nil {
-		return err
-	}
-	pollers := 0
-	for _, fd := range fds {
-		target, err := readFD(fd)
-		if err != nil {
-			continue // closed by now: it was the list's own
-		}
-		switch target {
-		case "anon_inode:[eventpoll]", "anon_inode:[eventfd]":
-			pollers++
-		default:
-			if fd != unix.Stderr {
-				unix.Close(fd)
-				continue
-			}
-		}
-		t.inherited = append(t.inherited, fd)
-	}
-	if pollers < 2 {
-		return errors.New("the Go runtime's epoll instance is missing")
-	}
-	return nil
 }
 
 const fdDirectory = "/proc/thread-self/fd"
@@ -141,20 +151,15 @@ func (t *fdTable) adopt(fd int, kind string) (int, error) {
 	t.wrap()
 	if t.next <= fd && fd < t.limit { // the lowest of all free numbers
 		t.next = fd + 1
-		t.know(fd, kind)
+		t.kinds[fd] = kind
 		return fd, nil
 	}
 	moved, err := t.number(uintptr(fd))
 	_ = closeFD(uint32(fd))
-	t.know(moved, kind)
-	return moved, err
-}
-
-func (t *fdTable) know(fd int, kind string) {
-	delete(t.kinds, fd)
-	if kind != "" {
-		t.kinds[fd] = kind
+	if err == nil {
+		t.kinds[moved] = kind
 	}
+	return moved, err
 }
 
 // dup is dup(2) for any descriptor but those out of reach.
@@ -163,7 +168,9 @@ func (t *fdTable) dup(fd uint32) (int, error) {
 		return -1, unix.EBADF
 	}
 	n, err := t.number(uintptr(fd))
-	t.know(n, t.kinds[int(fd)])
+	if err == nil {
+		t.kinds[n] = t.kinds[int(fd)]
+	}
 	return n, err
 }
 
@@ -201,13 +208,13 @@ func (t *fdTable) close(fd uint32) error {
 func (t *fdTable) closeAll() error {
 	t.next, t.inherited = t.first, t.inherited[:t.kept]
 	clear(t.kinds)
-	return os.NewSyscallError("close_range", unix.CloseRange(uint(t.first), math.MaxUint32, 0))
+	return closeFrom(t.first)
 }
 
 // kind returns what kind of BPF object an open fd refers to, "prog", "link", "map"
 // and so on, as procfs shows it.
 func (t *fdTable) kind(fd uint32) (string, error) {
-	if kind, ok := t.kinds[int(fd)]; ok {
+	if kind := t.kinds[int(fd)]; kind != "" {
 		return kind, nil
 	}
 	target, err := readFD(int(fd))

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // Kernel is the running kernel as seen by a process with all capabilities, in a
@@ -13,9 +15,10 @@ import (
 type Kernel struct {
 	*Process
 
-	recorder *recorder // nil until it is needed; guarded by Process.mu
-	mute     bool      // a mute program has been loaded; guarded by Process.mu
-	shelf    shelf     // guarded by Process.mu
+	recorder *recorder          // nil until it is needed; guarded by Process.mu
+	devices  []mprog.DeviceSpec // that were asked for; guarded by Process.mu
+	mute     bool               // a mute program has been loaded; guarded by Process.mu
+	shelf    shelf              // guarded by Process.mu
 
 	mu       sync.Mutex
 	netns    []*namespace // by mprog.Netns; the first one never changes
@@ -31,15 +34,11 @@ func New() (*Kernel, error) {
 		return nil, err
 	}
 	k := &Kernel{}
-	p, err := startProcess(setUp)
+	p, err := startProcess(setUp, k.moveIn)
 	if err != nil {
 		return nil, fmt.Errorf("new environment: %w", err)
 	}
 	k.Process = p
-	if err := k.onThread(k.settleIn); err != nil {
-		_ = p.Exit()
-		return nil, fmt.Errorf("new environment: %w", err)
-	}
 	return k, nil
 }
 
@@ -55,14 +54,14 @@ func setUp() error {
 	return nil
 }
 
-// settleIn opens the first process's namespace on its thread.
-func (k *Kernel) settleIn() error {
+// moveIn opens the first process's namespace on its thread.
+func (k *Kernel) moveIn(p *Process) error {
 	n, err := openNamespace()
 	if err != nil {
 		return err
 	}
-	k.fds.keep(n.fd)
-	k.fds.keep(n.links.fd)
+	p.fds.keep(n.fd)
+	p.fds.keep(n.links.fd)
 	k.netns = []*namespace{n}
 	return nil
 }
@@ -81,7 +80,9 @@ func (k *Kernel) Shutdown() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, p := range append(k.children, k.Process) {
-		_ = p.Exit() // those that have exited say so
+		if t, err := p.exit(); err == nil { // those that have exited say so
+			t.stop()
+		}
 	}
 	r := k.recorder
 	k.recorder = nil

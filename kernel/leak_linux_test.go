@@ -61,7 +61,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 func TestFailedNewLeavesNothing(t *testing.T) {
 	newKernel(t)
 	before := openFiles(t)
-	_, err := startProcess(func() error { return os.ErrInvalid })
+	_, err := startProcess(func() error { return os.ErrInvalid }, func(*Process) error { return nil })
 	assert.ErrorIs(t, err, os.ErrInvalid)
 	assert.Equal(t, before, openFiles(t))
 }

@@ -36,7 +36,7 @@ var errNoSingle = fmt.Errorf("%w: the kernel has no netkit devices without peer"
 // such devices make a pair, or refuse.
 func (k *Kernel) addSingle(spec mprog.DeviceSpec) (ifindex uint32, err error) {
 	var parent int
-	err = k.withLinks(func(links *rtnl) error {
+	err = k.create(spec, func(links *rtnl) error {
 		err := links.execute(singleRequest(spec), func([]byte) {})
 		if err != nil {
 			return err

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -37,20 +36,16 @@ func (k *Kernel) newProcess(spec mprog.ProcessSpec) (*Process, error) {
 			}
 		}
 		return enterFrom(parent.tid, netns.fd)
+	}, func(p *Process) error {
+		if err := p.inherit(parent); err != nil {
+			return err
+		}
+		return dropCapabilities(spec.Without...)
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.first, p.bpffs = k.Process, &parent.bpffs
-	_ = p.do(func() {
-		if err = p.inherit(parent); err == nil {
-			err = dropCapabilities(spec.Without...)
-		}
-	})
-	if err != nil {
-		_ = p.Exit()
-		return nil, err
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.children = append(k.children, p)
@@ -93,16 +88,14 @@ func (p *Process) inheritance() (*inheritance, error) {
 
 // openBPF lists the descriptors of BPF objects. The caller holds p.mu.
 func (p *Process) openBPF() (fds []int, err error) {
-	doErr := p.do(func() {
-		var all []int
-		all, err = listFDs()
-		for _, fd := range all {
+	err = p.do(func() {
+		for fd := range p.fds.kinds {
 			if _, kindErr := p.fds.kind(uint32(fd)); kindErr == nil {
 				fds = append(fds, fd)
 			}
 		}
 	})
-	return fds, errors.Join(doErr, err)
+	return fds, err
 }
 
 // inherit opens the objects again, by their ids, which takes CAP_SYS_ADMIN.
@@ -112,17 +105,19 @@ func (p *Process) inherit(from *inheritance) error {
 		if err != nil {
 			return fmt.Errorf("inherit fd %d: %w", number, err)
 		}
-		if fd == number {
-			continue
+		if fd != number {
+			if err := unix.Dup3(fd, number, unix.O_CLOEXEC); err != nil {
+				return fmt.Errorf("inherit fd %d: %w", number, err)
+			}
+			unix.Close(fd)
 		}
-		if err := unix.Dup3(fd, number, unix.O_CLOEXEC); err != nil {
-			return fmt.Errorf("inherit fd %d: %w", number, err)
-		}
-		unix.Close(fd)
+		p.fds.kinds[number] = objectKinds[object.Kind]
 	}
 	p.fds.next, p.fds.limit = max(p.fds.first, from.next), from.limit
 	return nil
 }
+
+var objectKinds = map[mprog.ObjectKind]string{mprog.ProgObject: "prog", mprog.LinkObject: "link"}
 
 func (p *Process) openByID(object mprog.ObjectInfo) (fd int, err error) {
 	cmd := attr.ProgGetFDByID

@@ -40,19 +40,19 @@ var _ mprog.Process = (*Process)(nil)
 
 var errExited = errors.New("process has exited")
 
-// startProcess starts a process whose thread runs setup first, still with the
-// file descriptors of the program.
-func startProcess(setup func() error) (*Process, error) {
+// startProcess starts a process whose thread runs setUp first, still with the file
+// descriptors of the program, and moveIn when it has its own.
+func startProcess(setUp func() error, moveIn func(*Process) error) (*Process, error) {
 	p := &Process{}
 	p.first = p
 	p.runBPF, p.runClose = p.onThreadBPF, p.onThreadClose
-	startPoller()
-	t, err := startThread(func() error {
-		if err := setup(); err != nil {
-			return err
+	t, err := startThread(func() (err error) {
+		if err = setUp(); err == nil {
+			p.fds, err = unshareFDs()
 		}
-		var err error
-		p.fds, err = unshareFDs()
+		if err == nil {
+			err = moveIn(p)
+		}
 		return err
 	})
 	if err != nil {
@@ -128,12 +128,23 @@ func (p *Process) onThreadClose() { p.err = p.fds.close(p.fd) }
 // Exit ends the process. When it returns, its descriptors are closed, and what
 // only they referred to, such as links, is released. Later calls fail.
 func (p *Process) Exit() error {
+	t, err := p.exit()
+	if err == nil {
+		t.end()
+	}
+	return err
+}
+
+// exit closes the descriptors. The thread has nothing to do any more.
+func (p *Process) exit() (*thread, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.thread == nil {
-		return errExited
+	t := p.thread
+	if t == nil {
+		return nil, errExited
 	}
-	p.thread.stop()
+	var err error
+	_ = p.do(func() { err = p.fds.closeAll() })
 	p.thread = nil
-	return nil
+	return t, err
 }

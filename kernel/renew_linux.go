@@ -52,8 +52,6 @@ func (k *Kernel) onThread(steps ...func() error) (err error) {
 	return errors.Join(runErr, err)
 }
 
-func (k *Kernel) deleteDevices() error { return k.withLinks((*rtnl).deleteDevices) }
-
 func (p *Process) closeAll() (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -63,21 +61,18 @@ func (p *Process) closeAll() (err error) {
 	return err
 }
 
-// deleteDevices deletes every device but lo.
-func (r *rtnl) deleteDevices() error {
-	indexes, err := r.indexes()
-	if err != nil {
-		return fmt.Errorf("list devices: %w", err)
-	}
-	for _, index := range indexes {
-		if index == loopback {
-			continue
+// deleteDevices deletes the devices that the environment was asked for.
+func (k *Kernel) deleteDevices() error {
+	for _, d := range k.devices {
+		err := k.home().links.removeNamed(d.Name)
+		if err == unix.ENODEV && d.Peer != "" { // else one end of a pair takes the other with it
+			err = k.home().links.removeNamed(d.Peer)
 		}
-		// One end of a pair takes the other with it.
-		if err := r.remove(index); err != nil && err != unix.ENODEV {
-			return fmt.Errorf("delete device %d: %w", index, plainErrno(err))
+		if err != nil && err != unix.ENODEV {
+			return fmt.Errorf("delete device %s: %w", d.Name, plainErrno(err))
 		}
 	}
+	k.devices = k.devices[:0]
 	return nil
 }
 

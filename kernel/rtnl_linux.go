@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -39,7 +40,7 @@ func openRTNL() (*rtnl, error) {
 // execute makes a request and returns its errno. The function takes the messages
 // of an answer that has some.
 func (r *rtnl) execute(request *nl.NetlinkRequest, message func(payload []byte)) error {
-	r.sequence, r.single = request.Seq, request.Flags&(unix.NLM_F_ACK|unix.NLM_F_DUMP) == 0
+	r.sequence, r.single = request.Seq, request.Flags&unix.NLM_F_ACK == 0
 	if err := send(r.fd, request.Serialize()); err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (r *rtnl) read(b []byte, message func(payload []byte)) (done bool, err erro
 			return false, errCutOff
 		}
 		size, kind := int(order.Uint32(b)), order.Uint16(b[4:])
-		flags, sequence := order.Uint16(b[6:]), order.Uint32(b[8:])
+		sequence := order.Uint32(b[8:])
 		if size < unix.SizeofNlMsghdr || size > len(b) {
 			return false, errCutOff
 		}
@@ -75,10 +76,6 @@ func (r *rtnl) read(b []byte, message func(payload []byte)) (done bool, err erro
 		b = b[min((size+3)&^3, len(b)):]
 		switch {
 		case sequence != r.sequence: // of a request that was given up
-		case flags&unix.NLM_F_DUMP_INTR != 0:
-			return false, unix.EINTR
-		case kind == unix.NLMSG_DONE:
-			return true, nil
 		case kind != unix.NLMSG_ERROR:
 			message(payload)
 			if r.single {
@@ -102,21 +99,10 @@ func (r *rtnl) index(name string) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("look up %s: %v", name, err)
 	}
-	if err := unix.IoctlIfreq(r.fd, unix.SIOCGIFINDEX, request); err != nil {
+	if err := ioctl(r.fd, unix.SIOCGIFINDEX, unsafe.Pointer(request)); err != nil {
 		return 0, fmt.Errorf("look up %s: %v", name, err)
 	}
 	return request.Uint32(), nil
-}
-
-// get asks for a device, or for all with ifindex 0 and the flag for that.
-func get(ifindex uint32, flags int) *nl.NetlinkRequest {
-	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS
-	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, flags)
-	message := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	message.Index = int32(ifindex)
-	request.AddData(message)
-	request.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStatistics)))
-	return request
 }
 
 // device looks a device up. An ifindex that does not exist is ENODEV.
@@ -124,8 +110,14 @@ func (r *rtnl) device(ifindex uint32) (link netlink.Link, err error) {
 	if ifindex == 0 { // rtnetlink would go by the name
 		return nil, mprog.ENODEV
 	}
+	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS
+	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, 0)
+	message := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	message.Index = int32(ifindex)
+	request.AddData(message)
+	request.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStatistics)))
 	var read error
-	err = r.execute(get(ifindex, 0), func(payload []byte) {
+	err = r.execute(request, func(payload []byte) {
 		link, read = netlink.LinkDeserialize(nil, payload)
 	})
 	if err != nil {
@@ -134,27 +126,24 @@ func (r *rtnl) device(ifindex uint32) (link netlink.Link, err error) {
 	return link, read
 }
 
-// indexes lists the ifindexes of all devices.
-func (r *rtnl) indexes() (list []uint32, err error) {
-	for {
-		list = list[:0]
-		err = r.execute(get(0, unix.NLM_F_DUMP), func(payload []byte) {
-			if len(payload) >= unix.SizeofIfInfomsg {
-				list = append(list, binary.NativeEndian.Uint32(payload[4:]))
-			}
-		})
-		if err != unix.EINTR { // the list changed meanwhile
-			return list, err
-		}
-	}
-}
-
 // remove deletes a device.
 func (r *rtnl) remove(ifindex uint32) error {
+	return r.delete(int32(ifindex))
+}
+
+// removeNamed deletes a device.
+func (r *rtnl) removeNamed(name string) error {
+	return r.delete(0, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+}
+
+func (r *rtnl) delete(ifindex int32, attributes ...nl.NetlinkRequestData) error {
 	request := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
 	message := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	message.Index = int32(ifindex)
+	message.Index = ifindex
 	request.AddData(message)
+	for _, a := range attributes {
+		request.AddData(a)
+	}
 	return r.execute(request, func([]byte) {})
 }
 

@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"fmt"
+	"math"
 	"runtime"
 	"unsafe"
 
@@ -67,4 +69,20 @@ func receive(fd int, b []byte, flags int) (int, error) {
 		return 0, errno
 	}
 	return int(n), nil
+}
+
+// ioctl is ioctl(2) with a structure.
+func ioctl(fd int, request uintptr, p unsafe.Pointer) error {
+	if _, errno := systemCall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(p), 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// closeFrom closes all descriptors from the first on.
+func closeFrom(first int) error {
+	if _, errno := systemCall(unix.SYS_CLOSE_RANGE, uintptr(first), math.MaxUint32, 0, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("close_range: %w", errno)
+	}
+	return nil
 }

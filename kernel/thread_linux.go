@@ -71,18 +71,23 @@ func (t *thread) do(call func()) {
 	t.returned.wait(looking(callerLook), runtime.Gosched)
 }
 
-// stop ends the thread, and with it everything that only the thread held.
+// end ends the thread soon, and with it everything that only the thread held.
 // Nothing may be called afterwards.
-func (t *thread) stop() {
+func (t *thread) end() {
 	t.call = nil
 	t.posted.raise()
+}
+
+// stop ends the thread and waits until it is gone.
+func (t *thread) stop() {
+	t.end()
 	t.join()
 }
 
 // join waits until the thread is gone. The kernel forgets its number last, after
 // it has closed its descriptors and left its namespaces.
 func (t *thread) join() {
-	for unix.Tgkill(unix.Getpid(), t.tid, 0) == nil {
+	for pid := unix.Getpid(); unix.Tgkill(pid, t.tid, 0) == nil; {
 		time.Sleep(10 * time.Microsecond)
 		runtime.Gosched() // or a sleeper that is always due starves the others
 	}

@@ -9,28 +9,29 @@ import (
 	"github.com/nkconform/nkconform/report"
 )
 
+// outcome is a scenario that has run.
+type outcome struct {
+	scenario conformance.Scenario
+	result   conformance.Result
+}
+
 // eachScenario runs scenarios in this process, each in an environment of its
-// own. It calls begin with what answers, then ended for each.
+// own. It calls begin with what answers, then ended with some at a time.
 func eachScenario(ctx context.Context, name string, chosen []conformance.Scenario,
-	begin func(report.Kernel) error, ended func(conformance.Scenario, conformance.Result) error) error {
+	begin func(report.Kernel) error, ended func([]outcome) error) error {
 	b, err := localBackend(name)
 	if err != nil {
 		return err
 	}
 	err = begin(b.kernel)
 	for err == nil && len(chosen) > 0 {
-		var results []conformance.Result
+		var outcomes []outcome
 		var stopped error
-		err = b.run(func() { results, stopped = b.some(ctx, chosen) })
-		for i, r := range results {
-			if err == nil {
-				err = ended(chosen[i], r)
-			}
-		}
+		err = b.run(func() { outcomes, stopped = b.some(ctx, chosen) })
 		if err == nil {
-			err = stopped
+			err = errors.Join(ended(outcomes), stopped)
 		}
-		chosen = chosen[len(results):]
+		chosen = chosen[len(outcomes):]
 	}
 	return errors.Join(err, b.close())
 }
@@ -41,22 +42,22 @@ func eachScenario(ctx context.Context, name string, chosen []conformance.Scenari
 const stretch = 5 * time.Millisecond
 
 // some runs the first of the scenarios, at least one unless there is an error.
-func (b *backend) some(ctx context.Context, chosen []conformance.Scenario) (results []conformance.Result, err error) {
+func (b *backend) some(ctx context.Context, chosen []conformance.Scenario) (outcomes []outcome, err error) {
 	var took time.Duration
 	for _, s := range chosen {
 		if err := ctx.Err(); err != nil {
-			return results, err
+			return outcomes, err
 		}
 		r, err := b.one(s)
 		if err != nil {
-			return results, err
+			return outcomes, err
 		}
-		results = append(results, r)
+		outcomes = append(outcomes, outcome{s, r})
 		if took += r.Took; took >= stretch {
 			break
 		}
 	}
-	return results, nil
+	return outcomes, nil
 }
 
 // one runs a scenario. The error is that there is nothing to run it in.

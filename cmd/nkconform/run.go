@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -145,10 +146,12 @@ func runLocal(ctx context.Context, name string, chosen []conformance.Scenario, k
 	err := eachScenario(ctx, name, chosen, func(k report.Kernel) error {
 		r.Kernel = k
 		return nil
-	}, func(s conformance.Scenario, result conformance.Result) error {
-		r.Add(result)
-		if last := &r.Cases[len(r.Cases)-1]; last.Status == report.Failed {
-			last.Trace = s.Trace.String()
+	}, func(outcomes []outcome) error {
+		for _, o := range outcomes {
+			r.Add(o.result)
+			if last := &r.Cases[len(r.Cases)-1]; last.Status == report.Failed {
+				last.Trace = o.scenario.Trace.String()
+			}
 		}
 		return nil
 	})
@@ -164,16 +167,22 @@ func runLocal(ctx context.Context, name string, chosen []conformance.Scenario, k
 	return results, nil
 }
 
-// runStream runs scenarios in this process and reports each at once.
+// runStream runs scenarios in this process and reports them as they end.
 func runStream(ctx context.Context, name string, chosen []conformance.Scenario, out io.Writer) error {
 	var stream *report.Streaming
+	buffer := bufio.NewWriter(out)
 	failed := false
 	err := eachScenario(ctx, name, chosen, func(k report.Kernel) (err error) {
-		stream, err = report.NewStreaming(out, k)
-		return err
-	}, func(_ conformance.Scenario, result conformance.Result) error {
-		failed = failed || result.Status == conformance.Failed
-		return stream.Case(report.NewCase(result))
+		stream, err = report.NewStreaming(buffer, k)
+		return errors.Join(err, buffer.Flush())
+	}, func(outcomes []outcome) error {
+		for _, o := range outcomes {
+			failed = failed || o.result.Status == conformance.Failed
+			if err := stream.Case(report.NewCase(o.result)); err != nil {
+				return err
+			}
+		}
+		return buffer.Flush()
 	})
 	if err == nil && failed {
 		return errFailed
