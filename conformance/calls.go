@@ -131,6 +131,10 @@ func (p *player) answered(req mprog.QueryRequest, r mprog.QueryResult, errno mpr
 	return o
 }
 
+// wholeHook has room for the whole of a hook, and is used for each again: its state is
+// asked for after every step.
+type wholeHook struct{ progs, links [queryCount]uint32 }
+
 // state queries the whole of a hook: its revision and list, or the errno that
 // the query is refused with. A hook that no process sees has none.
 func (p *player) state(h place) (o trace.Outcome, seen bool, err error) {
@@ -140,7 +144,7 @@ func (p *player) state(h place) (o trace.Outcome, seen bool, err error) {
 	}
 	req := mprog.QueryRequest{
 		TargetIfindex: h.Ifindex, AttachType: h.Type, Count: queryCount,
-		ProgIDs: make([]uint32, queryCount), LinkIDs: make([]uint32, queryCount),
+		ProgIDs: p.whole.progs[:], LinkIDs: p.whole.links[:],
 	}
 	r, err := viewer.ProgQuery(req)
 	errno, ok := mprog.ErrnoOf(err)

@@ -16,6 +16,7 @@ type player struct {
 	progs  mprog.ProgSpec       // what all programs have in common
 	reason error                // the refusal of the last statement, as the environment gave it
 	follow func(from, to place) // is told that a device has moved
+	whole  wholeHook
 }
 
 func newPlayer(env mprog.Environment, f *trace.File) *player {
@@ -175,13 +176,17 @@ func param(s *trace.Statement, key string) string {
 }
 
 // number returns a parameter that is a number of 32 bits, 0 when absent.
-func number(s *trace.Statement, key string) uint32 {
-	n, _ := trace.ParseNumber(param(s, key))
+func number(s *trace.Statement, key string) (n uint32) {
+	if v, ok := s.Param(key); ok {
+		n, _ = trace.ParseNumber(v)
+	}
 	return n
 }
 
-func number64(s *trace.Statement, key string) uint64 {
-	n, _ := strconv.ParseUint(param(s, key), 0, 64)
+func number64(s *trace.Statement, key string) (n uint64) {
+	if v, ok := s.Param(key); ok {
+		n, _ = strconv.ParseUint(v, 0, 64)
+	}
 	return n
 }
 

@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -57,15 +56,10 @@ func (p *Process) unmountBPFFS() error {
 
 // enterMounts moves the current thread into another thread's mount namespace.
 func enterMounts(tid int) error {
-	f, err := os.Open("/proc/self/task/" + strconv.Itoa(tid) + "/ns/mnt")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return os.NewSyscallError("unshare", err)
 	}
-	return os.NewSyscallError("setns", unix.Setns(int(f.Fd()), unix.CLONE_NEWNS))
+	return setns(tid, "ns/mnt", unix.CLONE_NEWNS)
 }
 
 // needBPFFS sees to it that the process has its environment's bpf file system.

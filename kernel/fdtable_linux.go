@@ -24,7 +24,7 @@ type fdTable struct {
 	kept      int   // how many of these closeAll leaves open
 	first     int   // lowest number handed out
 	next      int   // lowest number not yet handed out
-	limit     int   // numbers end in front of it, and start at first again
+	limit     int   // numbers end in front of it, and start at first again; beyond is the shelf
 
 	// kinds are those of the objects that are open; "" is unknown. Asking procfs costs
 	// more than most calls.
@@ -33,6 +33,9 @@ type fdTable struct {
 
 // maxFD limits the kernel's memory for one table to a megabyte or so.
 const maxFD = 1 << 16
+
+// shelfRoom is for how many programs the numbers beyond the limit are; see shelf.
+const shelfRoom = 256
 
 // unshareFDs gives the calling thread a table of its own, in which nothing is
 // open but what the Go runtime itself uses on any thread: standard error, for
@@ -72,7 +75,7 @@ var limitFDs = sync.OnceValues(func() (int, error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, fmt.Errorf("getrlimit: %w", err)
 	}
-	return int(min(limit.Cur, maxFD)), nil
+	return int(min(limit.Cur, maxFD)) - shelfRoom, nil
 })
 
 // runtimeFDs finds what the Go runtime uses on any thread, once: standard error, and
@@ -183,15 +186,26 @@ func (t *fdTable) wrap() {
 // number gives an open descriptor the next free number as well.
 func (t *fdTable) number(fd uintptr) (int, error) {
 	t.wrap()
-	n, err := dupFD(fd, t.next)
+	n, err := t.dupBelow(fd, t.next)
 	if err == unix.EMFILE && t.next != t.first { // all higher numbers are in use
-		n, err = dupFD(fd, t.first)
+		n, err = t.dupBelow(fd, t.first)
 	}
 	if err != nil {
 		return -1, err
 	}
 	t.next = n + 1
 	return n, nil
+}
+
+// dupBelow gives an open descriptor a number from lowest to the limit. EMFILE says that
+// all of these are in use.
+func (t *fdTable) dupBelow(fd uintptr, lowest int) (int, error) {
+	n, err := dupFD(fd, lowest)
+	if err == nil && n >= t.limit {
+		_ = closeFD(uint32(n))
+		return -1, unix.EMFILE
+	}
+	return n, err
 }
 
 // close closes any descriptor but those out of reach, which do not exist for the
@@ -204,11 +218,12 @@ func (t *fdTable) close(fd uint32) error {
 	return closeFD(fd)
 }
 
-// closeAll closes every descriptor that was handed out, and begins again.
+// closeAll closes every descriptor that was handed out but the shelf's, and begins
+// again.
 func (t *fdTable) closeAll() error {
 	t.next, t.inherited = t.first, t.inherited[:t.kept]
 	clear(t.kinds)
-	return closeFrom(t.first)
+	return closeRange(t.first, t.limit-1)
 }
 
 // kind returns what kind of BPF object an open fd refers to, "prog", "link", "map"

@@ -86,6 +86,5 @@ func (k *Kernel) Shutdown() error {
 	}
 	r := k.recorder
 	k.recorder = nil
-	k.shelf.close()
 	return r.close()
 }

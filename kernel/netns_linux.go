@@ -53,12 +53,17 @@ func (k *Kernel) visit(n *namespace, call func() error) error {
 // enterFrom moves the current thread, which has the program's own descriptors,
 // into a namespace that another thread has open.
 func enterFrom(tid, fd int) error {
-	f, err := os.Open("/proc/self/task/" + strconv.Itoa(tid) + "/fd/" + strconv.Itoa(fd))
+	return setns(tid, "fd/"+strconv.Itoa(fd), unix.CLONE_NEWNET)
+}
+
+// setns moves the current thread into a namespace that another thread has.
+func setns(tid int, file string, kind int) error {
+	fd, err := unix.Open("/proc/self/task/"+strconv.Itoa(tid)+"/"+file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return os.NewSyscallError("open a namespace", err)
 	}
-	defer f.Close()
-	return os.NewSyscallError("setns", unix.Setns(int(f.Fd()), unix.CLONE_NEWNET))
+	defer unix.Close(fd)
+	return os.NewSyscallError("setns", unix.Setns(fd, kind))
 }
 
 // NewNetns creates a network namespace, with a loopback device that is down.

@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -115,8 +116,8 @@ func (p *Process) raw(cmd attr.Command, size uint32) (int, error) {
 
 // adopt makes fd, which a system call has just returned, one of the process's.
 func (p *Process) adopt(fd int, kind string) {
-	fd, err := p.fds.adopt(fd, kind)
-	if err != nil {
+	fd, p.err = p.fds.adopt(fd, kind)
+	if err := p.err; err != nil {
 		p.err = fmt.Errorf("renumber the new fd: %v", err) // not the call's own errno
 		return
 	}
@@ -144,7 +145,7 @@ func (p *Process) exit() (*thread, error) {
 		return nil, errExited
 	}
 	var err error
-	_ = p.do(func() { err = p.fds.closeAll() })
+	_ = p.do(func() { err = closeRange(p.fds.first, math.MaxInt32) })
 	p.thread = nil
 	return t, err
 }

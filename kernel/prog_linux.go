@@ -91,12 +91,7 @@ func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	p := k.Process
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err = p.do(func() {
-		var fd int
-		if fd, p.err = k.onThreadLoad(spec); p.err == nil {
-			p.adopt(fd, "prog")
-		}
-	})
+	err = p.do(func() { p.err = k.onThreadLoad(spec) })
 	if err == nil {
 		err = p.failure(opProgLoad)
 	}
@@ -106,17 +101,33 @@ func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	return p.fd, nil
 }
 
-func (k *Kernel) onThreadLoad(spec mprog.ProgSpec) (fd int, err error) {
-	if spec.Type != 0 && spec.Type != mprog.SchedCLS {
-		return load(spec.Type, spec.Name, constant(spec.Return))
-	}
-	if spec.Mute {
+// onThreadLoad leaves the program's descriptor in p.fd.
+func (k *Kernel) onThreadLoad(spec mprog.ProgSpec) (err error) {
+	fd := -1
+	switch {
+	case spec.Type != 0 && spec.Type != mprog.SchedCLS:
+		fd, err = load(spec.Type, spec.Name, constant(spec.Return))
+	case !spec.Mute:
+		fd, err = k.loadRecorded(spec)
+	default:
 		k.mute = true
 		if spec.Used {
-			return k.fromShelf(spec)
+			if fd, err = k.fromShelf(spec); fd >= 0 || err != nil {
+				k.fd = uint32(fd)
+				return err
+			}
 		}
-		return load(mprog.SchedCLS, spec.Name, constant(spec.Return))
+		fd, err = load(mprog.SchedCLS, spec.Name, constant(spec.Return))
 	}
+	if err == nil {
+		k.adopt(fd, "prog")
+		err = k.err
+	}
+	return err
+}
+
+// loadRecorded loads a program that tells Transmit that it ran.
+func (k *Kernel) loadRecorded(spec mprog.ProgSpec) (fd int, err error) {
 	if k.recorder == nil {
 		if k.recorder, err = k.newRecorder(); err != nil {
 			return -1, err

@@ -33,7 +33,7 @@ func (k *Kernel) renew() error {
 	k.netns = k.netns[:1] // closeAll closes the others
 	err := k.recorder.close()
 	k.recorder, k.mute = nil, false
-	k.shelf.rearrange()
+	k.shelf.rearrange(k.fds.kinds)
 	if err != nil {
 		return err
 	}

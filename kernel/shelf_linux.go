@@ -2,72 +2,67 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
-	"github.com/nkconform/nkconform/mprog/attr"
 )
 
-// shelf keeps mute programs for the next users of an environment.
+// shelf keeps mute programs for the next users of an environment: their descriptors
+// are left open, at numbers above those that are handed out.
 type shelf struct {
-	keeper *thread            // has the descriptors, in a table of its own; nil without programs
-	ids    map[int32][]uint32 // by what they return
-	taken  map[int32]int      // by the present user
+	fds   map[int32][]int // by what the programs return
+	taken map[int32]int   // of these, by the present user
+	size  int             // numbers in use, those of closed ones included
 }
 
-// fromShelf opens a mute program that the present user has not had yet, on the
-// first process's thread.
+// fromShelf returns the descriptor of a mute program that the present user has not had
+// yet, or -1 when the shelf is full. It runs on the first process's thread.
 func (k *Kernel) fromShelf(spec mprog.ProgSpec) (fd int, err error) {
-	s := &k.shelf
-	if s.keeper == nil {
-		if err := s.open(); err != nil {
-			return -1, fmt.Errorf("keep programs: %v", err)
-		}
-	}
-	if s.taken[spec.Return] == len(s.ids[spec.Return]) {
-		s.keeper.do(func() { err = k.addToShelf(spec) })
-		if err != nil {
-			return -1, err
-		}
-	}
-	id := s.ids[spec.Return][s.taken[spec.Return]]
-	fd, err = k.raw(attr.ProgGetFDByID, attr.EncodeFDByID(&k.attr, mprog.IDRequest{ID: id}))
-	if err != nil {
-		return -1, fmt.Errorf("open a program that has been loaded before: %v", err)
+	s, kept := &k.shelf, k.shelf.fds[spec.Return]
+	if n := s.taken[spec.Return]; n < len(kept) {
+		fd = kept[n]
+	} else if s.size == shelfRoom {
+		return -1, nil
+	} else if fd, err = k.addToShelf(spec); err != nil {
+		return -1, err
 	}
 	s.taken[spec.Return]++
+	k.fds.kinds[fd] = "prog"
 	return fd, nil
 }
 
-// addToShelf loads a program on the keeper's thread, where it stays open.
-func (k *Kernel) addToShelf(spec mprog.ProgSpec) error {
+func (k *Kernel) addToShelf(spec mprog.ProgSpec) (number int, err error) {
+	s := &k.shelf
+	if s.fds == nil {
+		s.fds, s.taken = map[int32][]int{}, map[int32]int{}
+	}
 	fd, err := load(mprog.SchedCLS, spec.Name, constant(spec.Return))
 	if err != nil {
-		return err
+		return -1, err
 	}
-	id, err := k.objectID(fd)
-	if err != nil {
-		_ = closeFD(uint32(fd))
-		return err
+	defer unix.Close(fd)
+	number = k.fds.limit + s.size
+	if err := unix.Dup3(fd, number, unix.O_CLOEXEC); err != nil {
+		return -1, fmt.Errorf("keep a program: %v", err)
 	}
-	k.shelf.ids[spec.Return] = append(k.shelf.ids[spec.Return], id)
-	return nil
+	s.size++
+	s.fds[spec.Return] = append(s.fds[spec.Return], number)
+	return number, nil
 }
 
-func (s *shelf) open() (err error) {
-	s.ids, s.taken = map[int32][]uint32{}, map[int32]int{}
-	s.keeper, err = startThread(func() error {
-		_, err := unshareFDs()
-		return err
-	})
-	return err
-}
-
-// rearrange is for the next user.
-func (s *shelf) rearrange() { clear(s.taken) }
-
-func (s *shelf) close() {
-	if s.keeper != nil {
-		s.keeper.stop()
+// rearrange is for the next user. Programs that the last one has closed are gone; open
+// is what has been open at the end.
+func (s *shelf) rearrange(open map[int]string) {
+	for ret, n := range s.taken {
+		kept := s.fds[ret]
+		for i := n - 1; i >= 0; i-- {
+			if _, ok := open[kept[i]]; !ok {
+				kept = slices.Delete(kept, i, i+1)
+			}
+		}
+		s.fds[ret] = kept
 	}
-	*s = shelf{}
+	clear(s.taken)
 }

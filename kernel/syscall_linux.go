@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"math"
 	"runtime"
 	"unsafe"
 
@@ -79,9 +78,9 @@ func ioctl(fd int, request uintptr, p unsafe.Pointer) error {
 	return nil
 }
 
-// closeFrom closes all descriptors from the first on.
-func closeFrom(first int) error {
-	if _, errno := systemCall(unix.SYS_CLOSE_RANGE, uintptr(first), math.MaxUint32, 0, 0, 0, 0); errno != 0 {
+// closeRange is close_range(2).
+func closeRange(first, last int) error {
+	if _, errno := systemCall(unix.SYS_CLOSE_RANGE, uintptr(first), uintptr(last), 0, 0, 0, 0); errno != 0 {
 		return fmt.Errorf("close_range: %w", errno)
 	}
 	return nil

@@ -39,7 +39,7 @@ func eachScenario(ctx context.Context, name string, chosen []conformance.Scenari
 // stretch is for how long scenarios are run, or a little longer, before their results
 // are reported. To change over to that takes User-Mode Linux about as long as a short
 // scenario, and the result of a kernel that dies meanwhile is lost.
-const stretch = 5 * time.Millisecond
+const stretch = 10 * time.Millisecond
 
 // some runs the first of the scenarios, at least one unless there is an error.
 func (b *backend) some(ctx context.Context, chosen []conformance.Scenario) (outcomes []outcome, err error) {
