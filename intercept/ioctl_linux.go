@@ -34,6 +34,9 @@ func (s *supervisor) ioctl(c *notify.Call) {
 		return
 	}
 	netns := who.Netns()
+	if n, _ := s.socketFD(c).(*netlinkSocket); n != nil {
+		netns = n.Netns // a socket's answers are those of where it was made
+	}
 	name, _, _ := bytes.Cut(request[:ifreqName], []byte{0})
 	var d *rtnl.Device
 	if uint32(c.Args[1]) == unix.SIOCGIFNAME {

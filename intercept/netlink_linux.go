@@ -166,9 +166,15 @@ func (n *netlinkSocket) notified() {
 	}
 }
 
-// fdPath is where a sender's fd is found.
+// fdPath is where a sender's fd is found. Which of its threads has sent is not known,
+// and threads may have fds of their own: the one that made the socket has it among
+// them.
 func (n *netlinkSocket) fdPath(fd uint32) string {
-	return "/proc/" + strconv.FormatUint(uint64(n.sender), 10) + "/fd/" + strconv.FormatUint(uint64(fd), 10)
+	process := "/proc/" + strconv.FormatUint(uint64(n.sender), 10)
+	if thread := process + "/task/" + strconv.FormatUint(uint64(n.owner), 10); unix.Access(thread, unix.F_OK) == nil {
+		process = thread
+	}
+	return process + "/fd/" + strconv.FormatUint(uint64(fd), 10)
 }
 
 // namespace finds the network namespace that an attribute names.

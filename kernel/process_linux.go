@@ -19,7 +19,6 @@ type Process struct {
 	first  *Process // of the environment; p itself for the first one
 	mounts bool     // it has a mount namespace of its own
 	bpffs  *error   // nil: not mounted yet; else how that went
-	links  *rtnl    // of the first one
 
 	// The call in hand. It lies here, on the heap, so that no call allocates
 	// and the kernel's pointers stay valid while a caller's stack moves.
