@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/nkconform/nkconform/harness/internal/warden"
 )
 
 // maxConsole bounds the console log in bytes; what comes after is dropped.
@@ -48,9 +50,9 @@ type process struct {
 	log     bytes.Buffer  // the console, complete when logged is closed
 	logged  chan struct{} // closed when the console has ended
 	pid     int
-	exited  chan struct{} // closed when the program has ended, then:
-	err     error         // how it ended
-	warden  *warden       // of a machine that starts programs
+	exited  chan struct{}  // closed when the program has ended, then:
+	err     error          // how it ended
+	warden  *warden.Warden // of a machine that starts programs
 }
 
 func launch(prog program) (*process, error) {
@@ -94,7 +96,7 @@ func launch(prog program) (*process, error) {
 	p.pid = cmd.Process.Pid
 	if prog.own != "" {
 		// One that has ended already needs none.
-		p.warden, _ = startWarden(p.pid, prog.own)
+		p.warden, _ = warden.Start(p.pid, `rm -rf -- "$1"; kill -KILL 0`, prog.own)
 	}
 	go func() {
 		defer close(p.logged)
@@ -116,7 +118,7 @@ func (p *process) end() string {
 	// Once more for what it was just starting.
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 	if p.warden != nil {
-		p.warden.gone()
+		p.warden.Dismiss()
 	}
 	now := time.Now()
 	p.settle()

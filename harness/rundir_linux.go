@@ -15,7 +15,15 @@ const runDirLife = 24 * time.Hour
 // runDir makes a directory for one run, to be removed after it. It is in the
 // cache, where a guest that shares the host's root file system sees it, and
 // where the next run removes what a killed one has left.
-func runDir() (string, error) {
+func runDir(machine string) (string, error) {
+	dir, err := makeRunDir()
+	if err != nil {
+		return "", &UnavailableError{machine, err.Error()}
+	}
+	return dir, nil
+}
+
+func makeRunDir() (string, error) {
 	cache, err := image.CacheDir()
 	if err != nil {
 		return "", err

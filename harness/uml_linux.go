@@ -35,7 +35,7 @@ func (uml) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	defer initrd.Close()
 	// Its sockets go into a directory of their own, and that with the run.
-	dir, err := runDir()
+	dir, err := runDir("uml")
 	if err != nil {
 		return Result{}, err
 	}

@@ -91,7 +91,7 @@ func (v vng) Run(ctx context.Context, c Command) (res Result, err error) {
 		return Result{}, &UnavailableError{"vng", err.Error()}
 	}
 	// Whatever virtme-ng leaves behind when it is killed goes with this.
-	dir, err := runDir()
+	dir, err := runDir("vng")
 	if err != nil {
 		return Result{}, err
 	}

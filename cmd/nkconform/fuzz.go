@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/nkconform/nkconform/conformance/lockstep"
 	"github.com/nkconform/nkconform/harness"
@@ -78,7 +78,7 @@ With vm:IMAGE both backends run in the guest.`,
 	return c
 }
 
-func stderrIsTerminal() bool { return progress() != io.Discard }
+func stderrIsTerminal() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
 
 func fuzz(ctx context.Context, o fuzzOptions) error {
 	if image, ok := isVM(o.against); ok {

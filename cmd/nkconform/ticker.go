@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -13,21 +13,31 @@ import (
 	"github.com/nkconform/nkconform/matrix"
 )
 
-// ticker shows on a terminal how far a matrix is: a line for each kernel that
-// is done, and below them one that changes. Elsewhere it shows nothing.
+// ticker shows on a terminal how far long work is: lines that stay, such as one
+// for each kernel that is done, and below them one that changes. Elsewhere it
+// shows nothing.
 type ticker struct {
 	mu      sync.Mutex
-	out     *os.File
+	out     io.Writer
+	width   func() int // of the terminal
 	on      bool
-	all     int
+	all     int // kernels of a matrix
 	done    int
 	busy    []matrix.Entry
 	state   map[matrix.Entry]string
-	pending bytes.Buffer // a line of others that has not ended
+	passing string // the last line of others that the next one replaces
+	pending string // what others have begun of a line
 }
 
 func newTicker(out *os.File, all int) *ticker {
-	return &ticker{out: out, on: term.IsTerminal(int(out.Fd())), all: all, state: map[matrix.Entry]string{}}
+	width := func() int {
+		width, _, err := term.GetSize(int(out.Fd()))
+		if err != nil {
+			return 0
+		}
+		return width
+	}
+	return &ticker{out: out, width: width, on: term.IsTerminal(int(out.Fd())), all: all, state: map[matrix.Entry]string{}}
 }
 
 // clear makes the changing line empty.
@@ -73,34 +83,44 @@ func (t *ticker) set(e matrix.Entry, state string) {
 // draw shows the changing line, cut to the terminal's width.
 func (t *ticker) draw() {
 	var parts []string
+	if t.all > 1 {
+		parts = append(parts, fmt.Sprintf("%d/%d", t.done, t.all))
+	}
+	if t.passing != "" {
+		parts = append(parts, t.passing)
+	}
 	for _, e := range t.busy {
 		parts = append(parts, e.String()+" "+t.state[e])
 	}
-	line := strings.Join(parts, "  ")
-	if t.all > 1 {
-		line = fmt.Sprintf("%d/%d  %s", t.done, t.all, line)
+	line := []rune(strings.Join(parts, "  "))
+	if width := t.width(); width > 0 && len(line) >= width {
+		line = line[:width-1]
 	}
-	if width, _, err := term.GetSize(int(t.out.Fd())); err == nil && width > 0 && len(line) >= width {
-		line = line[:max(width-1, 0)]
-	}
-	fmt.Fprint(t.out, clear+line)
+	fmt.Fprint(t.out, clear+string(line))
 }
 
-// Write shows lines of others, such as downloads, above the changing line.
+// Write shows lines of others, such as downloads, above the changing line, and in
+// it those that end in a carriage return.
 func (t *ticker) Write(b []byte) (int, error) {
 	if !t.on {
 		return len(b), nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pending.Write(b)
+	t.pending += string(b)
 	for {
-		line, err := t.pending.ReadString('\n')
-		if err != nil {
-			t.pending.WriteString(line)
+		i := strings.IndexAny(t.pending, "\r\n")
+		if i < 0 {
 			break
 		}
-		fmt.Fprint(t.out, clear+line)
+		line, end := t.pending[:i], t.pending[i]
+		t.pending = t.pending[i+1:]
+		t.passing = ""
+		if end == '\r' {
+			t.passing = line
+		} else {
+			fmt.Fprint(t.out, clear+line+"\n")
+		}
 	}
 	t.draw()
 	return len(b), nil

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/deviation"
 	"github.com/nkconform/nkconform/matrix"
@@ -18,12 +16,7 @@ import (
 )
 
 // progress is where long work tells how it goes: terminals only.
-func progress() io.Writer {
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		return os.Stderr
-	}
-	return io.Discard
-}
+func progress() io.Writer { return newTicker(os.Stderr, 0) }
 
 // positive checks limits of time; zero is the default of each.
 func positive(limits map[string]time.Duration) error {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -52,16 +53,25 @@ func openApt(cache string, opts Options) (*apt, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, text := range map[string]string{"sources.list": list, "apt.conf": a.config()} {
+	return a, a.write(map[string]string{"sources.list": list, "apt.conf": a.config()})
+}
+
+// write writes the files that say where packages come from. If one is new, so
+// must be the package lists.
+func (a *apt) write(files map[string]string) error {
+	for name, text := range files {
 		file := filepath.Join(a.dir, name)
 		if old, err := os.ReadFile(file); err == nil && string(old) == text {
 			continue // a newer file would make apt read all lists again
 		}
+		if err := os.Remove(a.updated()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("set up private apt: %w", err)
+		}
 		if err := writeFile(file, text); err != nil {
-			return nil, fmt.Errorf("set up private apt: %w", err)
+			return fmt.Errorf("set up private apt: %w", err)
 		}
 	}
-	return a, nil
+	return nil
 }
 
 func (a *apt) config() string {
@@ -138,30 +148,36 @@ func (a *apt) keyring(signedBy string) (string, error) {
 	return "", nil
 }
 
-// aptTimeout limits each of apt's steps: on a full disk, for one, it waits
-// forever.
+// aptTimeout limits each of apt's steps but downloads.
 const aptTimeout = 10 * time.Minute
 
-// run runs one of apt's programs in the directory for downloads and returns
-// its output.
+// errLate is why a step of apt's was ended.
+var errLate = fmt.Errorf("no end within %v", aptTimeout)
+
+// run runs one of apt's programs and returns its output.
 func (a *apt) run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	late := fmt.Errorf("no end within %v", aptTimeout)
-	ctx, cancel := context.WithTimeoutCause(ctx, aptTimeout, late)
+	ctx, cancel := context.WithTimeoutCause(ctx, aptTimeout, errLate)
 	defer cancel()
-	var stderr bytes.Buffer
+	return a.runUnlimited(ctx, name, args...)
+}
+
+func (a *apt) runUnlimited(ctx context.Context, name string, args ...string) ([]byte, error) {
+	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, append([]string{"-q", "-c", filepath.Join(a.dir, "apt.conf")}, args...)...)
-	cmd.Dir = filepath.Join(a.dir, "downloads")
+	cmd.Dir = a.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
-	cmd.Stderr = &stderr
-	cmd.WaitDelay = time.Second // its helpers die when they notice
-	out, err := cmd.Output()
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = 2 * time.Second
+	// Of a signal that it knows apt makes an end from which it can go on.
+	err := runGroup(cmd, syscall.SIGINT)
+	name = filepath.Base(name)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%s %s: %w", name, args[0], context.Cause(ctx))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w: %s", name, args[0], err, complaint(stderr.String()))
 	}
-	return out, nil
+	return stdout.Bytes(), nil
 }
 
 // complaint picks the errors out of what apt prints.
@@ -182,9 +198,12 @@ func complaint(stderr string) string {
 // bytes, while they are renewed.
 const updateSpace = 500 << 20
 
+// updated is the file that was written when the package lists were fetched.
+func (a *apt) updated() string { return filepath.Join(a.dir, "updated") }
+
 // age returns how long ago the package lists were fetched.
 func (a *apt) age() time.Duration {
-	fi, err := os.Stat(filepath.Join(a.dir, "updated"))
+	fi, err := os.Stat(a.updated())
 	if err != nil {
 		return 1<<63 - 1
 	}
@@ -196,11 +215,11 @@ func (a *apt) update(ctx context.Context) error {
 	if err := checkSpace(a.dir, updateSpace); err != nil {
 		return err
 	}
-	a.opts.progress("fetching Debian's package lists")
+	defer a.opts.seconds("fetching Debian's package lists")()
 	if _, err := a.run(ctx, "apt-get", "update"); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(a.dir, "updated"), nil, 0o644); err != nil {
+	if err := os.WriteFile(a.updated(), nil, 0o644); err != nil {
 		return fmt.Errorf("note update of package lists: %w", err)
 	}
 	return nil

@@ -15,10 +15,13 @@ func CacheDir() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		base = filepath.Join(os.TempDir(), fmt.Sprintf("cache-%d", os.Getuid()))
+		if err := ownDir(base); err != nil {
+			return "", fmt.Errorf("make cache directory: %w", err)
+		}
 	}
 	dir := filepath.Join(base, "nkconform")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make cache directory: %w", err)
+		return "", fmt.Errorf("make cache directory: %w: set XDG_CACHE_HOME to a directory that can be written to", err)
 	}
 	return dir, nil
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -198,7 +199,7 @@ func (a *apt) fetch(ctx context.Context, k debianKernel, dest string) error {
 			})
 			os.Remove(deb)
 		}
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) {
 			return err
 		}
 		errs = append(errs, fmt.Sprintf("%s: %v", p.name, err))

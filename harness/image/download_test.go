@@ -1,28 +1,34 @@
 package image
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// aptStub stands in for apt-get. Each download appends a byte of "kernel" to
-// what is there, and fails until that is whole, as if the line were cut again
-// and again.
+// aptStub stands in for apt-get, which tells of a file, and for apt-helper, which
+// fetches it. Each call of that appends half of "kernel" to what is there, and
+// fails until it is whole, as if the line were cut again and again. Like apt-get,
+// it removes what a download has left where it runs.
 const aptStub = `#!/bin/sh
+file=downloads/k.deb
 case "$*" in
-*--print-uris*) echo "'http://mirror.example/k.deb' k.deb 6 SHA256:$SUM"; exit ;;
+*--print-uris*) rm -f k.deb; echo "'http://mirror.example/k.deb' k.deb 6 SHA256:$SUM"; exit ;;
+*"download-file http://mirror.example/k.deb "*"/$file SHA256:$SUM") ;;
+*) echo "E: not expected: $*" >&2; exit 100 ;;
 esac
-have=$(cat k.deb 2>/dev/null)
+have=$(cat $file 2>/dev/null)
 rest=kernel; rest=${rest#"$have"}
 [ "$rest" = kernel ] && [ -n "$have" ] && have= # not the beginning of it: apt starts anew
-printf '%s' "$have$(printf '%.3s' "$rest")" >k.deb
+printf '%s' "$have$(printf '%.3s' "$rest")" >$file
 echo "$have" >>attempts
-[ "$(cat k.deb)" = kernel ] || { echo "E: Connection failed" >&2; exit 100; }
+[ "$(cat $file)" = kernel ] || { echo "E: Connection failed" >&2; exit 100; }
 `
 
 func TestDownloadGoesOn(t *testing.T) {
@@ -43,14 +49,13 @@ func TestDownloadGoesOn(t *testing.T) {
 			dir := t.TempDir()
 			a := &apt{dir: dir}
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, "downloads"), 0o755))
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "apt-get"), []byte(aptStub), 0o755))
-			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+			stubApt(t, dir, aptStub)
 			t.Setenv("SUM", tc.sum)
 			if tc.left != "" {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, "downloads/k.deb"), []byte(tc.left), 0o644))
 			}
 			path, err := a.download(t.Context(), "k", "=1")
-			attempts, errRead := os.ReadFile(filepath.Join(dir, "downloads/attempts"))
+			attempts, errRead := os.ReadFile(filepath.Join(dir, "attempts"))
 			require.NoError(t, errRead)
 			assert.Equal(t, tc.attempts, string(attempts))
 			if tc.err != "" {
@@ -66,10 +71,64 @@ func TestDownloadGoesOn(t *testing.T) {
 	}
 }
 
+// stubApt has a script stand in for apt's programs.
+func stubApt(t *testing.T, dir, script string) {
+	stub := filepath.Join(dir, "apt-get")
+	require.NoError(t, os.WriteFile(stub, []byte(script), 0o755))
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	real := aptHelper
+	aptHelper = stub
+	t.Cleanup(func() { aptHelper = real })
+}
+
+// A download that takes long is told of as it goes, on a line that is replaced,
+// and is ended with what apt has started: the stub waits for a signal, as if
+// the mirror said no more.
+func TestDownloadIsToldOfAndEnds(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stub is a shell script")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "downloads"), 0o755))
+	stubApt(t, dir, `#!/bin/sh
+case "$*" in *--print-uris*) echo "'http://mirror.example/k.deb' k.deb 2500000 SHA256:00"; exit ;; esac
+head -c 1500000 /dev/zero >downloads/k.deb
+trap 'echo ended >helper; exit 1' INT
+sleep 60 & wait
+`)
+	ctx, cancel := context.WithCancel(t.Context())
+	told := newToldOf("fetching 1.5 of 2.5 MB of k.deb\r")
+	go func() {
+		<-told.found
+		cancel()
+	}()
+	_, err := (&apt{dir: dir, opts: Options{Progress: told}}).download(ctx, "k", "=1")
+	require.ErrorIs(t, err, context.Canceled)
+	assert.FileExists(t, filepath.Join(dir, "helper"), "apt may make an orderly end")
+	assert.EqualValues(t, 1500000, size(filepath.Join(dir, "downloads/k.deb")), "what it has fetched is kept")
+	assert.True(t, strings.HasSuffix(told.all, "\r"), "nothing stays on the line: %q", told.all)
+}
+
+// toldOf waits for a text among what is told.
+type toldOf struct {
+	text, all string
+	found     chan struct{}
+}
+
+func newToldOf(text string) *toldOf { return &toldOf{text: text, found: make(chan struct{})} }
+
+func (w *toldOf) Write(b []byte) (int, error) {
+	had := strings.Contains(w.all, w.text)
+	if w.all += string(b); !had && strings.Contains(w.all, w.text) {
+		close(w.found)
+	}
+	return len(b), nil
+}
+
 func TestParseURIs(t *testing.T) {
 	f, err := parseURIs("'http://mirror.example/pool/a_1%2b2_amd64.deb' a_1+2_amd64.deb 1053748 SHA256:ff56\n")
 	require.NoError(t, err)
-	assert.Equal(t, archiveFile{"a_1+2_amd64.deb", 1053748, "ff56"}, f)
+	assert.Equal(t, archiveFile{"http://mirror.example/pool/a_1%2b2_amd64.deb", "a_1+2_amd64.deb", 1053748, "ff56"}, f)
 	for _, bad := range []string{"", "'u' f 1", "'u' f one SHA256:00", "'u' f 1 MD5Sum:00", "'u' ../f 1 SHA256:00"} {
 		_, err := parseURIs(bad)
 		assert.ErrorContains(t, err, "cannot read apt's answer", bad)

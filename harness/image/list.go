@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,7 +19,7 @@ type Entry struct {
 }
 
 // List returns the newest Debian kernel of each version (as 6.12) and
-// flavour, newest first.
+// flavour, newest first, then the User-Mode Linux kernels built here.
 func List(ctx context.Context, opts Options) ([]Entry, error) {
 	cache, err := CacheDir()
 	if err != nil {
@@ -53,7 +54,18 @@ func List(ctx context.Context, opts Options) ([]Entry, error) {
 		_, err := os.Stat(filepath.Join(cache, "kernels", k.release, "vmlinuz"))
 		list = append(list, Entry{ref, k.release, err == nil})
 	}
-	return list, nil
+	return append(list, builtUML(cache)...), nil
+}
+
+// builtUML are the User-Mode Linux kernels in the cache, newest first.
+func builtUML(cache string) []Entry {
+	found, _ := filepath.Glob(filepath.Join(cache, "uml", "*", "linux"))
+	var list []Entry
+	for _, kernel := range found {
+		list = append(list, Entry{"uml:" + kernel, filepath.Base(filepath.Dir(kernel)), true})
+	}
+	slices.SortFunc(list, func(a, b Entry) int { return compareVersions(b.Release, a.Release) })
+	return list
 }
 
 // Prune removes the kernels, tools and halves of downloads that have not been

@@ -4,27 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 )
-
-// Options changes how images are found. The zero value is useful.
-type Options struct {
-	// Progress takes a line of text for each thing that takes time, such as
-	// a download. Optional.
-	Progress io.Writer
-	// Refresh looks for something newer than what is cached.
-	Refresh bool
-}
-
-func (o Options) progress(line string) {
-	if o.Progress != nil {
-		fmt.Fprintln(o.Progress, line)
-	}
-}
 
 // Forms describes the references that Resolve understands, for usage texts.
 const Forms = `FILE or path:FILE   a kernel image (bzImage or vmlinux)
@@ -72,6 +56,9 @@ func resolve(ctx context.Context, ref string, opts Options) (Image, error) {
 
 // tree returns the image that was built in a source tree.
 func tree(dir string) (Image, error) {
+	if dir == "" {
+		return Image{}, errors.New("no folder is named")
+	}
 	img, err := file(BZImage, filepath.Join(dir, "arch/x86/boot/bzImage"))
 	if _, errTree := os.Stat(filepath.Join(dir, "arch/x86")); errors.Is(err, os.ErrNotExist) && errTree == nil {
 		return Image{}, fmt.Errorf("no kernel is built there, by make bzImage: %w", err)

@@ -58,3 +58,18 @@ func TestComplaint(t *testing.T) {
 	assert.Equal(t, "no such package; gone", complaint("W: careful\nE: no such package\nN: note\nE: gone\n"))
 	assert.Equal(t, "what else", complaint(" what else\n"))
 }
+
+func TestOtherSourcesNeedOtherLists(t *testing.T) {
+	a := &apt{dir: t.TempDir()}
+	files := map[string]string{"sources.list": "deb http://one.example/debian sid main\n"}
+	fetched := func() { require.NoError(t, os.WriteFile(a.updated(), nil, 0o644)) }
+	fetched()
+	require.NoError(t, a.write(files))
+	assert.NoFileExists(t, a.updated(), "of the first sources")
+	fetched()
+	require.NoError(t, a.write(files))
+	assert.FileExists(t, a.updated(), "of the same sources")
+	files["sources.list"] = "deb http://two.example/debian sid main\n"
+	require.NoError(t, a.write(files))
+	assert.NoFileExists(t, a.updated(), "of other sources")
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 // BuildUML builds a User-Mode Linux from a source tree, or for debian:VERSION
@@ -156,8 +157,10 @@ func (b builder) build(ctx context.Context) (release string, err error) {
 	if missing := missingOptions(string(config)); missing != nil {
 		return "", fmt.Errorf("this kernel has no %s: netkit came with 6.7", strings.Join(missing, ", "))
 	}
-	b.opts.progress("compiling: this takes minutes")
-	if err := b.make(ctx, fmt.Sprintf("-j%d", runtime.NumCPU()), "linux"); err != nil {
+	stop := b.opts.seconds("compiling, which takes minutes")
+	err = b.make(ctx, fmt.Sprintf("-j%d", runtime.NumCPU()), "linux")
+	stop()
+	if err != nil {
 		return "", err
 	}
 	text, err := os.ReadFile(filepath.Join(b.out, "include/config/kernel.release"))
@@ -174,8 +177,7 @@ func (builder) run(ctx context.Context, dir, name string, args ...string) error 
 	cmd.Dir = dir
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	killGroup(cmd)
-	err := cmd.Run()
+	err := runGroup(cmd, syscall.SIGKILL)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
