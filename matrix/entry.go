@@ -44,6 +44,18 @@ func ParseEntry(text, machine string) (Entry, error) {
 	return e, nil
 }
 
+// ParseArgs reads entries that stand each by itself, as on a command line.
+func ParseArgs(args []string, machine string) ([]Entry, error) {
+	list := make([]Entry, len(args))
+	for i, arg := range args {
+		var err error
+		if list[i], err = ParseEntry(arg, machine); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
 // DefaultList is the kernels of interest, as ParseList reads them.
 //
 //go:embed kernels.txt

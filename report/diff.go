@@ -133,7 +133,7 @@ func WriteChanges(out io.Writer, changes []Change, style Style) error {
 			continue
 		}
 		fmt.Fprintf(&b, "%s: %s, was %s, on %s\n", k.id, style.paint(code, k.after), k.before, on)
-		for line := range strings.Lines(k.detail) {
+		for line := range strings.Lines(printable(k.detail)) {
 			fmt.Fprintf(&b, "     %s\n", strings.TrimRight(line, "\n"))
 		}
 	}

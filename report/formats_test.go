@@ -77,6 +77,43 @@ func TestJUnitFollowsTheSchemas(t *testing.T) {
 	require.Equal(t, 1, count["error"])
 }
 
+func TestJUnitClasses(t *testing.T) {
+	run := &report.Run{Name: "debian:6.12", Stopped: "interrupted"}
+	run.AddCase(report.Case{ID: "attach/replace/a", Status: report.Passed})
+	run.AddCase(report.Case{ID: "alone", Status: report.Passed})
+	text := write(t, report.New(run), report.JUnit)
+	for _, want := range []string{
+		`name="attach/replace/a" classname="debian:6_12.attach.replace"`,
+		`name="alone" classname="debian:6_12"`,
+		`name="kernel/stopped" classname="debian:6_12.kernel"`,
+	} {
+		require.Contains(t, text, want)
+	}
+}
+
+func TestPageVerdict(t *testing.T) {
+	passed, stopped := &report.Run{Name: "a"}, &report.Run{Name: "b", Stopped: "interrupted"}
+	passed.AddCase(report.Case{ID: "x", Status: report.Passed})
+	for want, r := range map[string]*report.Results{
+		`<span class="verdict p">conforms</span>`:    report.New(passed),
+		`<span class="verdict f">deviates</span>`:    report.New(passed, stopped),
+		`<span class="verdict n">nothing ran</span>`: report.New(),
+	} {
+		require.True(t, strings.Contains(write(t, r, report.HTML), want), want)
+	}
+}
+
+func TestPageTellsKernelsApart(t *testing.T) {
+	page := write(t, report.New(&report.Run{Name: "uml:/cache/uml/6.12.9/linux"}, &report.Run{Name: "uml:/cache/uml/7.3.4/linux@uml"},
+		&report.Run{Name: "./build/vmlinuz"}, &report.Run{Name: "debian:6.12/amd64"}), report.HTML)
+	for _, want := range []string{
+		"<i>uml:</i><b>6.12.9</b><b>linux</b>", "<i>uml:</i><b>7.3.4</b><b>linux</b><b>uml</b>",
+		"<i></i><b>vmlinuz</b>", "<i>debian:</i><b>6.12</b><b>amd64</b>",
+	} {
+		require.True(t, strings.Contains(page, want), want)
+	}
+}
+
 func TestPageIsSelfContained(t *testing.T) {
 	page := write(t, sample(), report.HTML)
 	require.False(t, regexp.MustCompile(`(?i)(src|href)="(https?:)?//`).MatchString(page))

@@ -29,8 +29,7 @@ func pageFile(name string) string {
 
 // page is what the template shows.
 type page struct {
-	OK          bool
-	Verdict     string
+	Verdict     pageSum
 	Count       Count
 	Started     string
 	Took        string
@@ -58,7 +57,7 @@ type pageGroup struct {
 	Rules []pageRule
 }
 
-// pageSum is what a group comes to on one kernel.
+// pageSum is what a group comes to on one kernel, or everything on all.
 type pageSum struct{ Class, Text, Title string }
 
 type pageRule struct {
@@ -89,8 +88,7 @@ type pageLine struct {
 
 // html writes the page.
 func (r *Results) html(out io.Writer) error {
-	p := page{OK: r.OK(), Count: r.Count(), Interrupted: r.Interrupted, Kernels: r.pageKernels()}
-	p.Verdict = p.Count.String()
+	p := page{Verdict: r.verdict(), Count: r.Count(), Interrupted: r.Interrupted, Kernels: r.pageKernels()}
 	if !r.Started.IsZero() {
 		p.Started = r.Started.UTC().Format("2 January 2006, 15:04 UTC")
 	}
@@ -126,22 +124,54 @@ func (r *Results) html(out io.Writer) error {
 	return nil
 }
 
+// verdict is all of it in a word or two.
+func (r *Results) verdict() pageSum {
+	switch count := r.Count(); {
+	case !r.OK():
+		return pageSum{Class: "f", Text: "deviates"}
+	case count.Passed == 0 && count.Known == 0:
+		return pageSum{Class: "n", Text: "nothing ran"}
+	}
+	return pageSum{Class: "p", Text: "conforms"}
+}
+
 func (r *Results) pageKernels() []pageKernel {
 	rows := r.rows()
 	kernels := make([]pageKernel, len(rows))
+	same := map[string]int{} // kernels that a file's name alone would name
 	for i, o := range rows {
 		k := pageKernel{row: o, Console: r.Runs[i].Console, Anchor: fmt.Sprintf("console-%d", i+1)}
-		name := o.Name
-		if prefix, rest, ok := strings.Cut(name, ":"); ok {
-			k.Prefix, name = prefix+":", rest
-		}
-		if strings.HasPrefix(name, "/") || strings.HasPrefix(name, ".") {
-			name = name[strings.LastIndexByte(name, '/')+1:] // of a path, the end tells
-		}
-		k.Label = strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == '@' })
+		k.Prefix, k.Label = label(o.Name, 1)
+		same[k.Label[0]]++
 		kernels[i] = k
 	}
+	for i := range kernels {
+		if k := &kernels[i]; same[k.Label[0]] > 1 {
+			k.Prefix, k.Label = label(k.Name, 2)
+		}
+	}
 	return kernels
+}
+
+// label shortens the name of a kernel: what it begins with, and lines of the rest.
+// Of a path the last parts tell, as many as are asked for.
+func label(name string, parts int) (prefix string, lines []string) {
+	if before, rest, ok := strings.Cut(name, ":"); ok {
+		prefix, name = before+":", rest
+	}
+	lines = strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == '@' })
+	if strings.HasPrefix(name, "/") || strings.HasPrefix(name, ".") {
+		file, machine, _ := strings.Cut(name, "@")
+		lines = strings.Split(strings.Trim(file, "/"), "/")
+		lines = lines[max(0, len(lines)-parts):]
+		if machine != "" {
+			lines = append(lines, machine)
+		}
+	}
+	if len(lines) == 0 {
+		lines = []string{name}
+	}
+	return prefix, lines
 }
 
 // anchorKey finds the finding that a cell shows.

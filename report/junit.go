@@ -76,7 +76,7 @@ func (run *Run) junitSuite(started time.Time) junitSuite {
 	s := junitSuite{
 		Name:  "nkconform " + run.Name,
 		Tests: len(run.Cases), Failures: run.Failed, Skipped: run.Skipped + run.Known,
-		Time: seconds(run.Seconds), SystemOut: xmlText(run.Console), Package: "nkconform", Hostname: run.Name,
+		Time: seconds(run.Seconds), SystemOut: printable(run.Console), Package: "nkconform", Hostname: run.Name,
 		Timestamp:  started.UTC().Format("2006-01-02T15:04:05"), // the schemas know no zone
 		Properties: []junitProperty{{"backend", run.Backend}, {"release", run.Kernel.Release}, {"architecture", run.Kernel.Machine}},
 	}
@@ -93,40 +93,38 @@ func (run *Run) junitSuite(started time.Time) junitSuite {
 	if run.Stopped != "" { // no case failed, and yet it did not go well
 		s.Errors++
 		s.Tests++
-		s.Cases = append(s.Cases, junitCase{Name: "kernel/stopped", Class: run.Name + ".kernel", Time: seconds(0),
+		s.Cases = append(s.Cases, junitCase{Name: "kernel/stopped", Class: class(run.Name, "kernel/stopped"), Time: seconds(0),
 			Error: &junitMessage{Message: run.Stopped, Type: "stopped"}})
 	}
 	return s
 }
 
 func (c Case) junitCase(run string) junitCase {
-	// Readers of the format show classes as a tree divided by dots.
-	class := strings.ReplaceAll(run, ".", "_") + "." + strings.ReplaceAll(path.Dir(c.ID), "/", ".")
-	j := junitCase{Name: c.ID, Class: class, Time: seconds(c.Seconds)}
+	j := junitCase{Name: c.ID, Class: class(run, c.ID), Time: seconds(c.Seconds)}
 	switch c.Status {
 	case Skipped:
 		j.Skipped = &junitMessage{Message: c.Reason}
 	case Known:
-		j.Skipped = &junitMessage{Message: "known deviation: " + c.Reason, Text: xmlText(c.Failure.String())}
+		j.Skipped = &junitMessage{Message: "known deviation: " + c.Reason, Text: printable(c.Failure.String())}
 	case Failed:
 		text := c.Failure.String()
 		if c.Trace != "" {
 			text += "\n\n" + c.Trace
 		}
-		j.Failure = &junitMessage{Message: c.Rule, Type: "deviation", Text: xmlText(text)}
+		j.Failure = &junitMessage{Message: c.Rule, Type: "deviation", Text: printable(text)}
 	}
 	return j
 }
 
+// class is that of a case. Readers of the format show classes as a tree divided by
+// dots.
+func class(run, id string) string {
+	run = strings.ReplaceAll(run, ".", "_")
+	if folder := path.Dir(id); folder != "." {
+		return run + "." + strings.ReplaceAll(folder, "/", ".")
+	}
+	return run
+}
+
 // seconds is a time as the schemas have it.
 func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
-
-// xmlText drops what XML cannot hold, as the escape sequences of a console.
-func xmlText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' {
-			return -1
-		}
-		return r
-	}, s)
-}

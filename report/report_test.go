@@ -53,7 +53,9 @@ func TestJSONReadsBack(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
-		{``, "decode results: EOF"},
+		{``, "decode results: there are none"},
+		{`{"schema": 1, "runs": []} {"schema": 1, "runs": []}`, "something follows them: one file holds one object"},
+		{`{"schema": 1, "runs": [`, "unexpected EOF"},
 		{`{}`, "schema 0, expected 1"},
 		{`{"schema": 99}`, "schema 99, expected 1"},
 		{`{"schema": 1, "runs": [null]}`, "run 0 has no name"},
@@ -61,6 +63,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{`{"schema": 1, "runs": [{"name": "k", "cases": [{"id": "a", "status": "maybe"}]}]}`, `run k: case 0 has id "a" and status "maybe"`},
 		{`{"schema": 1, "runs": [{"name": "k", "cases": [{"id": "a", "status": "failed"}]}]}`, "run k: case a failed without a failure"},
 		{`{"schema": 1, "runs": [{"name": "k", "cases": [{"id": "a", "status": "known"}]}]}`, "without a failure"},
+		{`{"schema": 1, "runs": [{"name": "k", "cases": [{"id": "a", "status": "passed"}, {"id": "a", "status": "passed"}]}]}`, "run k: a second case a"},
 	} {
 		_, err := report.Decode(strings.NewReader(tc.text))
 		require.ErrorContains(t, err, tc.want, tc.text)
@@ -96,6 +99,27 @@ func TestText(t *testing.T) {
 	}
 	require.True(t, strings.HasSuffix(text, "\n1 passed, 4 failed, 1 skipped\n"), text)
 	require.Less(t, strings.Index(text, "FAIL kernel/console"), strings.Index(text, "FAIL attach/b"), "the kernel as a whole first")
+}
+
+// A terminal must not do what a kernel's console says.
+func TestTextHasNoControlCharacters(t *testing.T) {
+	r := sample()
+	r.Runs[1].Stopped = hostile
+	for _, r := range []*report.Results{r, report.New(r.Runs[0]), report.New(r.Runs[1])} {
+		var b bytes.Buffer
+		require.NoError(t, r.Write(&b, report.Text, report.Style{Verbose: true}))
+		require.NotContains(t, b.String(), "\x1b")
+	}
+	var b bytes.Buffer
+	require.NoError(t, report.WriteChanges(&b, report.Diff(report.New(), r), report.Style{}))
+	require.NoError(t, report.WriteChanges(&b, report.Diff(report.New(r.Runs[0]), report.New(r.Runs[1])), report.Style{}))
+	require.NotContains(t, b.String(), "\x1b")
+}
+
+func TestTableOfNamesInAnyScript(t *testing.T) {
+	text := write(t, report.New(&report.Run{Name: "./ñandú"}, &report.Run{Name: "./nandu"}), report.Text)
+	require.Contains(t, text, "\n./ñandú  -        -")
+	require.Contains(t, text, "\n./nandu  -        -")
 }
 
 func TestTextOfOneRun(t *testing.T) {

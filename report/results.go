@@ -5,6 +5,7 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -76,8 +77,14 @@ func (r *Results) OK() bool {
 // Decode reads the JSON form. The error says what is wrong with it.
 func Decode(in io.Reader) (*Results, error) {
 	var r Results
-	if err := json.NewDecoder(in).Decode(&r); err != nil {
+	d := json.NewDecoder(in)
+	if err := d.Decode(&r); errors.Is(err, io.EOF) {
+		return nil, errors.New("decode results: there are none")
+	} else if err != nil {
 		return nil, fmt.Errorf("decode results: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("decode results: something follows them: one file holds one object")
 	}
 	if r.Schema != Schema {
 		return nil, fmt.Errorf("decode results: schema %d, expected %d", r.Schema, Schema)
@@ -86,10 +93,15 @@ func Decode(in io.Reader) (*Results, error) {
 		if run == nil || run.Name == "" {
 			return nil, fmt.Errorf("decode results: run %d has no name", i)
 		}
+		seen := map[string]bool{}
 		for j, c := range run.Cases {
 			if c.ID == "" || !slices.Contains(statuses, c.Status) {
 				return nil, fmt.Errorf("decode results: run %s: case %d has id %q and status %q", run.Name, j, c.ID, c.Status)
 			}
+			if seen[c.ID] {
+				return nil, fmt.Errorf("decode results: run %s: a second case %s", run.Name, c.ID)
+			}
+			seen[c.ID] = true
 			if (c.Status == Failed || c.Status == Known) && c.Failure == nil {
 				return nil, fmt.Errorf("decode results: run %s: case %s %s without a failure", run.Name, c.ID, c.Status)
 			}

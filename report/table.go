@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // row is one line of the table of kernels, in words.
@@ -60,7 +61,7 @@ func (r *Results) table(b *strings.Builder, style Style) {
 	rows := r.rows()
 	for _, o := range rows {
 		lines = append(lines, []string{o.Name, o.Release, o.Machine, o.Boot, o.Suite, o.Total,
-			fmt.Sprint(o.Passed), fmt.Sprint(o.Failed), fmt.Sprint(o.Skipped), o.Note})
+			fmt.Sprint(o.Passed), fmt.Sprint(o.Failed), fmt.Sprint(o.Skipped), printable(o.Note)})
 	}
 	if r.Count().Known > 0 {
 		lines[0] = slices.Insert(lines[0], 9, "KNOWN")
@@ -71,7 +72,7 @@ func (r *Results) table(b *strings.Builder, style Style) {
 	width := make([]int, len(lines[0]))
 	for _, line := range lines {
 		for i, cell := range line {
-			width[i] = max(width[i], len(cell))
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
 		}
 	}
 	for n, line := range lines {

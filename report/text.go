@@ -35,7 +35,10 @@ func (r *Results) text(out io.Writer, style Style) error {
 		}
 	}
 	for _, f := range r.findings(Known) {
-		fmt.Fprintf(&b, "%s %s%s\n     %s\n", style.paint(yellow, "known"), f.ID, r.on(f), f.Reason)
+		fmt.Fprintf(&b, "%s %s%s\n     %s\n", style.paint(yellow, "known"), f.ID, r.on(f), printable(f.Reason))
+		if style.Verbose {
+			f.Failure.text(&b)
+		}
 	}
 	if !style.Verbose {
 		r.skips(&b, style)
@@ -43,11 +46,9 @@ func (r *Results) text(out io.Writer, style Style) error {
 	for _, f := range r.findings(Failed) {
 		fmt.Fprintf(&b, "%s %s%s\n", style.paint(red, "FAIL"), f.ID, r.on(f))
 		if f.Rule != "" {
-			fmt.Fprintf(&b, "     %s\n", f.Rule)
+			fmt.Fprintf(&b, "     %s\n", printable(f.Rule))
 		}
-		for line := range strings.Lines(f.Failure.String()) {
-			fmt.Fprintf(&b, "     %s\n", strings.TrimRight(line, "\n"))
-		}
+		f.Failure.text(&b)
 	}
 	if len(r.Runs) == 1 {
 		r.Runs[0].closing(&b)
@@ -67,6 +68,13 @@ func (r *Results) text(out io.Writer, style Style) error {
 	b.WriteString(style.paint(code, count.String()) + "\n")
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// text writes the failure below the case that it is of.
+func (f *Failure) text(b *strings.Builder) {
+	for line := range strings.Lines(printable(f.String())) {
+		fmt.Fprintf(b, "     %s\n", strings.TrimRight(line, "\n"))
+	}
 }
 
 // plural writes a number of things.
@@ -114,7 +122,7 @@ func (r *Results) skips(b *strings.Builder, style Style) {
 		}
 	}
 	for _, reason := range reasons {
-		fmt.Fprintf(b, "%s %d: %s\n", style.paint(yellow, "skip"), count[reason], reason)
+		fmt.Fprintf(b, "%s %d: %s\n", style.paint(yellow, "skip"), count[reason], printable(reason))
 	}
 }
 
@@ -128,7 +136,7 @@ func (run *Run) verbose(b *strings.Builder, style Style, named bool) {
 		case Passed:
 			fmt.Fprintf(b, "%s %s%s\n", style.paint(green, "pass"), name, c.ID)
 		case Skipped:
-			fmt.Fprintf(b, "%s %s%s: %s\n", style.paint(yellow, "skip"), name, c.ID, c.Reason)
+			fmt.Fprintf(b, "%s %s%s: %s\n", style.paint(yellow, "skip"), name, c.ID, printable(c.Reason))
 		}
 	}
 }
@@ -150,6 +158,6 @@ func (run *Run) closing(b *strings.Builder) {
 	}
 	b.WriteString("\n")
 	if run.Stopped != "" {
-		fmt.Fprintf(b, "stopped: %s\n", run.Stopped)
+		fmt.Fprintf(b, "stopped: %s\n", printable(run.Stopped))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Format names a way of writing results.
@@ -56,4 +57,15 @@ func (r *Results) Write(out io.Writer, f Format, style Style) error {
 	}
 	_, err := ParseFormat(string(f))
 	return err
+}
+
+// printable drops control characters, as of the escape sequences of a console: XML
+// cannot hold them, and a terminal would do what they say.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -86,11 +85,10 @@ func kernelsFetchCommand() *cobra.Command {
 
 // fetchKernels fetches all that can be had, and tells of each what it is.
 func fetchKernels(ctx context.Context, images []string, refresh bool) error {
-	text, name := strings.Join(images, "\n"), "the command line"
+	entries, err := matrix.ParseArgs(images, matrix.Auto)
 	if len(images) == 0 {
-		text, name = matrix.DefaultList, "the built-in list"
+		entries, err = matrix.ParseList("the built-in list", matrix.DefaultList, matrix.Auto)
 	}
-	entries, err := matrix.ParseList(name, text, matrix.Auto)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,7 +64,7 @@ never says a word is booted once more.`,
 	f.BoolVar(&o.plan, "plan", false, "print as JSON what would run, in the form of a CI matrix, and stop")
 	f.StringVarP(&o.scenarios, "scenarios", "s", "", "folder of .trace files to run instead of the suite")
 	f.StringSliceVar(&o.only, "only", nil, "only scenarios that match, as for run")
-	f.StringVar(&o.deviations, "known", "", "file of known deviations (default: the built-in list)")
+	f.StringVar(&o.deviations, "known", "", knownUsage)
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
 	f.StringVar(&o.report, "report", "", "folder to write a report into, in every format")
@@ -107,7 +106,7 @@ func (o matrixOptions) entriesOn(machine string, images []string) ([]matrix.Entr
 	case len(images) > 0 && o.list != "":
 		return nil, fmt.Errorf("both --list %s and images are given: give one", o.list)
 	case len(images) > 0:
-		return matrix.ParseList("the command line", strings.Join(images, "\n"), machine)
+		return matrix.ParseArgs(images, machine)
 	case o.list != "":
 		text, err := os.ReadFile(o.list)
 		if err != nil {
@@ -152,12 +151,7 @@ func runMatrix(ctx context.Context, o matrixOptions, images []string) error {
 	if err != nil {
 		return err
 	}
-	if o.report != "" {
-		if err := writeReport(o.report, results); err != nil {
-			return err
-		}
-	}
-	return writeResults(os.Stdout, results, o.format, o.verbose)
+	return writeAll(o.report, results, o.format, o.verbose)
 }
 
 func (o matrixOptions) suite() (matrix.Suite, error) {
@@ -165,14 +159,9 @@ func (o matrixOptions) suite() (matrix.Suite, error) {
 	if err != nil {
 		return matrix.Suite{}, err
 	}
-	known, err := loadDeviations(o.deviations, chosen, o.only)
+	known, err := loadDeviations(o.deviations, o.scenarios, chosen, o.only)
 	if err != nil {
 		return matrix.Suite{}, err
-	}
-	if o.deviations == "" && o.scenarios == "" {
-		if known, err = matrix.DefaultDeviations(); err != nil {
-			return matrix.Suite{}, err
-		}
 	}
 	return guestSuite(o.scenarios, o.only, chosen, known)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -36,13 +37,10 @@ format. It fails if the results do.`,
 			results := report.Merge(parts...)
 			if dir != "" {
 				if err := os.MkdirAll(dir, 0o755); err != nil {
-					return err
-				}
-				if err := writeReport(dir, results); err != nil {
-					return err
+					return fmt.Errorf("make report: %w", err)
 				}
 			}
-			return writeResults(os.Stdout, results, format, verbose)
+			return writeAll(dir, results, format, verbose)
 		},
 	}
 	f := c.Flags()

@@ -30,6 +30,19 @@ func prepareReport(dir string) (logs string, err error) {
 	return logs, nil
 }
 
+// writeAll writes results into a folder, if one is named, and to standard output,
+// each whatever comes of the other.
+func writeAll(dir string, r *report.Results, format string, verbose bool) error {
+	var errDir error
+	if dir != "" {
+		errDir = writeReport(dir, r)
+	}
+	if err := writeResults(os.Stdout, r, format, verbose); errDir == nil {
+		return err
+	}
+	return errDir
+}
+
 // writeReport writes results in every format. One that cannot be written does
 // not keep the others from being.
 func writeReport(dir string, r *report.Results) error {

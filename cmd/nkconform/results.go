@@ -10,6 +10,7 @@ import (
 
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/deviation"
+	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/report"
 )
 
@@ -65,17 +66,11 @@ func readResults(file string) (*report.Results, error) {
 	return r, nil
 }
 
-// loadDeviations reads a list of known deviations. Without patterns every case
-// on it must be a scenario.
-func loadDeviations(file string, chosen []conformance.Scenario, patterns []string) (deviation.List, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("known deviations: %w", err)
-	}
-	list, err := deviation.Parse(file, string(text))
+// loadDeviations reads the list of known deviations: the file's or, for the
+// suite, the built-in one. Of scenarios that were not chosen by patterns, each
+// case on it must be one.
+func loadDeviations(file, scenarios string, chosen []conformance.Scenario, patterns []string) (deviation.List, error) {
+	list, err := readDeviations(file, scenarios)
 	if err != nil {
 		return nil, fmt.Errorf("known deviations: %w", err)
 	}
@@ -90,4 +85,18 @@ func loadDeviations(file string, chosen []conformance.Scenario, patterns []strin
 		return nil, fmt.Errorf("known deviations: %s: there is no scenario %q", d.Where, d.Case)
 	}
 	return list, nil
+}
+
+func readDeviations(file, scenarios string) (deviation.List, error) {
+	switch {
+	case file != "":
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		return deviation.Parse(file, string(text))
+	case scenarios == "":
+		return matrix.DefaultDeviations()
+	}
+	return nil, nil
 }

@@ -23,6 +23,9 @@ import (
 // formatStream is how a guest reports; see report.Streaming.
 const formatStream = "stream"
 
+// knownUsage is what the flag says that names a list of known deviations.
+const knownUsage = "file of known deviations (default: the built-in list, with the suite)"
+
 // runOptions are the flags of run.
 type runOptions struct {
 	backend    string
@@ -72,7 +75,7 @@ version begins with VERSION.`,
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.StringVar(&o.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit for a virtual machine, from boot to end")
-	f.StringVar(&o.deviations, "known", "", "file of known deviations")
+	f.StringVar(&o.deviations, "known", "", knownUsage)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
 	return c
 }
@@ -120,7 +123,7 @@ func run(ctx context.Context, o runOptions, patterns []string) error {
 	if err != nil {
 		return err
 	}
-	known, err := loadDeviations(o.deviations, chosen, patterns)
+	known, err := loadDeviations(o.deviations, o.scenarios, chosen, patterns)
 	if err != nil {
 		return err
 	}

@@ -82,6 +82,19 @@ func (o vmOptions) said() io.Writer {
 	return os.Stderr
 }
 
+// check returns an error if the flags make no sense.
+func (o vmOptions) check() error {
+	if o.memory < 0 {
+		return fmt.Errorf("bad number %d for --memory: expected more than 0", o.memory)
+	}
+	for _, v := range o.env {
+		if i := strings.IndexByte(v, '='); i < 1 {
+			return fmt.Errorf("bad variable %q for --env: expected NAME=VALUE", v)
+		}
+	}
+	return positive(map[string]time.Duration{"timeout": o.timeout})
+}
+
 func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error {
 	if len(argv) > 0 && argv[0] == "--" {
 		argv = argv[1:]
@@ -89,7 +102,7 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	if len(argv) == 0 {
 		return errors.New("no command given: expected IMAGE -- CMD [ARG...]")
 	}
-	if err := positive(map[string]time.Duration{"timeout": o.timeout}); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
 	entry, err := matrix.ParseEntry(ref, o.machine)
