@@ -81,8 +81,8 @@ func (p *player) close(s *trace.Statement) (trace.Outcome, error) {
 	})
 }
 
-// queryCount is how many entries a query asks for unless told: room for one
-// more than a hook can have.
+// queryCount is how many entries a query asks for unless told, and has room for:
+// one more than a hook can have.
 const queryCount = mprog.MaxPrograms + 1
 
 func (p *player) query(s *trace.Statement) (trace.Outcome, error) {
@@ -99,14 +99,20 @@ func (p *player) query(s *trace.Statement) (trace.Outcome, error) {
 		req.Count = number(s, "count")
 	}
 	if _, null := s.Param("prog_ids"); !null {
-		req.ProgIDs = make([]uint32, req.Count)
+		req.ProgIDs = make([]uint32, queryCount)
 	}
 	if _, null := s.Param("link_ids"); !null {
-		req.LinkIDs = make([]uint32, req.Count)
+		req.LinkIDs = make([]uint32, queryCount)
+	}
+	if _, given := s.Param("prog_attach_flags"); given {
+		req.ProgAttachFlags = Unwritten(make([]uint32, queryCount))
+	}
+	if _, given := s.Param("link_attach_flags"); given {
+		req.LinkAttachFlags = Unwritten(make([]uint32, queryCount))
 	}
 	result, err := p.caller(s).ProgQuery(req)
 	o, err := p.outcome(err)
-	if err != nil || o.Errno != 0 && o.Errno != mprog.ENOSPC {
+	if err != nil || !writes(o.Errno) {
 		return o, err
 	}
 	return p.answered(req, result, o.Errno), nil
@@ -119,10 +125,21 @@ func (p *player) answered(req mprog.QueryRequest, r mprog.QueryResult, errno mpr
 		{Name: "count", Value: strconv.FormatUint(uint64(r.Count), 10)},
 		{Name: "attach_flags", Value: strconv.FormatUint(uint64(r.AttachFlags), 10)},
 	}}
+	for _, array := range []struct {
+		name  string
+		flags []uint32
+	}{{"prog_attach_flags", req.ProgAttachFlags}, {"link_attach_flags", req.LinkAttachFlags}} {
+		if array.flags != nil {
+			o.Fields = append(o.Fields, trace.Field{Name: array.name, Value: Written(array.flags)})
+		}
+	}
 	if req.ProgIDs == nil {
 		return o
 	}
 	n := min(r.Count, req.Count)
+	if errno == mprog.EFAULT {
+		n = uint32(len(written(req.ProgIDs, 0)))
+	}
 	links := req.LinkIDs
 	if links != nil {
 		links = links[:n]

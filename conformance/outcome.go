@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
 
@@ -26,7 +25,7 @@ func shown(o trace.Outcome) string { return concise(o).String() }
 
 // concise leaves out of an outcome what goes without saying.
 func concise(o trace.Outcome) trace.Outcome {
-	if o.Errno != 0 && o.Errno != mprog.ENOSPC {
+	if !writes(o.Errno) {
 		return trace.Outcome{Errno: o.Errno}
 	}
 	short := trace.Outcome{Errno: o.Errno, Listed: o.Listed, List: trace.CompressList(o.List)}

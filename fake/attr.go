@@ -64,27 +64,27 @@ func reshape[R any](p *Process, cmd attr.Command, r *R, encode func(*attr.Buffer
 // Addresses for the arrays of a query and for paths. No part of one is zero, so
 // that an address handed over in part is no null pointer.
 const (
-	pathAddress    = 0x7f21_2223_2425_2628
-	progIDsAddress = 0x7f01_0203_0405_0608
-	linkIDsAddress = 0x7f11_1213_1415_1618
+	pathAddress            = 0x7f21_2223_2425_2628
+	progIDsAddress         = 0x7f01_0203_0405_0608
+	progAttachFlagsAddress = 0x7f31_3233_3435_3638
+	linkIDsAddress         = 0x7f11_1213_1415_1618
+	linkAttachFlagsAddress = 0x7f41_4243_4445_4648
 )
 
 // unwritable is an array that is there and has no room: writing to it is EFAULT.
 var unwritable = []uint32{}
 
 // reshapeQuery is reshape for BPF_PROG_QUERY. The arrays are found again by
-// their addresses; an address that is not whole, or is that of an array which an
-// [mprog.QueryRequest] does not have, points nowhere. Between the two checks of
-// bytes the kernel looks at capabilities, so that what the second says is a
-// result of its own.
+// their addresses; an address that is not whole points nowhere. Between the two
+// checks of bytes the kernel looks at capabilities, so that what the second says
+// is a result of its own.
 func (k *Kernel) reshapeQuery(r *mprog.QueryRequest) (tail, err error) {
 	b := new(attr.Buffer)
-	var sent attr.Arrays
-	if r.ProgIDs != nil {
-		sent.ProgIDs = progIDsAddress
-	}
-	if r.LinkIDs != nil {
-		sent.LinkIDs = linkIDsAddress
+	sent := attr.Arrays{
+		ProgIDs:         addressOf(r.ProgIDs, progIDsAddress),
+		ProgAttachFlags: addressOf(r.ProgAttachFlags, progAttachFlagsAddress),
+		LinkIDs:         addressOf(r.LinkIDs, linkIDsAddress),
+		LinkAttachFlags: addressOf(r.LinkAttachFlags, linkAttachFlagsAddress),
 	}
 	size := attr.EncodeQuery(b, *r, sent)
 	if err := k.readSize(b, size); err != nil {
@@ -92,12 +92,19 @@ func (k *Kernel) reshapeQuery(r *mprog.QueryRequest) (tail, err error) {
 	}
 	seen, got := attr.DecodeQuery(b[:size])
 	seen.ProgIDs = arrayAt(got.ProgIDs, progIDsAddress, r.ProgIDs)
+	seen.ProgAttachFlags = arrayAt(got.ProgAttachFlags, progAttachFlagsAddress, r.ProgAttachFlags)
 	seen.LinkIDs = arrayAt(got.LinkIDs, linkIDsAddress, r.LinkIDs)
-	if got.ProgAttachFlags|got.LinkAttachFlags != 0 {
-		seen.LinkIDs = unwritable
-	}
+	seen.LinkAttachFlags = arrayAt(got.LinkAttachFlags, linkAttachFlagsAddress, r.LinkAttachFlags)
 	*r = seen
 	return k.readTail(attr.ProgQuery, b, size), nil
+}
+
+// addressOf returns where an array is said to be.
+func addressOf(array []uint32, address uint64) uint64 {
+	if array == nil {
+		return 0
+	}
+	return address
 }
 
 // arrayAt returns the array that an address points to.

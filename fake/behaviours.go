@@ -31,6 +31,7 @@ var behaviours = []Behaviour{
 	{"detach/position", "Without a program, BEFORE and AFTER say what is detached: the neighbour of the relative object, the first, the last. No flag is the last.", "bpf_mprog_detach", "detach/position"},
 	{"detach/border", "In front of the first is the first, behind the last is the last: even if that is the relative object itself.", "bpf_mprog_fetch", "detach/border"},
 	{"query/count", "A query always tells the revision and how many programs there are; ids only where there is room for them.", "bpf_mprog_query", "query/buffer"},
+	{"query/attach-flags", "The arrays of attach flags may be left out, as link_ids; each entry that is written has a 0 there. Entries are written one after the other, as far as the memory of all arrays goes.", "bpf_mprog_query", "query/attach-flags"},
 	{"link/create", "A link attaches its program like an attach does; a failed creation uses up an id.", "netkit_link_attach, tcx_link_attach", "link/create"},
 	{"link/update", "A link's program is replaced in place. By itself it is left alone: success, and no new revision.", "netkit_link_update, tcx_link_update", "link/update"},
 	{"link/detach", "A detached link stays, defunct, with its id and program and without a device; detaching it again succeeds.", "netkit_link_detach, tcx_link_detach", "link/detach"},

@@ -101,6 +101,7 @@ func TestAllocations(t *testing.T) {
 	full.AttachType = mprog.NetkitPeer
 	fill(t, k, full, mprog.MaxPrograms)
 	q := wholeQuery(full)
+	q.ProgAttachFlags, q.LinkAttachFlags = make([]uint32, mprog.MaxPrograms), make([]uint32, mprog.MaxPrograms)
 	n := testing.AllocsPerRun(100, func() {
 		attachDetach(t, k, at)
 		query(t, k, q)

@@ -20,10 +20,18 @@ func (c capabilities) without(list []mprog.Capability) capabilities {
 // everything may that, too (bpf_net_capable).
 func (p *Process) netAdmin() bool { return p.either(mprog.CapNetAdmin) }
 
-// mayQuery reports whether the process may query a hook, for which older releases
-// want CAP_NET_ADMIN itself.
-func (p *Process) mayQuery() bool {
-	return p.caps.has(mprog.CapNetAdmin) || p.kernel.release.adminReads && p.caps.has(mprog.CapSysAdmin)
+// mayQuery checks the capability that a query takes, which is CAP_NET_ADMIN itself
+// on older releases.
+func (p *Process) mayQuery() error {
+	switch {
+	case p.caps.has(mprog.CapNetAdmin):
+		return nil
+	case !p.kernel.release.adminReads:
+		return refuse(needNetAdmin, "the caller lacks CAP_NET_ADMIN")
+	case !p.caps.has(mprog.CapSysAdmin):
+		return refuse(needNetAdmin, "the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
+	}
+	return nil
 }
 
 // either is bpf_token_capable without a token: CAP_SYS_ADMIN stands for the

@@ -163,6 +163,14 @@ func (r *recorder) queried(o *trace.Outcome, q mprog.QueryRequest, a mprog.Query
 	if q.ProgIDs == nil {
 		return
 	}
+	for _, array := range []struct {
+		name  string
+		flags []uint32
+	}{{"prog_attach_flags", q.ProgAttachFlags}, {"link_attach_flags", q.LinkAttachFlags}} {
+		if array.flags != nil && q.Shape == (mprog.Shape{}) { // else it may be cut off
+			o.Fields = append(o.Fields, trace.Field{Name: array.name, Value: trace.FormatNumbers(array.flags[:n])})
+		}
+	}
 	links := q.LinkIDs
 	if links != nil {
 		links = links[:n]

@@ -224,23 +224,53 @@ func (h *hook) query(p *Process, q *mprog.QueryRequest) (mprog.QueryResult, erro
 	if q.Count == 0 || q.ProgIDs == nil || res.Count == 0 {
 		return res, nil
 	}
-	n := int(min(q.Count, res.Count))
-	if len(q.ProgIDs) < n || q.LinkIDs != nil && len(q.LinkIDs) < n {
-		return res, refuse(queryAddress, "%d entries to write, room for %d prog_ids and %d link_ids",
-			n, len(q.ProgIDs), len(q.LinkIDs))
-	}
-	entries, progIDs := h.entries[:n], q.ProgIDs[:n]
-	for i := range progIDs {
-		progIDs[i] = entries[i].prog.id
-	}
-	if q.LinkIDs != nil {
-		linkIDs := q.LinkIDs[:n]
-		for i := range linkIDs {
-			linkIDs[i] = entries[i].link.idOr0()
-		}
+	if err := h.copyOut(q, int(min(q.Count, res.Count))); err != nil {
+		return res, err
 	}
 	if q.Count < res.Count {
 		return res, refuse(queryNoSpace, "room for %d of %d programs", q.Count, res.Count)
 	}
 	return res, nil
 }
+
+// copyOut writes the first n entries to the arrays that there are: entry after
+// entry, each to all arrays, as far as their memory goes. Attach flags are 0.
+func (h *hook) copyOut(q *mprog.QueryRequest, n int) error {
+	entries := h.entries[:n]
+	if hasRoom(q.ProgIDs, n) && hasRoom(q.ProgAttachFlags, n) && hasRoom(q.LinkIDs, n) && hasRoom(q.LinkAttachFlags, n) {
+		clear(q.ProgAttachFlags[:min(n, len(q.ProgAttachFlags))])
+		clear(q.LinkAttachFlags[:min(n, len(q.LinkAttachFlags))])
+		progIDs := q.ProgIDs[:n]
+		for i := range progIDs {
+			progIDs[i] = entries[i].prog.id
+		}
+		if q.LinkIDs != nil {
+			linkIDs := q.LinkIDs[:n]
+			for i := range linkIDs {
+				linkIDs[i] = entries[i].link.idOr0()
+			}
+		}
+		return nil
+	}
+	for i, e := range entries {
+		for _, array := range [...]struct {
+			name  string
+			to    []uint32
+			value uint32
+		}{
+			{"prog_ids", q.ProgIDs, e.prog.id}, {"prog_attach_flags", q.ProgAttachFlags, 0},
+			{"link_ids", q.LinkIDs, e.link.idOr0()}, {"link_attach_flags", q.LinkAttachFlags, 0},
+		} {
+			if !hasRoom(array.to, i+1) {
+				return refuse(queryAddress, "%d entries to write, room for %d in %s", n, i, array.name)
+			}
+			if array.to != nil {
+				array.to[i] = array.value
+			}
+		}
+	}
+	return nil
+}
+
+// hasRoom reports whether n entries of an array can be written, if it is there.
+func hasRoom(array []uint32, n int) bool { return array == nil || len(array) >= n }

@@ -125,7 +125,8 @@ func (p *Process) progDetach(r mprog.DetachRequest) (err error) {
 //   - EPERM without CAP_NET_ADMIN and CAP_SYS_ADMIN, checked behind E2BIG;
 //   - EINVAL for a flag, ENODEV, ENXIO and EACCES for the device as ProgAttach;
 //   - ENOSPC, and a valid result, when count is too small;
-//   - EFAULT when an array is shorter than what is to be written.
+//   - EFAULT, and a valid result, when an array is shorter than what is to be
+//     written: up to there it is.
 func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 	return do(p, mprog.OpProgQuery, r, (*Process).progQuery)
 }
@@ -147,8 +148,8 @@ func (p *Process) progQuery(r mprog.QueryRequest) (res mprog.QueryResult, err er
 // queryHook is progQuery of what the kernel sees of a request; tail is what it
 // says of the bytes behind.
 func (p *Process) queryHook(r mprog.QueryRequest, tail error) (res mprog.QueryResult, err error) {
-	if !p.mayQuery() {
-		return res, refuse(needNetAdmin, "the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
+	if err := p.mayQuery(); err != nil {
+		return res, err
 	}
 	p.passed(needNetAdmin, 0, 0)
 	if tail != nil {

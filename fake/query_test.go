@@ -2,6 +2,7 @@ package fake
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,4 +109,90 @@ func TestQueryRefused(t *testing.T) {
 	s.k.caps = capSysAdmin // enough for everything
 	_, err = s.k.ProgQuery(mprog.QueryRequest{TargetIfindex: s.hook.Ifindex, AttachType: mprog.NetkitPrimary})
 	check(t, err, 0, "")
+}
+
+// Attach flags are 0 for each entry that is written; the rest of an array stays as
+// it is.
+func TestQueryAttachFlags(t *testing.T) {
+	const unwritten = 77
+	for _, c := range []struct {
+		name    string
+		list    string
+		count   uint32
+		noProgs bool
+		written int
+		errno   mprog.Errno
+		rule    mprog.Rule
+	}{
+		{name: "empty", count: 3},
+		{name: "room to spare", list: "a b@l", count: 3, written: 2},
+		{name: "exact", list: "a@l b c@m", count: 3, written: 3},
+		{name: "too short", list: "a@l b c@m", count: 2, written: 2, errno: mprog.ENOSPC, rule: "query/no-space"},
+		{name: "count 0", list: "a b@l"},
+		{name: "no prog_ids", list: "a b@l", count: 3, noProgs: true},
+	} {
+		for _, given := range []struct{ progs, links bool }{{true, true}, {true, false}, {false, true}} {
+			s := newStage(t, mprog.TCXIngress)
+			s.put(c.list)
+			r := mprog.QueryRequest{TargetIfindex: s.hook.Ifindex, AttachType: s.hook.Type, Count: c.count}
+			if !c.noProgs {
+				r.ProgIDs = make([]uint32, 3)
+			}
+			if given.progs {
+				r.ProgAttachFlags = []uint32{unwritten, unwritten, unwritten}
+			}
+			if given.links {
+				r.LinkAttachFlags = []uint32{unwritten, unwritten, unwritten}
+			}
+			_, err := s.k.ProgQuery(r)
+			check(t, err, c.errno, c.rule)
+			for _, flags := range [][]uint32{r.ProgAttachFlags, r.LinkAttachFlags} {
+				for i, f := range flags {
+					if want := map[bool]uint32{true: 0, false: unwritten}[i < c.written]; f != want {
+						t.Errorf("%s, %+v: %d", c.name, given, flags)
+						break
+					}
+				}
+			}
+		}
+	}
+}
+
+// Each array that ends too early ends the writing where a kernel is when it gets
+// there, as query/address/partly-written shows it.
+func TestQueryPartlyWritten(t *testing.T) {
+	for _, c := range []struct {
+		short int // which array has room for one entry
+		want  [4][]uint32
+	}{
+		{0, [4][]uint32{{1}, {0, 7}, {1, 7}, {0, 7}}},
+		{1, [4][]uint32{{1, 2}, {0}, {1, 7}, {0, 7}}},
+		{2, [4][]uint32{{1, 2}, {0, 0}, {1}, {0, 7}}},
+		{3, [4][]uint32{{1, 2}, {0, 0}, {1, 0}, {0}}},
+	} {
+		k := New()
+		a, _ := k.LoadProg(mprog.ProgSpec{Name: "a"})
+		b, _ := k.LoadProg(mprog.ProgSpec{Name: "b"})
+		_, err := k.LinkCreate(mprog.LinkCreateRequest{ProgFD: a, TargetIfindex: 1, AttachType: mprog.TCXEgress})
+		check(t, err, 0, "")
+		check(t, k.ProgAttach(mprog.AttachRequest{AttachFD: b, TargetIfindex: 1, AttachType: mprog.TCXEgress}), 0, "")
+		var arrays [4][]uint32
+		for i := range arrays {
+			arrays[i] = []uint32{7, 7}
+		}
+		arrays[c.short] = arrays[c.short][:1]
+		res, err := k.ProgQuery(mprog.QueryRequest{
+			TargetIfindex: 1, AttachType: mprog.TCXEgress, Count: 2, ProgIDs: arrays[0],
+			ProgAttachFlags: arrays[1], LinkIDs: arrays[2], LinkAttachFlags: arrays[3],
+		})
+		check(t, err, mprog.EFAULT, "query/address")
+		if (res != mprog.QueryResult{Revision: 3, Count: 2}) {
+			t.Errorf("array %d: %+v", c.short, res)
+		}
+		for i := range arrays {
+			if !slices.Equal(arrays[i], c.want[i]) {
+				t.Errorf("array %d is short, array %d: %d, want %d", c.short, i, arrays[i], c.want[i])
+			}
+		}
+	}
 }

@@ -150,9 +150,17 @@ func (r *recorder) sayQuery(s *trace.Statement, q mprog.QueryRequest) bool {
 	}{{"prog_ids", q.ProgIDs}, {"link_ids", q.LinkIDs}} {
 		if array.ids == nil {
 			param(s, array.key, "null")
-		} else if uint64(len(array.ids)) < uint64(q.Count) {
-			long = false
 		}
+		long = long && hasRoom(array.ids, int(q.Count))
+	}
+	for _, array := range []struct {
+		key   string
+		flags []uint32
+	}{{"prog_attach_flags", q.ProgAttachFlags}, {"link_attach_flags", q.LinkAttachFlags}} {
+		if array.flags != nil {
+			param(s, array.key, "array")
+		}
+		long = long && hasRoom(array.flags, int(q.Count))
 	}
 	shape(s, q.Shape)
 	return long && q.Count < 1<<16

@@ -158,6 +158,7 @@ var shown = map[mprog.Rule]string{
 	"detach/position":         `^detach \S+ flags=(before|after).*= revision`,
 	"detach/border":           `^detach \S+ flags=(before|after).*= revision`,
 	"query/count":             `^query .*count=\d+ .*revision \d+ count`,
+	"query/attach-flags":      `^query .*prog_attach_flags=array .*prog_attach_flags 0`,
 	"link/create":             `^link .*= revision .*@`,
 	"link/update":             `^link-update .*= revision .*@`,
 	"link/detach":             `^link-detach .*= revision`,

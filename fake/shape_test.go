@@ -75,8 +75,8 @@ var shapeCommands = []struct {
 		if err == nil && (res != mprog.QueryResult{Count: 1, Revision: 2}) {
 			s.t.Errorf("%+v", res)
 		}
-		whole := err == nil && (shape.Size == 0 || shape.Size >= 48)
-		if got := progs[0] == s.ids["x"] && links[0] == s.ids["l"]; got != whole {
+		whole := shape.Size == 0 || shape.Size >= 48
+		if got := progs[0] == s.ids["x"] && links[0] == s.ids["l"]; err == nil && got != whole {
 			s.t.Errorf("programs %d, links %d", progs, links)
 		}
 		return err

@@ -26,23 +26,27 @@ func (p *Process) ProgDetach(r mprog.DetachRequest) error {
 
 // ProgQuery is BPF_PROG_QUERY. A count for which a slice that is not nil has no
 // room is refused with EFAULT in front of the kernel, which would write past the
-// slice's end. The result is filled in on success and with ENOSPC.
+// slice's end. The result is filled in on success, and when the kernel has failed
+// with ENOSPC or EFAULT.
 func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.progIDs, p.linkIDs = r.ProgIDs, r.LinkIDs // to the heap, where they stay put
-	defer func() { p.progIDs, p.linkIDs = nil, nil }()
-	arrays := attr.Arrays{ProgIDs: address(p.progIDs), LinkIDs: address(p.linkIDs)}
+	p.query = r // to the heap, where the arrays stay put
+	defer func() { p.query = mprog.QueryRequest{} }()
+	arrays := attr.Arrays{
+		ProgIDs: address(p.query.ProgIDs), ProgAttachFlags: address(p.query.ProgAttachFlags),
+		LinkIDs: address(p.query.LinkIDs), LinkAttachFlags: address(p.query.LinkAttachFlags),
+	}
 	size := attr.EncodeQuery(&p.attr, r, arrays)
 	count := r.Count
 	if r.Shape != (mprog.Shape{}) {
 		count = p.disarm(size, arrays)
 	}
-	if err := checkCount(count, r.ProgIDs, r.LinkIDs); err != nil {
+	if err := checkCount(count, r.ProgIDs, r.ProgAttachFlags, r.LinkIDs, r.LinkAttachFlags); err != nil {
 		return mprog.QueryResult{}, err
 	}
 	err := p.call(mprog.OpProgQuery, attr.ProgQuery, size)
-	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC {
+	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC && errno != mprog.EFAULT {
 		return mprog.QueryResult{}, err
 	}
 	return attr.DecodeQueryResult(p.attr[:]), err
@@ -59,9 +63,9 @@ func (p *Process) disarm(size uint32, want attr.Arrays) (count uint32) {
 	fields := attr.ProgQuery.Fields()
 	for name, damaged := range map[string]bool{
 		"query.prog_ids":          have.ProgIDs != want.ProgIDs,
-		"query.prog_attach_flags": have.ProgAttachFlags != 0,
+		"query.prog_attach_flags": have.ProgAttachFlags != want.ProgAttachFlags,
 		"query.link_ids":          have.LinkIDs != want.LinkIDs,
-		"query.link_attach_flags": have.LinkAttachFlags != 0,
+		"query.link_attach_flags": have.LinkAttachFlags != want.LinkAttachFlags,
 	} {
 		if !damaged {
 			continue
@@ -76,11 +80,11 @@ func (p *Process) disarm(size uint32, want attr.Arrays) (count uint32) {
 }
 
 func checkCount(count uint32, slices ...[]uint32) error {
-	for _, ids := range slices {
-		if ids != nil && int(min(count, mprog.MaxPrograms)) > len(ids) {
+	for _, array := range slices {
+		if array != nil && int(min(count, mprog.MaxPrograms)) > len(array) {
 			return &mprog.Error{
 				Op: mprog.OpProgQuery, Errno: mprog.EFAULT,
-				Detail: fmt.Sprintf("count %d is more than the %d ids that the slice has room for", count, len(ids)),
+				Detail: fmt.Sprintf("count %d is more than the %d entries that the slice has room for", count, len(array)),
 			}
 		}
 	}
@@ -88,8 +92,8 @@ func checkCount(count uint32, slices ...[]uint32) error {
 }
 
 // address is 0 for nil only: an empty slice has an address too.
-func address(ids []uint32) uint64 {
-	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(ids))))
+func address(array []uint32) uint64 {
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(array))))
 }
 
 // LinkCreate is BPF_LINK_CREATE.

@@ -250,12 +250,47 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// The kernel writes 0 as the attach flags of each entry, and up to an address that
+// it cannot write to.
+func TestQueryAttachFlags(t *testing.T) {
+	s := newStage(t)
+	a, b := s.prog("a"), s.prog("b")
+	require.NoError(t, s.attach(a, 0, 0, 0))
+	require.NoError(t, s.attach(b, 0, 0, 0))
+	for _, test := range []struct {
+		name                 string
+		junk                 uint32
+		errno                mprog.Errno
+		wantProgs, wantLinks []uint32
+	}{
+		{"both", 0, 0, []uint32{0, 0, 7}, []uint32{0, 0, 7}},
+		{"wrong prog_attach_flags", 39, mprog.EFAULT, []uint32{7, 7, 7}, []uint32{7, 7, 7}},
+		{"wrong link_ids", 47, mprog.EFAULT, []uint32{0, 7, 7}, []uint32{7, 7, 7}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			progs, links := []uint32{7, 7, 7}, []uint32{7, 7, 7}
+			got, err := s.ProgQuery(mprog.QueryRequest{
+				Shape: mprog.Shape{Junk: test.junk}, TargetIfindex: loopback, AttachType: mprog.TCXIngress,
+				Count: 3, ProgIDs: make([]uint32, 3), ProgAttachFlags: progs, LinkAttachFlags: links,
+			})
+			errno, ok := mprog.ErrnoOf(err)
+			assert.True(t, ok)
+			assert.Equal(t, test.errno, errno)
+			assert.Equal(t, mprog.QueryResult{Count: 2, Revision: 3}, got)
+			assert.Equal(t, test.wantProgs, progs)
+			assert.Equal(t, test.wantLinks, links)
+		})
+	}
+}
+
 // A count that would let the kernel write behind a slice stays away from it.
 func TestQueryCountTooLarge(t *testing.T) {
 	s := newStage(t)
 	for _, r := range []mprog.QueryRequest{
 		{Count: 3, ProgIDs: make([]uint32, 2)},
 		{Count: 1, LinkIDs: []uint32{}},
+		{Count: 2, ProgAttachFlags: make([]uint32, 1)},
+		{Count: 64, LinkAttachFlags: make([]uint32, 62)},
 	} {
 		got, err := s.ProgQuery(r)
 		assert.ErrorIs(t, err, mprog.EFAULT)

@@ -119,10 +119,12 @@ func TestQueryDamagedAddresses(t *testing.T) {
 		{"prog_ids cut", mprog.Shape{Size: 20}, 0}, // and no count
 		{"count", mprog.Shape{Junk: 24}, mprog.EFAULT},
 		{"prog_attach_flags", mprog.Shape{Junk: 34}, mprog.EFAULT},
+		{"prog_attach_flags cut", mprog.Shape{Size: 36}, mprog.EFAULT},
 		{"link_ids", mprog.Shape{Junk: 40}, mprog.EFAULT},
 		{"link_ids cut", mprog.Shape{Size: 44}, mprog.EFAULT},
 		{"link_ids cut off", mprog.Shape{Size: 40}, 0},
 		{"link_attach_flags", mprog.Shape{Junk: 51}, mprog.EFAULT},
+		{"link_attach_flags cut", mprog.Shape{Size: 52}, mprog.EFAULT},
 		{"revision", mprog.Shape{Junk: 56}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,6 +132,7 @@ func TestQueryDamagedAddresses(t *testing.T) {
 			_, err := s.ProgQuery(mprog.QueryRequest{
 				Shape: test.shape, TargetIfindex: loopback, AttachType: mprog.TCXIngress,
 				Count: 1, ProgIDs: memory[0:1:1], LinkIDs: memory[32:33:33],
+				ProgAttachFlags: memory[16:17:17], LinkAttachFlags: memory[48:49:49],
 			})
 			errno, _ := mprog.ErrnoOf(err)
 			assert.Equal(t, test.want, errno)

@@ -25,8 +25,7 @@ type Process struct {
 	cmd      attr.Command
 	attr     attr.Buffer
 	size     uint32
-	progIDs  []uint32
-	linkIDs  []uint32
+	query    mprog.QueryRequest // for its arrays
 	info     [infoSize]byte
 	path     []byte
 	fd       uint32

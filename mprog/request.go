@@ -38,12 +38,17 @@ type QueryRequest struct {
 	QueryFlags    uint32     // query.query_flags
 	AttachFlags   uint32     // query.attach_flags
 	Count         uint32     // query.count: how many entries the slices can take
-	ProgIDs       []uint32   // query.prog_ids; nil: null pointer; else at least Count long
-	LinkIDs       []uint32   // query.link_ids; nil: null pointer; else at least Count long
+
+	// Nil is a null pointer; else the slice is at least Count long.
+	ProgIDs         []uint32 // query.prog_ids; without it no slice is written
+	ProgAttachFlags []uint32 // query.prog_attach_flags
+	LinkIDs         []uint32 // query.link_ids
+	LinkAttachFlags []uint32 // query.link_attach_flags
 }
 
-// QueryResult is what BPF_PROG_QUERY writes back besides the ids. It is valid
-// when the call succeeds and when it fails with ENOSPC.
+// QueryResult is what BPF_PROG_QUERY writes back besides the arrays. It is
+// written first: it is valid when the call succeeds, when it fails with ENOSPC,
+// and, if not zero, when it fails with EFAULT.
 type QueryResult struct {
 	AttachFlags uint32 // query.attach_flags, always 0 for mprog
 	Count       uint32 // query.count: how many programs are attached

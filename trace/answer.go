@@ -103,10 +103,7 @@ func (p *parser) outcome(s *Statement, v verb, refused bool) (o Outcome, err err
 
 // isValue reports whether a word can be the value of an answer's field.
 func isValue(s string) bool {
-	if _, err := ParseNumber(s); err == nil {
-		return true
-	}
-	return IsName(s) || isDecimal(s)
+	return IsName(s) || isDecimal(s) || isNumbers(s)
 }
 
 // isDecimal reports whether s is a number of up to 64 bits, as revisions are.

@@ -228,9 +228,9 @@ func (p *parser) value(k kind, w word) (declares []string, err error) {
 		}
 	case progType:
 		_, err = ParseProgType(w.text)
-	case null:
-		if w.text != "null" {
-			err = fmt.Errorf("expected null, found %q", w.text)
+	case null, array:
+		if w.text != k.String() {
+			err = fmt.Errorf("expected %s, found %q", k, w.text)
 		}
 	}
 	if err != nil {

@@ -21,6 +21,7 @@ detach nk0:primary                     = revision 1 []
 attach nk0:primary b expected_revision=1 ! ESTALE  # the true one is 3
 link l nk0:primary b flags=before+0x80000000 = revision 4 [b@l]
 query nk0:primary count=1 prog_ids=null ! ENOSPC revision 4 count 2 [b@l]
+query nk0:primary prog_attach_flags=array link_attach_flags=array = prog_attach_flags 0*2,8 link_attach_flags none
 attach nk0:99 a                        ! EINVAL | ! EOPNOTSUPP
 attach 99999:primary -1                ! ENODEV | = ok
 attach nk0:primary p1..p62             = revision 66 [b@l p1..p62]
@@ -80,6 +81,10 @@ func TestParseErrors(t *testing.T) {
 		{"attach nk0:primary a ? ok", `t:4:24: attach: expected the end of the line, found "ok"`},
 		{"query nk0:primary count=99999999999", `t:4:25: expected a number of 32 bits, found "99999999999"`},
 		{"query nk0:primary prog_ids=0", `t:4:28: expected null, found "0"`},
+		{"query nk0:primary prog_attach_flags=null", `t:4:37: expected array, found "null"`},
+		{"query nk0:primary = prog_attach_flags 0,", `t:4:39: query: expected the value of prog_attach_flags, found "0,"`},
+		{"query nk0:primary = prog_attach_flags 0*", `t:4:39: query: expected the value of prog_attach_flags, found "0*"`},
+		{"query nk0:primary = prog_attach_flags 0*x", `t:4:39: query: expected the value of prog_attach_flags, found "0*x"`},
 		{"need netkitt", `t:4:6: unknown feature "netkitt": expected one of`},
 		{"need !netkitt", `t:4:6: unknown feature "!netkitt": expected one of`},
 		{"need netkit = ok", `t:4:13: need: takes no answer, found "="`},
@@ -175,4 +180,18 @@ func FuzzParsePrint(f *testing.F) {
 		require.Equal(t, first, second)
 		require.Equal(t, printed, second.String())
 	})
+}
+
+func TestFormatNumbers(t *testing.T) {
+	for _, tc := range []struct {
+		list []uint32
+		want string
+	}{
+		{nil, "none"}, {[]uint32{}, "none"}, {[]uint32{8}, "8"}, {[]uint32{0, 0, 0}, "0*3"},
+		{[]uint32{1, 2, 2, 1}, "1,2*2,1"}, {[]uint32{0xffffffff, 0}, "4294967295,0"},
+	} {
+		got := FormatNumbers(tc.list)
+		require.Equal(t, tc.want, got)
+		require.True(t, isValue(got), got)
+	}
 }

@@ -155,3 +155,36 @@ func FormatProgType(t mprog.ProgType) string {
 	}
 	return strconv.FormatUint(uint64(t), 10)
 }
+
+// FormatNumbers writes the numbers of an array, joined by commas: 0*3,8 is three
+// times 0 and once 8. An empty one is none.
+func FormatNumbers(list []uint32) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	var words []string
+	for i := 0; i < len(list); {
+		n := 1
+		for i+n < len(list) && list[i+n] == list[i] {
+			n++
+		}
+		word := strconv.FormatUint(uint64(list[i]), 10)
+		if n > 1 {
+			word += "*" + strconv.Itoa(n)
+		}
+		words = append(words, word)
+		i += n
+	}
+	return strings.Join(words, ",")
+}
+
+// isNumbers reports whether s could be what FormatNumbers writes.
+func isNumbers(s string) bool {
+	for word := range strings.SplitSeq(s, ",") {
+		value, times, repeated := strings.Cut(word, "*")
+		if _, err := ParseNumber(value); err != nil || repeated && !isDecimal(times) {
+			return false
+		}
+	}
+	return true
+}

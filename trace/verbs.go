@@ -28,6 +28,7 @@ const (
 	s32                          // a number
 	progType                     // sched_cls, xdp, socket_filter or a number
 	null                         // the word null
+	array                        // the word array
 )
 
 // verb is the form of a statement.
@@ -81,9 +82,9 @@ var verbs = map[string]verb{
 	"detach": {call: true, operands: []kind{hook, fds}, optional: 1, answer: true, fields: state, list: true,
 		params: merge(shape, relative, map[string]kind{"replace_bpf_fd": fd})},
 	"query": {call: true, operands: []kind{hook}, answer: true,
-		fields: []string{"revision", "count", "attach_flags"}, list: true,
-		params: merge(shape, map[string]kind{"count": u32, "query_flags": u32,
-			"attach_flags": u32, "prog_ids": null, "link_ids": null})},
+		fields: []string{"revision", "count", "attach_flags", "prog_attach_flags", "link_attach_flags"}, list: true,
+		params: merge(shape, map[string]kind{"count": u32, "query_flags": u32, "attach_flags": u32, "prog_ids": null,
+			"link_ids": null, "prog_attach_flags": array, "link_attach_flags": array})},
 	"link": {call: true, operands: []kind{newLink, hook, fd}, answer: true, fields: state, list: true,
 		params: merge(shape, relative)},
 	"link-update": {call: true, operands: []kind{fd, fd}, answer: true, fields: state, list: true,

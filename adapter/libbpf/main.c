@@ -175,15 +175,20 @@ static void print_ids(const char *key, const __u32 *ids, __u32 n)
 static void prog_query(void)
 {
 	__u32 progs[64] = {}, links[64] = {}, room = field("count");
+	__u32 prog_flags[64], link_flags[64];
 	LIBBPF_OPTS(bpf_prog_query_opts, opts,
 		.query_flags = field("query_flags"),
-		.count = room, .prog_ids = progs, .link_ids = links);
+		.count = room, .prog_ids = progs, .link_ids = links,
+		.prog_attach_flags = field("prog_attach_flags") ? prog_flags : NULL,
+		.link_attach_flags = field("link_attach_flags") ? link_flags : NULL);
 	int err;
 
 	if (room > 64) {
 		reply("unsupported more than 64 entries");
 		return;
 	}
+	memset(prog_flags, 0xff, sizeof(prog_flags));
+	memset(link_flags, 0xff, sizeof(link_flags));
 	err = bpf_prog_query_opts(field("target_ifindex"), field("attach_type"), &opts);
 	if (err && err != -ENOSPC) {
 		refused(err);
@@ -195,6 +200,10 @@ static void prog_query(void)
 		room = opts.count;
 	print_ids("prog_ids", progs, room);
 	print_ids("link_ids", links, room);
+	if (opts.prog_attach_flags)
+		print_ids("prog_attach_flags", prog_flags, room);
+	if (opts.link_attach_flags)
+		print_ids("link_attach_flags", link_flags, room);
 	reply("");
 }
 

@@ -181,6 +181,11 @@ func (e *environment) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error)
 	line := hookRequest("prog-query", r.TargetIfindex, r.AttachType)
 	line.add("query_flags", uint64(r.QueryFlags))
 	line.add("count", uint64(r.Count))
+	for _, array := range attachFlags(r) {
+		if array.want != nil {
+			line.add(array.key, 1)
+		}
+	}
 	answer, err := e.call(op, line)
 	if errors.Is(err, mprog.ErrUnsupported) {
 		return want, wantErr
@@ -209,18 +214,26 @@ func decodeQuery(answer reply, r mprog.QueryRequest, attached uint32) (mprog.Que
 		return got, err
 	}
 	n := int(min(attached, r.Count))
-	for _, list := range []struct {
-		key  string
-		want []uint32
-	}{{"prog_ids", r.ProgIDs[:n]}, {"link_ids", r.LinkIDs[:n]}} {
+	for _, list := range append(attachFlags(r), array{"prog_ids", r.ProgIDs}, array{"link_ids", r.LinkIDs}) {
 		ids := make([]uint32, r.Count)
 		m, err := answer.ids(list.key, ids)
 		if err != nil {
 			return got, err
 		}
-		if !slices.Equal(ids[:m], list.want) {
-			return got, fmt.Errorf("the testee says %s %v, and the kernel %v", list.key, ids[:m], list.want)
+		if list.want != nil && !slices.Equal(ids[:m], list.want[:n]) {
+			return got, fmt.Errorf("the testee says %s %v, and the kernel %v", list.key, ids[:m], list.want[:n])
 		}
 	}
 	return got, nil
+}
+
+// array is one that a query may fill, and what the kernel has filled in.
+type array struct {
+	key  string
+	want []uint32
+}
+
+// attachFlags are the arrays that a testee is told of, as they may be left out.
+func attachFlags(r mprog.QueryRequest) []array {
+	return []array{{"prog_attach_flags", r.ProgAttachFlags}, {"link_attach_flags", r.LinkAttachFlags}}
 }

@@ -24,7 +24,9 @@
 //     fields that are fds; 0 is no object;
 //   - relative_prog_id and relative_link_id stand for relative_fd, while
 //     relative_id is that field itself, any number, and comes with BPF_F_ID (32)
-//     in flags.
+//     in flags;
+//   - prog_attach_flags and link_attach_flags are 1 where the library is to be given
+//     an array to fill, which is in the reply then, as prog_ids and link_ids are.
 //
 // A reply is one of
 //
@@ -33,6 +35,7 @@
 //	ok revision=3 count=2 prog_ids=7,8 link_ids=0,2
 //	errno 116
 //	errno 28 revision=3 count=2 prog_ids=7 link_ids=0
+//	ok revision=3 count=2 prog_ids=7,8 link_ids=0,2 prog_attach_flags=0,0
 //	unsupported the library has no such call
 //
 // To hello it is ok with name=NAME and version=VERSION of the library. Errors are

@@ -169,6 +169,15 @@ func TestHandedOn(t *testing.T) {
 		{"prog detach, nil", progDetach(nil), mprog.DetachRequest(at)},
 		{"query, no arrays", progQuery(&libbpf.ProgQueryOpts{Size: size(28), Count: 3, LinkIDs: make([]uint32, 3)}),
 			mprog.QueryRequest{TargetIfindex: ifindex, AttachType: primary, Count: 3}},
+		{"query, attach flags", progQuery(libbpf.Opts(libbpf.ProgQueryOpts{
+			Count: 1, QueryFlags: 2, ProgAttachFlags: []uint32{3}, LinkAttachFlags: []uint32{4},
+		})), mprog.QueryRequest{
+			TargetIfindex: ifindex, AttachType: primary, Count: 1, QueryFlags: 2,
+			ProgAttachFlags: []uint32{3}, LinkAttachFlags: []uint32{4},
+		}},
+		{"query, size cuts", progQuery(&libbpf.ProgQueryOpts{
+			Size: size(55), Count: 1, ProgAttachFlags: []uint32{3}, LinkAttachFlags: []uint32{4},
+		}), mprog.QueryRequest{TargetIfindex: ifindex, AttachType: primary, Count: 1, ProgAttachFlags: []uint32{3}}},
 		{"link update", linkUpdate(libbpf.Opts(libbpf.LinkUpdateOpts{Flags: mprog.Replace, OldProgFD: 9})),
 			mprog.LinkUpdateRequest{LinkFD: prog, NewProgFD: prog, Flags: mprog.Replace, OldProgFD: 9}},
 		{"link update of a map", linkUpdate(libbpf.Opts(libbpf.LinkUpdateOpts{OldMapFD: 9})),

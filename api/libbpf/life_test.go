@@ -96,6 +96,13 @@ func TestQuery(t *testing.T) {
 	if q.Count != 2 || q.Revision != 3 || q.ProgIDs[0] != info.ProgID {
 		t.Errorf("after ENOSPC: %+v", q)
 	}
+	q = libbpf.Opts(libbpf.ProgQueryOpts{
+		Count: 2, ProgIDs: make([]uint32, 2), ProgAttachFlags: []uint32{7, 7}, LinkAttachFlags: []uint32{7},
+	})
+	wantErrno(t, libbpf.ProgQuery(k, nk0, primary, q), syscall.EFAULT)
+	if q.Count != 2 || q.Revision != 3 || !slices.Equal(q.ProgAttachFlags, []uint32{0, 0}) || q.LinkAttachFlags[0] != 0 {
+		t.Errorf("after EFAULT: %+v", q)
+	}
 	q = &libbpf.ProgQueryOpts{Size: size(28), Revision: 9}
 	must(t, libbpf.ProgQuery(k, nk0, primary, q))
 	if q.Count != 2 || q.Revision != 9 {

@@ -73,12 +73,14 @@ func ProgDetach(k mprog.Kernel, progFD, target int, at mprog.AttachType, opts *P
 // ProgQueryOpts is struct bpf_prog_query_opts.
 type ProgQueryOpts struct {
 	Size
-	QueryFlags  uint32   // at byte 8
-	AttachFlags uint32   // at byte 12; written
-	ProgIDs     []uint32 // at byte 16; filled
-	Count       uint32   // at byte 24; read and written
-	LinkIDs     []uint32 // at byte 40; filled
-	Revision    uint64   // at byte 56; written
+	QueryFlags      uint32   // at byte 8
+	AttachFlags     uint32   // at byte 12; written
+	ProgIDs         []uint32 // at byte 16; filled
+	Count           uint32   // at byte 24; read and written
+	ProgAttachFlags []uint32 // at byte 32; filled
+	LinkIDs         []uint32 // at byte 40; filled
+	LinkAttachFlags []uint32 // at byte 48; filled
+	Revision        uint64   // at byte 56; written
 }
 
 func (*ProgQueryOpts) size() uint64 { return 64 }
@@ -86,7 +88,7 @@ func (*ProgQueryOpts) size() uint64 { return 64 }
 // ProgQuery is bpf_prog_query_opts. It fails with EINVAL for options of an
 // invalid size, and as the kernel does. Count, Revision and AttachFlags are
 // written whenever the size reaches to them: after an error they say what was
-// asked for, 0 and 0, and after ENOSPC how much there is.
+// asked for, 0 and 0, and after ENOSPC and EFAULT how much there is.
 func ProgQuery(k mprog.Kernel, target int, at mprog.AttachType, opts *ProgQueryOpts) error {
 	if opts == nil {
 		opts = Opts(ProgQueryOpts{})
@@ -97,11 +99,13 @@ func ProgQuery(k mprog.Kernel, target int, at mprog.AttachType, opts *ProgQueryO
 	count := get(opts.Size, 28, opts.Count)
 	res, err := k.ProgQuery(mprog.QueryRequest{
 		TargetIfindex: uint32(target), AttachType: at, Count: count,
-		QueryFlags: get(opts.Size, 12, opts.QueryFlags),
-		ProgIDs:    get(opts.Size, 24, opts.ProgIDs),
-		LinkIDs:    get(opts.Size, 48, opts.LinkIDs),
+		QueryFlags:      get(opts.Size, 12, opts.QueryFlags),
+		ProgIDs:         get(opts.Size, 24, opts.ProgIDs),
+		ProgAttachFlags: get(opts.Size, 40, opts.ProgAttachFlags),
+		LinkIDs:         get(opts.Size, 48, opts.LinkIDs),
+		LinkAttachFlags: get(opts.Size, 56, opts.LinkAttachFlags),
 	})
-	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC {
+	if res.Revision == 0 { // the kernel has not written
 		res = mprog.QueryResult{Count: count}
 	}
 	set(opts.Size, 16, &opts.AttachFlags, res.AttachFlags)

@@ -24,7 +24,11 @@ type Answer struct {
 	Info        Described
 	Next        int16
 	Delivered   bool
-	Panic       string // what the environment broke down with; "" as it should
+
+	// What a query has written there, as a trace says it; "" without the array.
+	ProgAttachFlags, LinkAttachFlags string
+
+	Panic string // what the environment broke down with; "" as it should
 }
 
 // Described is [mprog.ObjectInfo] with slots.
@@ -38,7 +42,8 @@ type Described struct {
 
 func (a *Answer) equal(b *Answer) bool {
 	return a.Errno == b.Errno && a.Revision == b.Revision && a.Count == b.Count &&
-		a.AttachFlags == b.AttachFlags && a.Info == b.Info && a.Next == b.Next &&
+		a.AttachFlags == b.AttachFlags && a.ProgAttachFlags == b.ProgAttachFlags &&
+		a.LinkAttachFlags == b.LinkAttachFlags && a.Info == b.Info && a.Next == b.Next &&
 		a.Delivered == b.Delivered && slices.Equal(a.Entries, b.Entries)
 }
 

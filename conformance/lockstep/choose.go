@@ -153,15 +153,20 @@ func (g *generator) anyType(t mprog.AttachType) mprog.AttachType {
 }
 
 // misshape gives the request another size, or a byte that is not zero where it
-// must be. Offsets of a query's pointers are left out, which would make the kernel write anywhere. Within
-// a number it is the top byte, so that it is nothing on either side.
+// must be. Within a number it is the top byte, so that it is nothing on either
+// side; a query's pointer that is changed points nowhere.
 func (g *generator) misshape(s *Step) {
-	sizes := []uint32{4, 8, 12, 16, 24, 32, 40, 48, 56, 60, 64, 72, 100, 120, 144, 148, 152, 160, 168, 176, 1024, 4096, 4097, 8192}
+	if s.Op == Query && g.chance(40) {
+		s.ProgFlags, s.LinkFlags = g.chance(50), g.chance(50)
+		s.Junk = []uint32{18, 23, 35, 39, 43, 47, 51, 55}[g.intn(8)]
+		return
+	}
+	sizes := []uint32{4, 8, 12, 16, 20, 24, 32, 36, 40, 44, 48, 52, 56, 60, 64, 72, 100, 120, 144, 148, 152, 160, 168, 176, 1024, 4096, 4097, 8192}
 	s.Size = sizes[g.intn(len(sizes))]
 	if g.chance(50) {
 		junk := []uint32{3, 7, 11, 15, 19, 23, 24, 31, 33, 60, 64, 68, 76, 99, 119, 147, 151, 159, 167, 175, 512, 1023, 4095}
 		if s.Op == Query {
-			junk = []uint32{3, 7, 11, 15, 33, 64, 68, 76, 99, 119, 147, 151, 159, 167, 175, 512, 1023, 4095}
+			junk = []uint32{3, 7, 11, 15, 27, 33, 64, 68, 76, 99, 119, 147, 151, 159, 167, 175, 512, 1023, 4095}
 		}
 		s.Junk = junk[g.intn(len(junk))]
 	}

@@ -3,6 +3,7 @@ package lockstep
 import (
 	"fmt"
 
+	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -78,13 +79,24 @@ func (s *side) performQuery(k mprog.Kernel, st *Step, a *Answer) error {
 		QueryFlags: st.QueryFlags, AttachFlags: st.AttachFlags, Count: st.Count,
 		ProgIDs: s.progIDs[:], LinkIDs: s.linkIDs[:],
 	}
+	clear(s.progIDs[:])
+	clear(s.linkIDs[:])
 	if st.NoProgIDs {
 		r.ProgIDs = nil
 	}
 	if st.NoLinkIDs {
 		r.LinkIDs = nil
 	}
-	return s.query(k, r, a)
+	if st.ProgFlags {
+		r.ProgAttachFlags = conformance.Unwritten(s.progFlags[:])
+	}
+	if st.LinkFlags {
+		r.LinkAttachFlags = conformance.Unwritten(s.linkFlags[:])
+	}
+	err := s.query(k, r, a)
+	a.ProgAttachFlags = conformance.Written(r.ProgAttachFlags)
+	a.LinkAttachFlags = conformance.Written(r.LinkAttachFlags)
+	return err
 }
 
 func (s *side) createLink(k mprog.Kernel, st *Step, revision uint64, a *Answer) error {

@@ -205,6 +205,7 @@ func (g *generator) query(s *Step, wild bool) {
 		}
 	}
 	s.NoProgIDs, s.NoLinkIDs = g.chance(8), g.chance(20)
+	s.ProgFlags, s.LinkFlags = g.chance(15), g.chance(15)
 	if wild {
 		if g.chance(50) {
 			s.Device = g.anyDevice()

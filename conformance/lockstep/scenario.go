@@ -42,6 +42,13 @@ func (f *Finding) Describe(a Answer) string {
 		o.Fields = append(o.Fields, trace.Field{Name: "revision", Value: fmt.Sprint(a.Revision)})
 		o.Listed = true
 	}
+	for _, array := range []trace.Field{
+		{Name: "prog_attach_flags", Value: a.ProgAttachFlags}, {Name: "link_attach_flags", Value: a.LinkAttachFlags},
+	} {
+		if array.Value != "" {
+			o.Fields = append(o.Fields, array)
+		}
+	}
 	for _, e := range a.Entries {
 		entry := trace.Entry{Prog: p.object(slotOrUnknown(e.Prog))}
 		if e.Link != -1 {

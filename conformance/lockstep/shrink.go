@@ -131,6 +131,8 @@ var plainer = []func(*Step) bool{
 	},
 	func(s *Step) bool { return s.Op == Query && set(&s.NoProgIDs, false) },
 	func(s *Step) bool { return s.Op == Query && set(&s.NoLinkIDs, false) },
+	func(s *Step) bool { return set(&s.ProgFlags, false) },
+	func(s *Step) bool { return set(&s.LinkFlags, false) },
 	func(s *Step) bool { return set(&s.QueryFlags, 0) },
 	func(s *Step) bool { return set(&s.Away, false) },
 	func(s *Step) bool { return set(&s.Without, [2]mprog.Capability{}) },

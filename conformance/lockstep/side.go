@@ -55,6 +55,7 @@ type side struct {
 
 	devices, progs, links map[uint32]int16
 	progIDs, linkIDs      [mprog.MaxPrograms + 1]uint32
+	progFlags, linkFlags  [mprog.MaxPrograms + 1]uint32
 }
 
 // newSide loads the programs that all sequences use.
@@ -198,7 +199,7 @@ func (s *side) state(viewer int8, h Hook, a *Answer) error {
 
 func (s *side) query(k mprog.Kernel, r mprog.QueryRequest, a *Answer) error {
 	res, err := k.ProgQuery(r)
-	if err := a.refusal(err); err != nil || a.Errno != 0 && a.Errno != mprog.ENOSPC {
+	if err := a.refusal(err); err != nil || a.Errno != 0 && a.Errno != mprog.ENOSPC && a.Errno != mprog.EFAULT {
 		return err
 	}
 	a.Revision, a.Count, a.AttachFlags = res.Revision, res.Count, res.AttachFlags
@@ -206,6 +207,9 @@ func (s *side) query(k mprog.Kernel, r mprog.QueryRequest, a *Answer) error {
 		return nil
 	}
 	for i := range min(res.Count, r.Count) {
+		if a.Errno == mprog.EFAULT && r.ProgIDs[i] == 0 {
+			break // written up to here
+		}
 		e := Entry{slotOf(s.progs, r.ProgIDs[i]), -1}
 		if r.LinkIDs != nil {
 			e.Link = slotOf(s.links, r.LinkIDs[i])

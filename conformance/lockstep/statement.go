@@ -57,6 +57,12 @@ func (p *printer) statement(s *Step) *trace.Statement {
 		if s.NoLinkIDs {
 			param("link_ids", "null")
 		}
+		if s.ProgFlags {
+			param("prog_attach_flags", "array")
+		}
+		if s.LinkFlags {
+			param("link_attach_flags", "array")
+		}
 	case CreateLink:
 		st.Operands = []string{p.made(s.Makes), hook, p.object(s.Object)}
 		p.position(s, param)

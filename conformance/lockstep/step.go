@@ -85,6 +85,8 @@ type Step struct {
 	AttachFlags uint32 // of Query; open_flags or file_flags of others; the command of Command
 	NoProgIDs   bool
 	NoLinkIDs   bool
+	ProgFlags   bool                // of Query: with an array for prog_attach_flags
+	LinkFlags   bool                // and for link_attach_flags
 	Path        uint8               // number of the path of Pin, Get, Unlink
 	Without     [2]mprog.Capability // 0: none, of StartProcess
 	Away        bool                // of StartProcess: in the other network namespace

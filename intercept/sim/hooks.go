@@ -123,12 +123,10 @@ const hookRoom = mprog.MaxPrograms + 1
 
 func (k *call) progQuery() error {
 	r, arrays := attr.DecodeQuery(k.request())
-	if arrays.ProgIDs != 0 {
-		r.ProgIDs = k.progIDs[:]
-	}
-	if arrays.LinkIDs != 0 {
-		r.LinkIDs = k.linkIDs[:]
-	}
+	r.ProgIDs = k.array(0, arrays.ProgIDs)
+	r.ProgAttachFlags = k.array(1, arrays.ProgAttachFlags)
+	r.LinkIDs = k.array(2, arrays.LinkIDs)
+	r.LinkAttachFlags = k.array(3, arrays.LinkAttachFlags)
 	tell(k, r)
 	p := k.mirror(r.TargetIfindex)
 	res, err := p.ProgQuery(r)
@@ -144,11 +142,20 @@ func (k *call) progQuery() error {
 	return err
 }
 
+// array returns what stands for one of the caller's arrays, unless its address is 0.
+func (k *call) array(n int, address uint64) []uint32 {
+	if address == 0 {
+		return nil
+	}
+	return k.arrays[n][:]
+}
+
 // ofNetns reports whether an attach type is a network namespace's
 // (BPF_FLOW_DISSECTOR, BPF_SK_LOOKUP), of which programs list what is attached.
 func ofNetns(at mprog.AttachType) bool { return at == 17 || at == 36 }
 
-// writeQuery writes what bpf_mprog_query writes: three fields and the arrays.
+// writeQuery writes what bpf_mprog_query writes, in its order: three fields, then
+// entry after entry, each to all arrays.
 func (k *call) writeQuery(r *mprog.QueryRequest, arrays attr.Arrays, res mprog.QueryResult) error {
 	out := k.attr[:64]
 	attr.EncodeQueryResult(out, res)
@@ -160,29 +167,23 @@ func (k *call) writeQuery(r *mprog.QueryRequest, arrays attr.Arrays, res mprog.Q
 			{k.address + 56, out[56:64]},
 		}
 	}
-	if n := min(r.Count, res.Count); n > 0 && arrays.ProgIDs != 0 {
-		zeros := make([]uint32, n)
-		for _, array := range []struct {
-			address uint64
-			ids     []uint32
-		}{
-			{arrays.ProgIDs, r.ProgIDs}, {arrays.ProgAttachFlags, zeros},
-			{arrays.LinkIDs, r.LinkIDs}, {arrays.LinkAttachFlags, zeros},
-		} {
-			if array.address != 0 {
-				segments = append(segments, Segment{array.address, encode32(array.ids[:n])})
-			}
+	if arrays.ProgIDs != 0 {
+		for i := range min(r.Count, res.Count) {
+			segments = appendEntry(segments, i, arrays.ProgIDs, r.ProgIDs)
+			segments = appendEntry(segments, i, arrays.ProgAttachFlags, r.ProgAttachFlags)
+			segments = appendEntry(segments, i, arrays.LinkIDs, r.LinkIDs)
+			segments = appendEntry(segments, i, arrays.LinkAttachFlags, r.LinkAttachFlags)
 		}
 	}
 	return k.write(segments...)
 }
 
-func encode32(numbers []uint32) []byte {
-	p := make([]byte, 0, 4*len(numbers))
-	for _, n := range numbers {
-		p = native.AppendUint32(p, n)
+// appendEntry adds what is written for an entry to an array, if it is there.
+func appendEntry(segments []Segment, i uint32, address uint64, array []uint32) []Segment {
+	if address == 0 {
+		return segments
 	}
-	return p
+	return append(segments, Segment{address + 4*uint64(i), native.AppendUint32(nil, array[i])})
 }
 
 func (k *call) linkCreate() error {

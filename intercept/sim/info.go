@@ -169,3 +169,11 @@ func (k *call) btfInfo(o *Object, p []byte) error {
 	native.PutUint32(p[28:], 0)
 	return nil
 }
+
+func encode32(numbers []uint32) []byte {
+	p := make([]byte, 0, 4*len(numbers))
+	for _, n := range numbers {
+		p = native.AppendUint32(p, n)
+	}
+	return p
+}

@@ -32,9 +32,8 @@ type Sim struct {
 	memory   func(size int) (Memory, error)
 
 	inHand  call
-	attr    [pageSize]byte // of the call in hand
-	progIDs [hookRoom]uint32
-	linkIDs [hookRoom]uint32
+	attr    [pageSize]byte      // of the call in hand
+	arrays  [4][hookRoom]uint32 // of the query in hand
 	explain bool
 
 	// The last caller's key, and who stands for it.
