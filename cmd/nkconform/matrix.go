@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -148,7 +149,10 @@ func runMatrix(ctx context.Context, o matrixOptions, images []string) error {
 	run.Fetched, run.Watch = show, show.event
 	results, err := matrix.Run(ctx, entries, suite, run)
 	show.end()
-	if err != nil {
+	if err != nil { // the rows of the report say so, too
+		if o.report != "" {
+			err = errors.Join(err, writeReport(o.report, results))
+		}
 		return err
 	}
 	return writeAll(o.report, results, o.format, o.verbose)
