@@ -38,7 +38,7 @@ of those it had. A trace that the backend cannot perform is left as it is.
 With --note a comment at the top names the kernel. If it names others already and
 the answers are not theirs, the file is left as it is and the exit status is 1.`,
 		Example: `  sudo nkconform record --backend host my.trace
-  nkconform record --backend vm:debian:7.3 --note testdata/recorded/*.trace`,
+  nkconform record --backend vm:debian:7.3 --note testdata/recorded/releases/*.trace`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			if o.print {

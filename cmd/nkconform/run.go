@@ -43,7 +43,7 @@ func runCommand() *cobra.Command {
 		Use:   "run [flags] [FOLDER] [PATTERN...]",
 		Short: "Run scenarios on a kernel, simulated or real",
 		Long: `Run plays the scenarios, or those whose ids match a PATTERN: a prefix of ids, or
-a glob such as 'attach/*/stale*'. After every step the answer, the list, the
+a glob such as 'revision/*/link*'. After every step the answer, the list, the
 owning links and the revision of every hook touched are compared. With a FOLDER
 those are its .trace files instead of the suite.
 
@@ -54,10 +54,10 @@ Backends:
   vm:IMAGE   a kernel booted for this run: needs QEMU, not root, not KVM
   testee:CMD the running kernel through a library: CMD makes the attaching calls
              that it reads from its input; see docs/libraries.md
-IMAGE is a file, or debian:VERSION for the newest kernel package of Debian whose
-version begins with VERSION.`,
+IMAGE is a file, debian:VERSION for the newest kernel package of Debian whose
+version begins with VERSION, or another that 'nkconform kernels' tells of.`,
 		Example: `  nkconform run
-  nkconform run attach/ 'link/*/stale*'
+  nkconform run attach/ 'revision/*/link*'
   sudo nkconform run --backend host
   nkconform run --backend vm:debian:7.1
   nkconform run --backend vm:debian:7.1 ./traces

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -124,7 +125,7 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	files := o.with
 	if !o.bare && !m.HostFiles() {
 		if err := checkSize(dir); err != nil {
-			return err
+			return unreadable(err)
 		}
 		files = append(slices.Clone(files), dir)
 	}
@@ -139,7 +140,7 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 		return errFailed
 	}
 	if err != nil {
-		return err
+		return unreadable(err)
 	}
 	if len(res.KernelTrouble) > 0 {
 		_, complaint, _ := strings.Cut(res.Console, res.KernelTrouble[0])
@@ -164,6 +165,14 @@ func guestEnv(host []string) []string {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains(hostOnly, name) || strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "NKCONFORM_")
 	})
+}
+
+// unreadable adds to an error of something that cannot be read what to do.
+func unreadable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: --bare leaves the working directory out, --with takes a part of it", err)
+	}
+	return err
 }
 
 // checkSize returns an error if a folder is too much for a guest.

@@ -70,6 +70,9 @@ func buildUML(ctx context.Context, source string, opts Options) (string, error) 
 func UnpackSource(ctx context.Context, version, dir string, opts Options) (tree string, err error) {
 	cache, err := CacheDir()
 	if err == nil {
+		_, err = os.Stat(dir) // rather now than after a long download
+	}
+	if err == nil {
 		tree, err = debianSource(ctx, cache, version, dir, opts)
 	}
 	if err != nil {
