@@ -146,8 +146,12 @@ func (r realMachines) resolve(ctx context.Context, ref string) (image.Image, err
 
 func (realMachines) boot(ctx context.Context, machine string, c harness.Command) (string, harness.Result, error) {
 	m, err := harness.Pick(machine, c.Image)
+	var unavailable *harness.UnavailableError
+	if err != nil && !errors.As(err, &unavailable) {
+		err = &harness.UnavailableError{Machine: machine, Missing: err.Error()}
+	}
 	if err != nil {
-		return machine, harness.Result{}, &harness.UnavailableError{Machine: machine, Missing: err.Error()}
+		return machine, harness.Result{}, err
 	}
 	res, err := m.Run(ctx, c)
 	return m.Name(), res, err

@@ -77,6 +77,9 @@ never says a word is booted once more.`,
 
 // entries are the kernels that the flags and arguments ask for.
 func (o matrixOptions) entries(images []string) ([]matrix.Entry, error) {
+	if len(o.machines) == 0 { // what --vm "" comes to, which is a mistake
+		o.machines = []string{""}
+	}
 	var list []matrix.Entry
 	for _, machine := range o.machines {
 		part, err := o.entriesOn(machine, images)
