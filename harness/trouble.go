@@ -14,6 +14,7 @@ const stamp = `^(?:<\d+>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )?`
 var trouble = regexp.MustCompile(stamp + `(?:` + strings.Join([]string{
 	`WARNING: `,
 	`BUG: `,
+	`BUG \S+ \((?:Not t|T)ainted`, // the slab allocator's
 	`kernel BUG at `,
 	`(?:NMI )?watchdog: .*(?:lockup|LOCKUP)`,
 	`INFO: task .* blocked for more than`,

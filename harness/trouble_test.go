@@ -23,6 +23,10 @@ func TestFindTrouble(t *testing.T) {
 			"[    5.100200] Oops: Oops: 0000 [#1] SMP NOPTI",
 			"[    5.100400] Kernel panic - not syncing: Fatal exception in interrupt",
 		},
+		"slab.log": {
+			"[    7.100100] BUG kmalloc-64 (Not tainted): Poison overwritten",
+			"[    7.200100] BUG netkit_priv (Tainted: G    B   W  ): Object already free",
+		},
 		"stalls.log": {
 			"[  242.100000] INFO: task kworker/u4:1:25 blocked for more than 120 seconds.",
 			"[  242.200000] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [sh:68]",

@@ -39,7 +39,7 @@ func (m *matrix) judge(ctx context.Context, run *report.Run, res harness.Result,
 	if len(res.KernelTrouble) > 0 {
 		run.Fail("kernel/console", "The kernel complains about nothing while the suite runs.", strings.Join(res.KernelTrouble, "\n"))
 	}
-	if err != nil || len(res.KernelTrouble) > 0 {
+	if err != nil || res.ExitStatus > 1 || len(res.KernelTrouble) > 0 { // it may say why, as when memory runs out
 		run.KeepConsole(res.Console)
 	}
 }

@@ -99,7 +99,9 @@ func TestWhatKernelsDo(t *testing.T) {
 
 		{"a suite that is killed", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
 			say(t, c.Stdout, all[:1])
-			return took(137), nil
+			res := took(137)
+			res.Console = "Out of memory: Killed process 68\n"
+			return res, nil
 		}, "a passed, b failed, c skipped", "killed by signal 9", 1},
 
 		{"a suite that cannot run", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
@@ -134,7 +136,7 @@ func TestWhatKernelsDo(t *testing.T) {
 				require.Contains(t, c.Failure.String(), tc.detail)
 				require.Equal(t, strings.HasPrefix(c.ID, "kernel/"), c.Trace == "", "the trace comes with a scenario")
 			}
-			require.Equal(t, strings.Contains(tc.want, "kernel/console") || tc.name == "death in a scenario", run.Console != "")
+			require.Equal(t, strings.Contains(tc.want, "kernel/console") || tc.name == "death in a scenario" || tc.name == "a suite that is killed", run.Console != "")
 		})
 	}
 }
