@@ -32,13 +32,14 @@ var (
 // apt is a private instance of Debian's package manager: it shares the
 // system's proxy settings and keys, and nothing it changes.
 type apt struct {
-	dir  string // its files
-	opts Options
+	dir   string // its files
+	opts  Options
+	stale error // why the package lists are older than they should be, if they are
 }
 
 // openApt sets up the private instance under the cache directory.
 func openApt(cache string, opts Options) (*apt, error) {
-	a := &apt{filepath.Join(cache, "apt"), opts}
+	a := &apt{dir: filepath.Join(cache, "apt"), opts: opts}
 	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, fmt.Errorf("%s is missing: kernels are fetched with Debian's package tools; give a path instead", tool)
@@ -81,6 +82,7 @@ func (a *apt) config() string {
 		{"APT::Sandbox::User", ""}, // the cache may be in a private home
 		{"Acquire::Languages", "none"},
 		{"Acquire::Retries", "3"},
+		{"APT::Update::Error-Mode", "any"}, // half of the lists would do for a day
 		{"Dir::State::status", "/dev/null"},
 		{"Dir::State::Lists", filepath.Join(a.dir, "lists")},
 		{"Dir::Cache", filepath.Join(a.dir, "cache")},
@@ -223,6 +225,23 @@ func (a *apt) update(ctx context.Context) error {
 		return fmt.Errorf("note update of package lists: %w", err)
 	}
 	return nil
+}
+
+// renew fetches package lists if they are older than life. That it could not is
+// no error: older ones may do.
+func (a *apt) renew(ctx context.Context, life time.Duration) error {
+	if a.age() > life {
+		a.stale = a.update(ctx)
+	}
+	return context.Cause(ctx)
+}
+
+// told adds to an error that the package lists are old.
+func (a *apt) told(err error) error {
+	if err == nil || a.stale == nil {
+		return err
+	}
+	return fmt.Errorf("%w in old package lists: %w", err, a.stale)
 }
 
 // pkg is a package in one of its versions.

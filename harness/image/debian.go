@@ -143,12 +143,8 @@ func cachedRef(cache, ref string) (Image, bool) {
 // are older than life. Lists that cannot be fetched are an error only if
 // there are no older ones.
 func (a *apt) kernels(ctx context.Context, life time.Duration) ([]debianKernel, error) {
-	var errUpdate error
-	if a.age() > life {
-		errUpdate = a.update(ctx)
-	}
-	if ctx.Err() != nil {
-		return nil, errUpdate
+	if err := a.renew(ctx, life); err != nil {
+		return nil, err
 	}
 	pkgs, err := a.packages(ctx, "linux-image-", "linux-binary-")
 	if err != nil {
@@ -156,10 +152,10 @@ func (a *apt) kernels(ctx context.Context, life time.Duration) ([]debianKernel, 
 	}
 	all := debianKernels(pkgs)
 	if len(all) == 0 {
-		return nil, errUpdate
+		return nil, a.stale
 	}
-	if errUpdate != nil {
-		a.opts.progress("using old package lists: " + errUpdate.Error())
+	if a.stale != nil {
+		a.opts.progress("using old package lists: " + a.stale.Error())
 	}
 	return all, nil
 }
@@ -182,7 +178,7 @@ func (a *apt) find(ctx context.Context, want, flavour string) (debianKernel, err
 			}
 		}
 	}
-	return debianKernel{}, fmt.Errorf("no Debian kernel %s of flavour %s", want, flavour)
+	return debianKernel{}, a.told(fmt.Errorf("no Debian kernel %s of flavour %s", want, flavour))
 }
 
 // fetch downloads a kernel and places its image at dest.

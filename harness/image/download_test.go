@@ -152,3 +152,29 @@ func TestCheckSpace(t *testing.T) {
 	assert.ErrorContains(t, err, "no space left on device: ")
 	assert.ErrorContains(t, err, "are needed")
 }
+
+// Lists that cannot be renewed do for what they have, and are told of otherwise.
+func TestFindInOldLists(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the stub is a shell script")
+	}
+	dir := t.TempDir()
+	stubApt(t, dir, `#!/bin/sh
+case "$*" in
+*update) echo "E: no network" >&2; exit 100 ;;
+*"pkgnames linux-image-") echo linux-image-7.1.13-cloud-amd64 ;;
+*pkgnames*) ;;
+*madison*) echo "linux-image-7.1.13-cloud-amd64 | 7.1.13-1 | a source" ;;
+esac
+`)
+	require.NoError(t, os.Symlink(filepath.Join(dir, "apt-get"), filepath.Join(dir, "apt-cache")))
+	var told strings.Builder
+	a := &apt{dir: dir, opts: Options{Progress: &told}}
+	k, err := a.find(t.Context(), "7.1", DefaultFlavour)
+	require.NoError(t, err)
+	assert.Equal(t, "7.1.13-cloud-amd64", k.release)
+	assert.Contains(t, told.String(), "using old package lists: apt-get update: exit status 100: no network\n")
+	assert.NoFileExists(t, a.updated())
+	_, err = a.find(t.Context(), "7.2", DefaultFlavour)
+	assert.ErrorContains(t, err, "no Debian kernel 7.2 of flavour cloud-amd64 in old package lists: apt-get update: exit status 100: no network")
+}

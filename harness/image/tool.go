@@ -63,10 +63,8 @@ func tool(ctx context.Context, opts Options, name string, packages ...string) (s
 	if err != nil {
 		return "", err
 	}
-	if a.age() > listLife {
-		if err := a.update(ctx); err != nil {
-			return "", fmt.Errorf("fetch %s: %w", name, err)
-		}
+	if err := a.renew(ctx, listLife); err != nil {
+		return "", fmt.Errorf("fetch %s: %w", name, err)
 	}
 	err = place(dir, func(tmp string) error {
 		for _, p := range packages {
@@ -83,7 +81,7 @@ func tool(ctx context.Context, opts Options, name string, packages ...string) (s
 		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("fetch %s: %w", name, err)
+		return "", fmt.Errorf("fetch %s: %w", name, a.told(err))
 	}
 	return dir, nil
 }

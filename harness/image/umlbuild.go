@@ -113,10 +113,12 @@ func fetchSource(ctx context.Context, cache, want string, opts Options) (deb str
 	if err != nil {
 		return "", err
 	}
-	if a.age() > listLife || opts.Refresh {
-		if err := a.update(ctx); err != nil {
-			return "", err
-		}
+	life := listLife
+	if opts.Refresh {
+		life = 0
+	}
+	if err := a.renew(ctx, life); err != nil {
+		return "", err
 	}
 	pkgs, err := a.packages(ctx, "linux-source-")
 	if err != nil {
@@ -130,7 +132,7 @@ func fetchSource(ctx context.Context, cache, want string, opts Options) (deb str
 		}
 	}
 	if best.name == "" {
-		return "", fmt.Errorf("debian has no kernel source %s", want)
+		return "", a.told(fmt.Errorf("debian has no kernel source %s", want))
 	}
 	return a.download(ctx, best.name, "="+best.version)
 }
