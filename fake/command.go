@@ -80,7 +80,7 @@ func (p *Process) otherCommand(cmd attr.Command, r mprog.CommandRequest, b *attr
 	if err := p.kernel.readTail(cmd, b, size); err != nil {
 		return err
 	}
-	if i := nonzero(b, 0, min(size, end)); i < min(size, end) {
+	if i := nonzero(b, 0, min(size, end)); i < min(size, end) && !unread(cmd, i) {
 		return fmt.Errorf("%s: %w: command %d with byte %d set", mprog.OpCommand, mprog.ErrUnsupported, cmd, i)
 	}
 	switch cmd {
@@ -125,4 +125,16 @@ func (p *Process) otherCommand(cmd attr.Command, r mprog.CommandRequest, b *attr
 		return nil
 	}
 	return refuse(commandZeros, "command %d: fd 0 is not what it works on", cmd)
+}
+
+// unread reports whether a byte of a command's fields is not looked at while those
+// before it are zero.
+func unread(cmd attr.Command, i uint32) bool {
+	switch cmd {
+	case cmdProgLoad:
+		return i >= 48 // prog_name and what follows
+	case cmdBTFGetFDByID:
+		return i >= 4 && i < 8 || i >= 12 // next_id; the token's fd
+	}
+	return false
 }

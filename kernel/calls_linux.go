@@ -40,7 +40,7 @@ func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 	size := attr.EncodeQuery(&p.attr, r, arrays)
 	count := r.Count
 	if r.Shape != (mprog.Shape{}) {
-		count = p.disarm(size, arrays)
+		count = p.disarm(size, r.Junk, arrays)
 	}
 	if err := checkCount(count, r.ProgIDs, r.ProgAttachFlags, r.LinkIDs, r.LinkAttachFlags); err != nil {
 		return mprog.QueryResult{}, err
@@ -55,27 +55,24 @@ func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 // nowhere is an address that no program has.
 const nowhere = 1
 
-// disarm looks at an encoded query whose shape may have damaged it. It replaces
-// addresses that are no longer those of the arrays, lest the kernel write
-// wherever they point to, and returns the count.
-func (p *Process) disarm(size uint32, want attr.Arrays) (count uint32) {
-	r, have := attr.DecodeQuery(p.attr[:min(size, attr.MaxSize)])
-	fields := attr.ProgQuery.Fields()
-	for name, damaged := range map[string]bool{
-		"query.prog_ids":          have.ProgIDs != want.ProgIDs,
-		"query.prog_attach_flags": have.ProgAttachFlags != want.ProgAttachFlags,
-		"query.link_ids":          have.LinkIDs != want.LinkIDs,
-		"query.link_attach_flags": have.LinkAttachFlags != want.LinkAttachFlags,
-	} {
-		if !damaged {
-			continue
-		}
-		for _, f := range fields {
-			if f.Name == name && f.Offset < size {
-				binary.NativeEndian.PutUint64(p.attr[f.Offset:], nowhere)
-			}
+// disarm looks at an encoded query that its shape may have damaged, and returns
+// the count. An address with a byte of junk in it, or of which the size cuts off a
+// part, is replaced, lest the kernel write wherever it points to. So is one that is
+// the same by chance: what comes of it must not depend on where memory lies.
+func (p *Process) disarm(size, junk uint32, arrays attr.Arrays) (count uint32) {
+	for _, f := range attr.ProgQuery.Fields() {
+		address, ok := map[string]uint64{
+			"query.prog_ids": arrays.ProgIDs, "query.prog_attach_flags": arrays.ProgAttachFlags,
+			"query.link_ids": arrays.LinkIDs, "query.link_attach_flags": arrays.LinkAttachFlags,
+		}[f.Name]
+		end := f.Offset + f.Size
+		hit := f.Offset <= junk && junk < min(end, size)
+		cut := f.Offset < size && size < end && address != 0
+		if ok && (hit || cut) {
+			binary.NativeEndian.PutUint64(p.attr[f.Offset:], nowhere)
 		}
 	}
+	r, _ := attr.DecodeQuery(p.attr[:min(size, attr.MaxSize)])
 	return r.Count
 }
 

@@ -60,3 +60,24 @@ func atEnd(t *testing.T) []uint32 {
 	require.NoError(t, unix.Mprotect(pages[size:], unix.PROT_NONE))
 	return unsafe.Slice((*uint32)(unsafe.Pointer(&pages[size-4])), 2)
 }
+
+// An address that is cut off is nowhere, even if what is left of it is the same.
+func TestQueryCutAddress(t *testing.T) {
+	s := newStage(t)
+	require.NoError(t, s.attach(s.prog("a"), 0, 0, 0))
+	low, err := unix.MmapPtr(-1, 0, unsafe.Add(nil, 0x1000_0000), uintptr(unix.Getpagesize()),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED_NOREPLACE)
+	if err != nil {
+		t.Skipf("no memory at an address of 32 bits: %v", err)
+	}
+	t.Cleanup(func() { assert.NoError(t, unix.MunmapPtr(low, uintptr(unix.Getpagesize()))) })
+	memory := unsafe.Slice((*uint32)(low), 16)
+	for _, shape := range []mprog.Shape{{Size: 36}, {Size: 44}, {Size: 52}, {Size: 33}} {
+		clear(memory)
+		_, err := s.ProgQuery(mprog.QueryRequest{
+			Shape: shape, TargetIfindex: loopback, AttachType: mprog.TCXIngress, Count: 1, ProgIDs: make([]uint32, 1),
+			ProgAttachFlags: memory[0:1:1], LinkIDs: memory[4:5:5], LinkAttachFlags: memory[8:9:9],
+		})
+		assert.ErrorIs(t, err, mprog.EFAULT, shape)
+	}
+}
