@@ -37,6 +37,13 @@ type apt struct {
 	stale error // why the package lists are older than they should be, if they are
 }
 
+// lockApt takes the lock of the private instance, and tells that it waits for
+// another process to release it.
+func lockApt(ctx context.Context, cache string, opts Options) (unlock func(), err error) {
+	defer opts.seconds("waiting for another process that fetches")()
+	return lock(ctx, cache, "apt")
+}
+
 // openApt sets up the private instance under the cache directory.
 func openApt(cache string, opts Options) (*apt, error) {
 	a := &apt{dir: filepath.Join(cache, "apt"), opts: opts}

@@ -93,7 +93,7 @@ func resolveDebian(ctx context.Context, spec string, opts Options) (Image, error
 			return img, nil
 		}
 	}
-	unlock, err := lock(ctx, cache, "apt")
+	unlock, err := lockApt(ctx, cache, opts)
 	if err != nil {
 		return Image{}, err
 	}

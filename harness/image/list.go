@@ -25,7 +25,7 @@ func List(ctx context.Context, opts Options) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lock(ctx, cache, "apt")
+	unlock, err := lockApt(ctx, cache, opts)
 	if err != nil {
 		return nil, err
 	}

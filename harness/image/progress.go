@@ -36,12 +36,14 @@ func (o Options) live(far func(took time.Duration) string) (stop func()) {
 		defer close(ended)
 		again := time.NewTicker(progressEvery)
 		defer again.Stop()
-		for {
+		for told := false; ; told = true {
 			select {
 			case <-again.C:
 				fmt.Fprint(o.Progress, far(time.Since(began))+"\r")
 			case <-done:
-				fmt.Fprint(o.Progress, "\r")
+				if told {
+					fmt.Fprint(o.Progress, "\r")
+				}
 				return
 			}
 		}

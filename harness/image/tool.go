@@ -51,7 +51,7 @@ func tool(ctx context.Context, opts Options, name string, packages ...string) (s
 		touch(dir)
 		return dir, nil
 	}
-	unlock, err := lock(ctx, cache, "apt")
+	unlock, err := lockApt(ctx, cache, opts)
 	if err != nil {
 		return "", err
 	}

@@ -87,7 +87,11 @@ func debianSource(ctx context.Context, cache, want, dir string, opts Options) (t
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(deb)
+	defer func() {
+		if ctx.Err() == nil { // else it is wanted again
+			os.Remove(deb)
+		}
+	}()
 	opts.progress("unpacking " + filepath.Base(deb))
 	if err := (builder{opts: opts}).run(ctx, dir, "dpkg-deb", "--extract", deb, dir); err != nil {
 		return "", err
@@ -104,7 +108,7 @@ func debianSource(ctx context.Context, cache, want, dir string, opts Options) (t
 
 // fetchSource downloads the newest package linux-source-WANT.
 func fetchSource(ctx context.Context, cache, want string, opts Options) (deb string, err error) {
-	unlock, err := lock(ctx, cache, "apt")
+	unlock, err := lockApt(ctx, cache, opts)
 	if err != nil {
 		return "", err
 	}
