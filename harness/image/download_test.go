@@ -92,8 +92,8 @@ func TestDownloadIsToldOfAndEnds(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "downloads"), 0o755))
 	stubApt(t, dir, `#!/bin/sh
 case "$*" in *--print-uris*) echo "'http://mirror.example/k.deb' k.deb 2500000 SHA256:00"; exit ;; esac
-head -c 1500000 /dev/zero >downloads/k.deb
 trap 'echo ended >helper; exit 1' INT
+head -c 1500000 /dev/zero >downloads/k.deb
 sleep 60 & wait
 `)
 	ctx, cancel := context.WithCancel(t.Context())
