@@ -26,7 +26,7 @@ func (m *matrix) judge(ctx context.Context, run *report.Run, res harness.Result,
 		m.incomplete(run, crash(res.ExitStatus, stderr))
 	case ctx.Err() != nil:
 		run.Stopped = fmt.Sprintf("%s: %d of %d scenarios have run", why(ctx), len(run.Cases), len(m.suite.Scenarios))
-		return
+		err = nil // it is not the kernel's
 	case errors.As(err, &noBoot):
 		run.Fail("kernel/boot", "The kernel boots.", err.Error())
 	case errors.As(err, &died):

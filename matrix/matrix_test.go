@@ -198,8 +198,27 @@ func TestInterrupted(t *testing.T) {
 	require.Equal(t, "a passed, b passed, c passed", outcome(got.Runs[0]))
 	require.Equal(t, "a passed", outcome(got.Runs[1]))
 	require.Equal(t, "interrupted: 1 of 3 scenarios have run", got.Runs[1].Stopped)
+	require.Empty(t, got.Runs[1].Console, "the kernel did nothing wrong")
 	require.Equal(t, "not run: interrupted", got.Runs[2].Stopped)
 	require.False(t, got.OK())
+}
+
+// What a kernel has said before it was interrupted is not lost.
+func TestInterruptedWithTrouble(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	warns := func(ctx context.Context, _ int, c harness.Command) (harness.Result, error) {
+		say(t, c.Stdout, all[:1])
+		cancel()
+		res := took(-1)
+		res.KernelTrouble, res.Console = []string{"WARNING: CPU: 0"}, "WARNING: CPU: 0\n"
+		return res, ctx.Err()
+	}
+	r := &room{kernels: map[string]kernelFunc{"k": warns}}
+	got, err := Run(ctx, entries("k"), suite(t), Options{machines: r})
+	require.NoError(t, err)
+	require.Equal(t, "a passed, kernel/console failed", outcome(got.Runs[0]))
+	require.Equal(t, "interrupted: 1 of 3 scenarios have run", got.Runs[0].Stopped)
+	require.NotEmpty(t, got.Runs[0].Console)
 }
 
 func TestTotalLimit(t *testing.T) {
