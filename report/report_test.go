@@ -51,6 +51,14 @@ func TestJSONReadsBack(t *testing.T) {
 	require.False(t, got.OK())
 }
 
+// Readers may count on arrays.
+func TestJSONOfNothing(t *testing.T) {
+	require.Contains(t, write(t, report.Merge(), report.JSON), `"runs": []`)
+	r, err := report.Decode(strings.NewReader(`{"schema": 1, "runs": [{"name": "k"}]}`))
+	require.NoError(t, err)
+	require.Contains(t, write(t, report.Merge(r), report.JSON), `"cases": []`)
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{``, "decode results: there are none"},

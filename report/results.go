@@ -28,7 +28,7 @@ type Results struct {
 
 // New returns results that hold the runs.
 func New(runs ...*Run) *Results {
-	return &Results{Schema: Schema, Runs: runs}
+	return &Results{Schema: Schema, Runs: append([]*Run{}, runs...)} // an array also of none
 }
 
 // Count holds how many cases ended in which way.
@@ -106,6 +106,7 @@ func Decode(in io.Reader) (*Results, error) {
 				return nil, fmt.Errorf("decode results: run %s: case %s %s without a failure", run.Name, c.ID, c.Status)
 			}
 		}
+		run.Cases = append([]Case{}, run.Cases...)
 		run.Recount() // what is counted here need not be believed
 	}
 	return &r, nil

@@ -38,7 +38,7 @@ func List(ctx context.Context, opts Options) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list kernels: %w", err)
 	}
-	var list []Entry
+	list := []Entry{}
 	seen := map[string]bool{}
 	for _, k := range all {
 		major, rest, _ := strings.Cut(k.version, ".")
