@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +101,12 @@ func TestPageVerdict(t *testing.T) {
 		`<span class="verdict n">nothing ran</span>`: report.New(),
 	} {
 		require.True(t, strings.Contains(write(t, r, report.HTML), want), want)
+	}
+}
+
+func TestPageOfManyKernels(t *testing.T) {
+	for n, want := range map[int]string{12: `<table class="matrix">`, 13: `<table class="matrix many">`} {
+		require.True(t, strings.Contains(write(t, report.New(slices.Repeat([]*report.Run{{Name: "k"}}, n)...), report.HTML), want), n)
 	}
 }
 
