@@ -63,6 +63,9 @@ type Command struct {
 	Memory int
 	// KernelArgs are added to the kernel command line. Optional.
 	KernelArgs []string
+	// Progress is told what the machine must fetch before it can run, as
+	// image.Options say. Optional.
+	Progress io.Writer
 	// LogDir is where the console log of a failed run is kept; a directory
 	// in the user's cache if empty.
 	LogDir string

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,7 +84,7 @@ func (v vng) Run(ctx context.Context, c Command) (res Result, err error) {
 	if err := v.Available(); err != nil {
 		return Result{}, err
 	}
-	prog, env, err := vngTools(ctx)
+	prog, env, err := vngTools(ctx, c.Progress)
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("run %s: %w", c.Image.Ref, context.Cause(ctx))
 	}
@@ -170,11 +171,12 @@ func vngArgs(c Command, accel, script, port string) []string {
 
 // vngTools returns the path of vng and an environment in which it finds its
 // parts and virtiofsd. What the system does not have is fetched.
-func vngTools(ctx context.Context) (prog string, env []string, err error) {
+func vngTools(ctx context.Context, progress io.Writer) (prog string, env []string, err error) {
+	opts := image.Options{Progress: progress}
 	path := os.Getenv("PATH")
 	env = os.Environ()
 	if prog, err = exec.LookPath("vng"); err != nil {
-		dir, err := image.VirtmeNG(ctx, image.Options{})
+		dir, err := image.VirtmeNG(ctx, opts)
 		if err != nil {
 			return "", nil, err
 		}
@@ -183,7 +185,7 @@ func vngTools(ctx context.Context) (prog string, env []string, err error) {
 		env = append(env, "PYTHONPATH="+filepath.Join(dir, "usr/lib/python3/dist-packages"), "PYTHONDONTWRITEBYTECODE=1")
 	}
 	if !hasVirtiofsd() {
-		daemon, err := image.Virtiofsd(ctx, image.Options{})
+		daemon, err := image.Virtiofsd(ctx, opts)
 		if err != nil {
 			return "", nil, err
 		}

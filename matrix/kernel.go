@@ -109,7 +109,7 @@ func (m *matrix) run(ctx context.Context, e Entry, img image.Image) (*report.Run
 		stderr := &tail{max: maxStderr}
 		kind, res, err := m.options.machines.boot(ctx, e.Machine, harness.Command{
 			Image: img, Argv: append([]string{self}, m.suite.Argv...), Files: m.suite.Files, Env: suiteEnv,
-			Stdout: stream, Stderr: stderr,
+			Stdout: stream, Stderr: stderr, Progress: m.options.Fetched,
 			Timeout: m.options.Kernel, BootTimeout: m.options.Boot, LogDir: m.options.LogDir, KernelArgs: suiteArgs,
 		})
 		if boots < maxBoots && worthAnother(ctx, res, err) {

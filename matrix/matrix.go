@@ -39,7 +39,7 @@ type Options struct {
 	Kernel  time.Duration // limit for one kernel, boot and all; harness.DefaultTimeout if zero
 	Total   time.Duration // limit for all; none if zero
 	LogDir  string        // for the console logs of failures; the cache if empty
-	Fetched io.Writer     // takes a line for each download; optional
+	Fetched io.Writer     // takes a line for each download, from any goroutine; optional
 	Watch   func(Event)   // called when something has happened, by one goroutine at a time; optional
 
 	machines machineRoom // for tests

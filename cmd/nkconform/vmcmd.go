@@ -131,7 +131,7 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	}
 	res, err := m.Run(ctx, harness.Command{
 		Image: img, Argv: argv, Dir: dir, Files: files, Env: append(guestEnv(os.Environ()), o.env...),
-		Stdout: os.Stdout, Stderr: o.said(), Timeout: o.timeout, Memory: o.memory, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.kernel...),
+		Stdout: os.Stdout, Stderr: o.said(), Progress: progress(), Timeout: o.timeout, Memory: o.memory, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.kernel...),
 	})
 	var died *harness.DiedError
 	var late *harness.TimeoutError
