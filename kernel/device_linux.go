@@ -84,18 +84,28 @@ func (r *rtnl) add(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
 	return ifindex, peer, err
 }
 
-// anyKinds are the kinds that stand for [mprog.AnyDevice], the plainest first.
-var anyKinds = []mprog.DeviceKind{mprog.Dummy, mprog.Veth, mprog.Netkit}
+// anyDevices stand for [mprog.AnyDevice], the plainest first.
+var anyDevices = []mprog.DeviceSpec{
+	{Kind: mprog.Dummy},
+	{Kind: mprog.Veth, Peer: "-peer"},
+	{Kind: mprog.Netkit},
+	{Kind: mprog.Netkit, Peer: "-peer"},
+}
 
-// anyKind is the index of the first of them that the kernel has: it looks for a
+// anyDevice is the index of the first of them that the kernel has: it looks for a
 // module each time that it is asked for a kind that it does not know.
-var anyKind atomic.Int32
+var anyDevice atomic.Int32
 
 func (k *Kernel) addAnyDevice(name string) (ifindex, peer uint32, err error) {
-	for i := int(anyKind.Load()); i < len(anyKinds); i++ {
-		ifindex, _, err = k.AddDevice(mprog.DeviceSpec{Kind: anyKinds[i], Name: name, Peer: name + "-peer"})
+	for i := int(anyDevice.Load()); i < len(anyDevices); i++ {
+		spec := anyDevices[i]
+		spec.Name = name
+		if spec.Peer != "" {
+			spec.Peer = name + spec.Peer
+		}
+		ifindex, _, err = k.AddDevice(spec)
 		if err == nil {
-			anyKind.Store(int32(i))
+			anyDevice.Store(int32(i))
 		}
 		if err == nil || !errors.Is(err, mprog.ErrUnsupported) {
 			break

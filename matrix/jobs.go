@@ -12,10 +12,14 @@ import (
 // overhead is what a machine needs beside its guest's memory, in MiB.
 const overhead = 256
 
-// Jobs is how many kernels fit on this machine side by side: one a core, for
-// as many as there is memory.
+// perCore is how many kernels share a core. Each waits for half of its time: the
+// removal of a device takes a grace period of RCU.
+const perCore = 2
+
+// Jobs is how many kernels fit on this machine side by side: some a core, for as many
+// as there is memory.
 func Jobs() int {
-	jobs := runtime.NumCPU()
+	jobs := perCore * runtime.NumCPU()
 	if free := available(); free > 0 {
 		jobs = min(jobs, free/(harness.DefaultMemory+overhead))
 	}

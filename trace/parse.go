@@ -32,10 +32,11 @@ func Parse(name, text string) (*File, error) {
 		return p.file, nil
 	}
 	var errs []error
+	var words []word // whose memory each line uses again
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		p.line = i + 1
-		words, comment := scanLine(strings.TrimSuffix(line, "\r"))
-		l := Line{Comment: comment}
+		var l Line
+		words, l.Comment = scanLine(words[:0], strings.TrimSuffix(line, "\r"))
 		if len(words) > 0 {
 			p.words, p.end = words, len(line)+1
 			s, err := p.statement()

@@ -9,8 +9,8 @@ type word struct {
 	col  int // from 1, in bytes
 }
 
-// scanLine splits a line into words and a comment.
-func scanLine(line string) (words []word, comment string) {
+// scanLine appends the words of a line to others, and returns its comment.
+func scanLine(words []word, line string) (all []word, comment string) {
 	for i := 0; i < len(line); {
 		switch c := line[i]; {
 		case c == ' ' || c == '\t':
