@@ -76,6 +76,7 @@ func TestUsedProgramsWillDo(t *testing.T) {
 		{"attached", "attach nk0:primary a = revision 2 [a]\nquery nk0:primary = revision 2 [a]\n", true},
 		{"linked", "link l nk0:primary a = revision 2 [a@l]\ninfo l\nlink-update l b\nclose l\n", true},
 		{"closed", "attach nk0:primary a = revision 2 [a]\nclose a\n", false},
+		{"asked about", "info a\n", false},
 		{"looked up", "prog-fd x a\n", false},
 		{"one above", "attach nk0:primary a flags=before+link+id relative_id=b+1 ! ENOENT\n", false},
 		{"copied", "dup x a\n", false},

@@ -17,7 +17,7 @@ func programs(f *trace.File) mprog.ProgSpec {
 // attaching are the verbs to which a program is something to attach, and nothing
 // else: neither its id matters nor when it ends.
 var attaching = []string{"need", "netkit", "device", "veth", "dummy", "delete", "move", "netns",
-	"attach", "detach", "query", "link", "link-update", "link-detach", "info"}
+	"attach", "detach", "query", "link", "link-update", "link-detach"}
 
 // onlyAttached says that a trace does nothing with its programs but attach them.
 func onlyAttached(f *trace.File) bool {
@@ -31,7 +31,7 @@ func onlyAttached(f *trace.File) bool {
 			if !plain(s) {
 				return false
 			}
-		case s.Verb == "close":
+		case s.Verb == "close", s.Verb == "info":
 			if slices.ContainsFunc(s.Operands, func(word string) bool { return !links[word] }) {
 				return false
 			}

@@ -26,8 +26,12 @@ func (c *capabilities) effective(number int) bool {
 	return c[number/32].Effective&(1<<(number%32)) != 0
 }
 
-// dropCapabilities takes capabilities from the current thread, for good.
+// dropCapabilities takes capabilities from the current thread, until they are raised
+// again: the kernel asks for effective ones only.
 func dropCapabilities(numbers ...mprog.Capability) error {
+	if len(numbers) == 0 {
+		return nil
+	}
 	c, err := currentCapabilities()
 	if err != nil {
 		return err
@@ -36,14 +40,27 @@ func dropCapabilities(numbers ...mprog.Capability) error {
 		if int(n) >= 32*len(c) {
 			return fmt.Errorf("drop capability %d: no such capability", n)
 		}
-		word, bit := &c[n/32], uint32(1)<<(n%32)
-		word.Effective &^= bit
-		word.Permitted &^= bit
-		word.Inheritable &^= bit
+		c[n/32].Effective &^= 1 << (n % 32)
 	}
+	return c.set()
+}
+
+// raiseCapabilities gives the current thread all capabilities back.
+func raiseCapabilities() error {
+	c, err := currentCapabilities()
+	if err != nil {
+		return err
+	}
+	for i := range c {
+		c[i].Effective = c[i].Permitted
+	}
+	return c.set()
+}
+
+func (c *capabilities) set() error {
 	header := capHeader
 	if err := unix.Capset(&header, &c[0]); err != nil {
-		return fmt.Errorf("drop capabilities: %w", err)
+		return fmt.Errorf("set capabilities: %w", err)
 	}
 	return nil
 }

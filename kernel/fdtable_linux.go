@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // fdTable is the table of file descriptors of one thread.
@@ -29,6 +31,8 @@ type fdTable struct {
 	// kinds are those of the objects that are open; "" is unknown. Asking procfs costs
 	// more than most calls.
 	kinds map[int]string
+	// told is what is known of programs on the shelf, which never changes.
+	told map[int]mprog.ObjectInfo
 }
 
 // maxFD limits the kernel's memory for one table to a megabyte or so.
@@ -65,7 +69,7 @@ func unshareFDs() (*fdTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &fdTable{kinds: map[int]string{}, inherited: slices.Clone(kept), limit: limit}
+	t := &fdTable{kinds: map[int]string{}, told: map[int]mprog.ObjectInfo{}, inherited: slices.Clone(kept), limit: limit}
 	t.begin()
 	return t, nil
 }
@@ -218,12 +222,16 @@ func (t *fdTable) close(fd uint32) error {
 	return closeFD(fd)
 }
 
-// closeAll closes every descriptor that was handed out but the shelf's, and begins
-// again.
-func (t *fdTable) closeAll() error {
+// closeAll closes every descriptor up to the last one but those that are kept, and
+// begins again.
+func (t *fdTable) closeAll(last int) error {
+	untouched := t.next == t.first && last < t.limit
 	t.next, t.inherited = t.first, t.inherited[:t.kept]
 	clear(t.kinds)
-	return closeRange(t.first, t.limit-1)
+	if untouched {
+		return nil
+	}
+	return closeRange(t.first, last)
 }
 
 // kind returns what kind of BPF object an open fd refers to, "prog", "link", "map"

@@ -17,6 +17,11 @@ const infoSize = 512
 func (p *Process) ObjectInfo(fd uint32) (mprog.ObjectInfo, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.thread != nil && p.fds.kinds[int(fd)] != "" {
+		if info, ok := p.fds.told[int(fd)]; ok {
+			return info, nil
+		}
+	}
 	clear(p.info[:])
 	size := attr.EncodeInfo(&p.attr, attr.InfoRequest{
 		FD:      fd,
@@ -45,7 +50,11 @@ func (p *Process) ObjectInfo(fd uint32) (mprog.ObjectInfo, error) {
 	}
 	switch kind {
 	case "prog":
-		return attr.DecodeProgInfo(p.info[:]), nil
+		info := attr.DecodeProgInfo(p.info[:])
+		if int(fd) >= p.fds.limit {
+			p.fds.told[int(fd)] = info
+		}
+		return info, nil
 	case "link":
 		return attr.DecodeLinkInfo(p.info[:]), nil
 	}

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type Kernel struct {
 	mute     bool               // a mute program has been loaded; guarded by Process.mu
 	shelf    shelf              // guarded by Process.mu
 
+	idle     idle
 	mu       sync.Mutex
 	netns    []*namespace // by mprog.Netns; the first one never changes
 	children []*Process
@@ -79,11 +81,12 @@ func (k *Kernel) home() *namespace { return k.netns[0] }
 func (k *Kernel) Shutdown() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, p := range append(k.children, k.Process) {
-		if t, err := p.exit(); err == nil { // those that have exited say so
+	for _, p := range slices.Concat(k.children, k.idle.processes, []*Process{k.Process}) {
+		if t, _ := p.exit(); t != nil {
 			t.stop()
 		}
 	}
+	k.idle.processes = nil
 	r := k.recorder
 	k.recorder = nil
 	return r.close()

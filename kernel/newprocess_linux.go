@@ -29,27 +29,57 @@ func (k *Kernel) newProcess(spec mprog.ProcessSpec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(func() error {
-		if parent.bpffs == nil {
-			if err := enterMounts(parent.tid); err != nil {
-				return err
-			}
-		}
-		return enterFrom(parent.tid, netns.fd)
-	}, func(p *Process) error {
+	moveIn := func(p *Process) error {
 		if err := p.inherit(parent); err != nil {
 			return err
 		}
 		return dropCapabilities(spec.Without...)
-	})
+	}
+	p := k.idle.take(spec.Netns == 0)
+	if p == nil {
+		p, err = startProcess(func() error {
+			if err := parent.enterMounts(); err != nil {
+				return err
+			}
+			return enterFrom(parent.tid, netns.fd)
+		}, moveIn)
+	} else {
+		_ = p.do(func() {
+			if err = p.reborn(parent); err == nil {
+				err = moveIn(p)
+			}
+		})
+	}
 	if err != nil {
+		if p != nil {
+			_ = p.Exit()
+		}
 		return nil, err
 	}
-	p.first, p.bpffs = k.Process, &parent.bpffs
+	p.first, p.bpffs, p.mounts = k.Process, &parent.bpffs, p.mounts || parent.bpffs == nil
+	if spec.Netns == 0 {
+		p.idle = &k.idle
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.children = append(k.children, p)
 	return p, nil
+}
+
+// reborn readies a process's thread that has been another's.
+func (p *Process) reborn(parent *inheritance) error {
+	if err := raiseCapabilities(); err != nil || p.mounts {
+		return err
+	}
+	return parent.enterMounts()
+}
+
+// enterMounts moves the current thread to where the parent's bpf file system is.
+func (h *inheritance) enterMounts() error {
+	if h.bpffs != nil { // it has none
+		return nil
+	}
+	return enterMounts(h.tid)
 }
 
 // inheritance is what a process passes on.

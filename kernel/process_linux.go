@@ -17,7 +17,8 @@ type Process struct {
 	thread *thread // nil after exit
 	fds    *fdTable
 	first  *Process // of the environment; p itself for the first one
-	mounts bool     // it has a mount namespace of its own
+	mounts bool     // it is in the environment's mount namespace
+	idle   *idle    // where its thread goes in the end; nil: it ends, too
 	bpffs  *error   // nil: not mounted yet; else how that went
 
 	// The call in hand. It lies here, on the heap, so that no call allocates
@@ -39,12 +40,17 @@ var _ mprog.Process = (*Process)(nil)
 
 var errExited = errors.New("process has exited")
 
+func newProcess(t *thread) *Process {
+	p := &Process{thread: t}
+	p.first = p
+	p.runBPF, p.runClose = p.onThreadBPF, p.onThreadClose
+	return p
+}
+
 // startProcess starts a process whose thread runs setUp first, still with the file
 // descriptors of the program, and moveIn when it has its own.
 func startProcess(setUp func() error, moveIn func(*Process) error) (*Process, error) {
-	p := &Process{}
-	p.first = p
-	p.runBPF, p.runClose = p.onThreadBPF, p.onThreadClose
+	p := newProcess(nil)
 	t, err := startThread(func() (err error) {
 		if err = setUp(); err == nil {
 			p.fds, err = unshareFDs()
@@ -128,22 +134,25 @@ func (p *Process) onThreadClose() { p.err = p.fds.close(p.fd) }
 // only they referred to, such as links, is released. Later calls fail.
 func (p *Process) Exit() error {
 	t, err := p.exit()
-	if err == nil {
+	switch {
+	case t == nil:
+	case p.idle != nil && err == nil:
+		p.idle.put(p, t)
+	default:
 		t.end()
 	}
 	return err
 }
 
-// exit closes the descriptors. The thread has nothing to do any more.
-func (p *Process) exit() (*thread, error) {
+// exit closes the descriptors. The thread, which is nil after the first time, has
+// nothing to do any more.
+func (p *Process) exit() (t *thread, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := p.thread
-	if t == nil {
+	if p.thread == nil {
 		return nil, errExited
 	}
-	var err error
-	_ = p.do(func() { err = closeRange(p.fds.first, math.MaxInt32) })
-	p.thread = nil
+	_ = p.do(func() { err = p.fds.closeAll(math.MaxInt32) })
+	t, p.thread = p.thread, nil
 	return t, err
 }

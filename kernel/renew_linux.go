@@ -55,7 +55,7 @@ func (k *Kernel) onThread(steps ...func() error) (err error) {
 func (p *Process) closeAll() (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if doErr := p.do(func() { err = p.fds.closeAll() }); doErr != nil {
+	if doErr := p.do(func() { err = p.fds.closeAll(p.fds.limit - 1) }); doErr != nil {
 		return doErr
 	}
 	return err

@@ -181,7 +181,7 @@ func (k *Kernel) send(w *way) (delivered bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer unix.Close(sender)
+	defer closeFD(uint32(sender))
 	var recorded, passing int
 	err = k.visit(w.to, func() (err error) {
 		index := w.receiver.Attrs().Index
@@ -196,8 +196,8 @@ func (k *Kernel) send(w *way) (delivered bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer unix.Close(recorded)
-	defer unix.Close(passing)
+	defer closeFD(uint32(recorded))
+	defer closeFD(uint32(passing))
 
 	if _, err := w.sendPacket(sender, recordedPacket); err != nil {
 		return false, err

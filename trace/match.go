@@ -23,7 +23,11 @@ func (o Outcome) matches(came Outcome) bool {
 			return false
 		}
 	}
-	return !o.Listed || came.Listed && slices.Equal(ExpandList(o.List), ExpandList(came.List))
+	if !o.Listed {
+		return true
+	}
+	same := slices.Equal(o.List, came.List) || slices.Equal(ExpandList(o.List), ExpandList(came.List))
+	return came.Listed && same
 }
 
 // ExpandList writes out the ranges in a list.
