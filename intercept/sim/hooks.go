@@ -133,7 +133,7 @@ func (k *call) progQuery() error {
 	if errors.Is(err, mprog.ErrUnsupported) && r.QueryFlags == 0 && ofNetns(r.AttachType) {
 		return k.writeQuery(&r, attr.Arrays{}, mprog.QueryResult{}) // nothing can be attached there
 	}
-	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC {
+	if _, ok := mprog.ErrnoOf(err); !ok || err != nil && res.Revision == 0 { // nothing has been written
 		return err
 	}
 	if writeErr := k.writeQuery(&r, arrays, res); writeErr != nil {
