@@ -20,6 +20,8 @@ type kind interface {
 	// slowness orders the kinds: of those that boot an image, the one with
 	// the lowest is preferred.
 	slowness() int
+	// quick says that a boot costs little beside a suite.
+	quick() bool
 }
 
 // kinds are those that register has been given, the fastest first.
@@ -65,6 +67,11 @@ func Known(name string) bool {
 
 // Slowness orders machines by how long they take to boot; Auto is the fastest.
 func Slowness(name string) int { return slices.Index(names(), name) }
+
+// Quick reports whether a machine boots so fast that a suite may be shared by several.
+func Quick(name string) bool {
+	return !slices.ContainsFunc(kinds, func(k kind) bool { return k.Name() == name && !k.quick() })
+}
 
 // Pick returns the machine called name. Auto is the fastest one that boots
 // this kind of image and is available, or the one to install if none is.

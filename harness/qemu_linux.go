@@ -25,6 +25,7 @@ const qemuProgram = "qemu-system-x86_64"
 
 func (qemu) Name() string    { return "qemu" }
 func (qemu) slowness() int   { return 2 }
+func (qemu) quick() bool     { return true }
 func (qemu) HostFiles() bool { return false }
 
 func (qemu) boots(k image.Kind) bool { return k == image.BZImage }

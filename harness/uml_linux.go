@@ -21,6 +21,7 @@ func init() { register(uml{}) }
 
 func (uml) Name() string    { return "uml" }
 func (uml) slowness() int   { return 1 }
+func (uml) quick() bool     { return true }
 func (uml) HostFiles() bool { return false }
 
 func (uml) boots(k image.Kind) bool { return k == image.UML }

@@ -27,6 +27,7 @@ const vngBootTimeout = 3 * DefaultBootTimeout
 
 func (vng) Name() string    { return "vng" }
 func (vng) slowness() int   { return 3 }
+func (vng) quick() bool     { return false }
 func (vng) HostFiles() bool { return true }
 
 func (vng) boots(k image.Kind) bool { return k == image.BZImage || k == image.VNG }

@@ -86,14 +86,14 @@ func ParseList(name, text, machine string) ([]Entry, error) {
 
 // Shard returns the share i of n, counted from 1, of a list: what "i/n" says.
 // Every entry is in exactly one share; a share may be empty.
-func Shard(list []Entry, spec string) ([]Entry, error) {
+func Shard[T any](list []T, spec string) ([]T, error) {
 	a, b, ok := strings.Cut(spec, "/")
 	i, errI := strconv.Atoi(a)
 	n, errN := strconv.Atoi(b)
 	if !ok || errI != nil || errN != nil || i < 1 || i > n {
 		return nil, fmt.Errorf("bad share %q: expected i/n, such as 1/3", spec)
 	}
-	var share []Entry
+	var share []T
 	for k := i - 1; k < len(list); k += n {
 		share = append(share, list[k])
 	}

@@ -13,26 +13,26 @@ import (
 
 // judge makes failures of all that went wrong beside the scenarios. The run
 // holds the cases that were reported.
-func (m *matrix) judge(ctx context.Context, run *report.Run, res harness.Result, err error, stderr string) {
+func (s *share) judge(ctx context.Context, run *report.Run, res harness.Result, err error, stderr string) {
 	var noBoot *harness.BootError
 	var died *harness.DiedError
 	var late *harness.TimeoutError
 	switch {
 	case err == nil && (res.ExitStatus == 0 || res.ExitStatus == 1):
-		if len(m.missing(run)) > 0 {
-			m.incomplete(run, "the suite ended before this")
+		if len(s.missing(run)) > 0 {
+			s.incomplete(run, "the suite ended before this")
 		}
 	case err == nil:
-		m.incomplete(run, crash(res.ExitStatus, stderr))
+		s.incomplete(run, crash(res.ExitStatus, stderr))
 	case ctx.Err() != nil:
-		run.Stopped = fmt.Sprintf("%s: %d of %d scenarios have run", why(ctx), len(run.Cases), len(m.suite.Scenarios))
+		run.Stopped = why(ctx)
 		err = nil // it is not the kernel's
 	case errors.As(err, &noBoot):
 		run.Fail("kernel/boot", "The kernel boots.", err.Error())
 	case errors.As(err, &died):
-		m.incomplete(run, err.Error()+"\n"+lastWords)
+		s.incomplete(run, err.Error()+"\n"+lastWords)
 	case errors.As(err, &late):
-		m.incomplete(run, err.Error())
+		s.incomplete(run, err.Error())
 	default:
 		run.Fail("kernel/machine", "The machine runs the suite.", err.Error())
 	}
@@ -50,8 +50,8 @@ const lastWords = "in this scenario or soon after it: the last results of a gues
 
 // incomplete blames the first scenario without a result, which was running
 // when the suite ended, and notes that those after it did not run.
-func (m *matrix) incomplete(run *report.Run, why string) {
-	missing := m.missing(run)
+func (s *share) incomplete(run *report.Run, why string) {
+	missing := s.missing(run)
 	switch {
 	case len(run.Cases) == 0: // perhaps no scenario had begun
 		run.Fail("kernel/suite", "The suite runs on the kernel.", why)
@@ -59,21 +59,21 @@ func (m *matrix) incomplete(run *report.Run, why string) {
 		run.Fail("kernel/end", "The kernel and the suite come to an orderly end.", why)
 	default:
 		c := report.Case{ID: missing[0], Status: report.Failed, Failure: &report.Failure{Detail: why}}
-		run.AddCase(m.complete(c))
+		run.AddCase(s.complete(c))
 		missing = missing[1:]
 	}
 	for _, id := range missing {
 		c := report.Case{ID: id, Status: report.Skipped, Reason: "not run: the kernel or the suite had failed"}
-		run.AddCase(m.complete(c))
+		run.AddCase(s.complete(c))
 	}
 }
 
 // missing lists the scenarios without a result.
-func (m *matrix) missing(run *report.Run) []string {
+func (s *share) missing(run *report.Run) []string {
 	var ids []string
-	for _, s := range m.suite.Scenarios {
-		if !slices.ContainsFunc(run.Cases, func(c report.Case) bool { return c.ID == s.ID }) {
-			ids = append(ids, s.ID)
+	for _, scenario := range s.scenarios {
+		if !slices.ContainsFunc(run.Cases, func(c report.Case) bool { return c.ID == scenario.ID }) {
+			ids = append(ids, scenario.ID)
 		}
 	}
 	return ids

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +19,8 @@ type matrix struct {
 	suite   Suite
 	options Options
 	known   map[string]conformance.Scenario
+
+	kernels int // of the matrix
 
 	watching sync.Mutex
 }
@@ -93,25 +93,20 @@ func (m *matrix) done(e Entry, run *report.Run) *report.Run {
 	return run
 }
 
-// run runs the suite in one kernel. The error says that it could not even be
-// tried; the run says so, too.
-func (m *matrix) run(ctx context.Context, e Entry, img image.Image) (*report.Run, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return m.unavailable(ctx, e, fmt.Errorf("find this program: %w", err))
-	}
+// run runs a share of the suite in one guest.
+func (s *share) run(ctx context.Context) (*report.Run, error) {
 	for boots := 1; ; boots++ {
-		run := m.newRun(e)
-		m.watch(Event{Entry: e, Stage: Booting})
+		run := s.newRun(s.entry)
+		s.watch(Event{Entry: s.entry, Stage: Booting})
 		stream := &report.Receiver{OnCase: func(c report.Case) {
-			run.AddCase(m.complete(c))
-			m.watch(Event{Entry: e, Stage: Running, Cases: len(run.Cases)})
+			run.AddCase(s.complete(c))
+			s.watch(Event{Entry: s.entry, Stage: Running, Cases: int(s.cases.Add(1))})
 		}}
 		stderr := &tail{max: maxStderr}
-		kind, res, err := m.options.machines.boot(ctx, e.Machine, harness.Command{
-			Image: img, Argv: append([]string{self}, m.suite.Argv...), Files: m.suite.Files, Env: suiteEnv,
-			Stdout: stream, Stderr: stderr, Progress: m.options.Fetched,
-			Timeout: m.options.Kernel, BootTimeout: m.options.Boot, LogDir: m.options.LogDir, KernelArgs: suiteArgs,
+		kind, res, err := s.options.machines.boot(ctx, s.entry.Machine, harness.Command{
+			Image: s.image, Argv: s.argv, Files: s.suite.Files, Env: suiteEnv,
+			Stdout: stream, Stderr: stderr,
+			Timeout: s.options.Kernel, BootTimeout: s.options.Boot, LogDir: s.options.LogDir, KernelArgs: suiteArgs,
 		})
 		if boots < maxBoots && worthAnother(ctx, res, err) {
 			continue
@@ -126,10 +121,10 @@ func (m *matrix) run(ctx context.Context, e Entry, img image.Image) (*report.Run
 		var unavailable *harness.UnavailableError
 		if errors.As(err, &unavailable) {
 			run.Fail("kernel/machine", "There is a machine that boots the kernel.", err.Error())
-			return m.done(e, run), err
+			return run, err
 		}
-		m.judge(ctx, run, res, err, stderr.String())
-		return m.done(e, run), nil
+		s.judge(ctx, run, res, err, stderr.String())
+		return run, nil
 	}
 }
 

@@ -22,7 +22,8 @@ import (
 // Suite is what runs in each kernel.
 type Suite struct {
 	// Argv are arguments of this program with which it runs the scenarios on
-	// the running kernel and prints a report.Streaming.
+	// the running kernel and prints a report.Streaming. With --part i/n after the
+	// first it runs every n-th of them, from the i-th on.
 	Argv []string
 	// Files of the host that it needs.
 	Files []string
@@ -35,6 +36,7 @@ type Suite struct {
 // Options change how a matrix runs. The zero value is useful.
 type Options struct {
 	Jobs    int           // kernels at once; Jobs() if zero
+	Guests  int           // that share the suite of a kernel; if zero, as many as there are cores for each kernel, where they boot fast
 	Boot    time.Duration // limit for a boot; the machine's own if zero
 	Kernel  time.Duration // limit for one kernel, boot and all; harness.DefaultTimeout if zero
 	Total   time.Duration // limit for all; none if zero
@@ -60,7 +62,7 @@ func Run(ctx context.Context, entries []Entry, s Suite, o Options) (*report.Resu
 	if o.machines == nil {
 		o.machines = realMachines{o.Fetched}
 	}
-	m := &matrix{suite: s, options: o, known: map[string]conformance.Scenario{}}
+	m := &matrix{suite: s, options: o, kernels: len(entries), known: map[string]conformance.Scenario{}}
 	for _, scenario := range s.Scenarios {
 		m.known[scenario.ID] = scenario
 	}

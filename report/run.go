@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/nkconform/nkconform/conformance"
@@ -37,6 +38,19 @@ type VM struct {
 	Boots   int     `json:"boots"`         // more than 1: that often until it came up
 	Boot    float64 `json:"boot_seconds"`  // until the guest's first word
 	Total   float64 `json:"total_seconds"` // from start to end
+
+	// Guests is how many machines shared the suite, 0 for one; the times are those of
+	// the slowest.
+	Guests int `json:"guests,omitempty"`
+}
+
+// kind names the machine, and how many there were.
+func (vm *VM) kind() string {
+	kind := vm.Machine + "/" + vm.Accel
+	if vm.Guests > 1 {
+		kind += fmt.Sprintf(" x%d", vm.Guests)
+	}
+	return kind
 }
 
 // OK says that all cases ran and none failed.

@@ -37,7 +37,7 @@ func (r *Results) rows() []row {
 			Passed: run.Passed, Failed: run.Failed, Skipped: run.Skipped, Known: run.Known}
 		o.Release, o.Machine = cmp.Or(o.Release, "-"), cmp.Or(o.Machine, "-")
 		if vm := run.VM; vm != nil {
-			o.Machine, o.Boot, o.Total = vm.Machine+"/"+vm.Accel, brief(vm.Boot), brief(vm.Total)
+			o.Machine, o.Boot, o.Total = vm.kind(), brief(vm.Boot), brief(vm.Total)
 			o.Note = cmp.Or(o.Note, vm.boots())
 		}
 	}

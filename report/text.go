@@ -151,7 +151,7 @@ func (run *Run) closing(b *strings.Builder) {
 		fmt.Fprintf(b, " (%s)", run.Kernel.Machine)
 	}
 	if vm := run.VM; vm != nil {
-		fmt.Fprintf(b, ", %s/%s: boot %.1f s, suite %.1f s, total %.1f s", vm.Machine, vm.Accel, vm.Boot, run.Seconds, vm.Total)
+		fmt.Fprintf(b, ", %s: boot %.1f s, suite %.1f s, total %.1f s", vm.kind(), vm.Boot, run.Seconds, vm.Total)
 	}
 	if again := run.VM.boots(); again != "" {
 		b.WriteString(", " + again)

@@ -17,6 +17,7 @@ import (
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/deviation"
 	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/report"
 )
 
@@ -35,6 +36,8 @@ type runOptions struct {
 	timeout    time.Duration
 	deviations string
 	verbose    bool
+	guests     int
+	part       string
 }
 
 func runCommand() *cobra.Command {
@@ -76,6 +79,9 @@ version begins with VERSION, or another that 'nkconform kernels' tells of.`,
 	f.StringVar(&o.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit for a virtual machine, from boot to end")
 	f.StringVar(&o.deviations, "known", "", knownUsage)
+	f.IntVar(&o.guests, "guests", 0, "virtual machines that share the suite (default: one a core)")
+	f.StringVar(&o.part, "part", "", "only share i/n of the scenarios")
+	_ = f.MarkHidden("part") // for guests
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
 	return c
 }
@@ -123,9 +129,17 @@ func run(ctx context.Context, o runOptions, patterns []string) error {
 	if err != nil {
 		return err
 	}
+	if o.guests < 0 {
+		return fmt.Errorf("bad number %d for --guests: expected 1 or more", o.guests)
+	}
 	known, err := loadDeviations(o.deviations, o.scenarios, chosen, patterns)
 	if err != nil {
 		return err
+	}
+	if o.part != "" {
+		if chosen, err = matrix.Shard(chosen, o.part); err != nil {
+			return err
+		}
 	}
 	if o.format == formatStream {
 		return runStream(ctx, o.backend, chosen, os.Stdout)

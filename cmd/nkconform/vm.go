@@ -63,7 +63,7 @@ func runVM(ctx context.Context, o runOptions, image string, patterns []string,
 	show := newTicker(os.Stderr, 1)
 	defer show.end()
 	results, err := matrix.Run(ctx, []matrix.Entry{entry}, suite, matrix.Options{
-		Jobs: 1, Kernel: o.timeout, Fetched: show, Watch: show.event,
+		Jobs: 1, Guests: o.guests, Kernel: o.timeout, Fetched: show, Watch: show.event,
 	})
 	if err != nil {
 		return nil, err
