@@ -12,14 +12,11 @@ import (
 // overhead is what a machine needs beside its guest's memory, in MiB.
 const overhead = 256
 
-// perCore is how many kernels share a core. Each waits for half of its time: the
-// removal of a device takes a grace period of RCU.
-const perCore = 2
-
-// Jobs is how many kernels fit on this machine side by side: some a core, for as many
-// as there is memory.
+// Jobs is how many kernels fit on this machine side by side: three on two cores, for
+// as many as there is memory. Each waits for a third of its time, as the removal of a
+// device takes a grace period of RCU; more of them would get in each other's way.
 func Jobs() int {
-	jobs := perCore * runtime.NumCPU()
+	jobs := runtime.NumCPU() * 3 / 2
 	if free := available(); free > 0 {
 		jobs = min(jobs, free/(harness.DefaultMemory+overhead))
 	}
