@@ -27,9 +27,6 @@ func (e *explainer) bpf(c *notify.Call, a *sim.Answer) {
 			answer += fmt.Sprintf(" (%v)", a.Err)
 		}
 	}
-	if a.Note != "" {
-		answer += ", not run: " + a.Note
-	}
 	fmt.Fprintf(e.out, "[%d] %s(%s) = %s\n", c.TID, a.Command, fields(reflect.ValueOf(a.Request)), answer)
 }
 

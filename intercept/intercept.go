@@ -12,6 +12,7 @@ package intercept
 
 import (
 	"io"
+	"os"
 
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/sim"
@@ -27,6 +28,9 @@ type Options struct {
 	// Explain, if not nil, gets a line for every call: what was asked, the
 	// answer, and the rule behind a refusal.
 	Explain io.Writer
+	// Warnings gets a line for what the program does that is not simulated; nil
+	// is os.Stderr.
+	Warnings io.Writer
 	// Faults are calls that fail for no reason.
 	Faults []sim.Fault
 	// Verdicts are what test runs of programs return, by the programs' names.
@@ -38,4 +42,11 @@ type Options struct {
 	// default it has namespaces of its own, in which it is root, if the system
 	// permits that.
 	Host bool
+}
+
+func (o *Options) warnings() io.Writer {
+	if o.Warnings != nil {
+		return o.Warnings
+	}
+	return os.Stderr
 }

@@ -33,7 +33,7 @@ func oddDropper(counts *ebpf.Map) *ebpf.ProgramSpec {
 	}}
 }
 
-// packetsTarget sends packets through a program and through one that is not run.
+// packetsTarget sends packets through a program and through one that is not simulated.
 func packetsTarget() error {
 	nk0, err := net.InterfaceByName("nk0")
 	if err != nil {
@@ -93,9 +93,9 @@ func packetsTarget() error {
 	if err := errors.Join(err, testErr, want("test run", ret, uint32(2)), l.Close()); err != nil {
 		return err
 	}
-	// What cannot be run returns 0.
+	// What cannot be run drops.
 	unknown, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL", Instructions: asm.Instructions{
-		asm.FnPerfEventOutput.Call(), asm.Mov.Imm(asm.R0, 2), asm.Return(),
+		asm.FnSkbGetXfrmState.Call(), asm.Mov.Imm(asm.R0, 0), asm.Return(),
 	}})
 	if err != nil {
 		return err
@@ -104,5 +104,5 @@ func packetsTarget() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(send(5, 0), received("without a program", 5), l.Close())
+	return errors.Join(send(5, 0), received("dropped", -1), l.Close())
 }

@@ -295,7 +295,8 @@ func TestExplainPackets(t *testing.T) {
 	out := output(t, target(t, "explain", "packets"))
 	require.Contains(t, out, "packet on nk0, primary: odd (id ")
 	require.Contains(t, out, " returns 2; it does not go on")
-	require.Contains(t, out, "not run: instruction 0 calls helper 25")
+	require.Contains(t, out, "nkconform: program (id ")
+	require.Contains(t, out, ": instruction 0: helper bpf_skb_get_xfrm_state: not simulated: its packets are dropped")
 }
 
 // The median of a query's time, intercepted and, as root, by the running kernel.

@@ -4,6 +4,7 @@ package intercept
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -65,6 +66,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 	s.sim = sim.New(s.kernel, sim.Options{
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: o.Faults, Verdicts: o.Verdicts,
 		Record: o.Record != nil, Explain: o.Explain != nil, Now: monotonic,
+		Warn: func(line string) { fmt.Fprintln(o.warnings(), "nkconform:", line) },
 	})
 	s.rtnl = rtnl.New(hooks{s.sim, s.kernel})
 	if s.native, err = currentNetns(); err != nil {

@@ -1,10 +1,6 @@
 package machine
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-)
+import "errors"
 
 // insn is a struct bpf_insn.
 type insn []byte
@@ -60,30 +56,3 @@ const (
 )
 
 var errRegister = errors.New("no such register")
-
-// unknown says what of a program is not interpreted, or nothing.
-func unknown(insns []byte) string {
-	for at := 0; at+insnSize <= len(insns); at += insnSize {
-		i := insn(insns[at:])
-		switch class := i.class(); {
-		case i.code() == loadWide:
-			if !slices.Contains([]byte{0, pseudoMapFD, pseudoMapValue, pseudoMapIdx, pseudoMapIdxValue}, i.src()) {
-				return fmt.Sprintf("instruction %d refers to a kernel's variable or a function", at/insnSize)
-			}
-			at += insnSize
-		case class == classLoad && i.mode() != modeAbsolute && i.mode() != modeIndirect,
-			class == classLoadX && i.mode() != modeMemory && i.mode() != modeSigned,
-			class == classStore && i.mode() != modeMemory,
-			class == classStoreX && i.mode() != modeMemory && i.mode() != modeAtomic:
-			return fmt.Sprintf("instruction %d has code %#x", at/insnSize, i.code())
-		case class != classJump || i.op() != opCall:
-		case i.register():
-			return fmt.Sprintf("instruction %d calls what a register says", at/insnSize)
-		case i.src() == callHelper && helpers[i.imm()] == nil:
-			return fmt.Sprintf("instruction %d calls helper %d", at/insnSize, i.imm())
-		case i.src() > callOwn:
-			return fmt.Sprintf("instruction %d calls a function of the kernel", at/insnSize)
-		}
-	}
-	return ""
-}

@@ -62,25 +62,41 @@ func compare(i insn, a, b uint64, wide bool) (bool, error) {
 
 // call calls a helper or a function of the program.
 func (m *run) call(i insn) (next int, done bool, err error) {
-	if i.src() == callOwn {
-		if len(m.frames)+1 >= maxFrames {
-			return 0, false, errFrames
-		}
-		f := frame{at: m.at + 1}
-		copy(f.saved[:], m.r[6:])
-		m.frames = append(m.frames, f)
-		m.r[10] = m.add(make([]byte, stackSize)) + stackSize
-		return m.at + 1 + int(i.imm()), false, nil
+	switch {
+	case i.register():
+		return 0, false, fmt.Errorf("a call of what a register says: %w", ErrUnknown)
+	case i.src() == callHelper:
+		return m.callHelper(i.imm())
+	case i.src() != callOwn:
+		return 0, false, fmt.Errorf("function %d of the kernel: %w", i.imm(), ErrUnknown)
 	}
-	if i.imm() == tailCall {
+	if len(m.frames)+1 >= maxFrames {
+		return 0, false, errFrames
+	}
+	f := frame{at: m.at + 1}
+	copy(f.saved[:], m.r[6:])
+	m.frames = append(m.frames, f)
+	m.r[10] = m.add(make([]byte, stackSize)) + stackSize
+	return m.at + 1 + int(i.imm()), false, nil
+}
+
+func (m *run) callHelper(number int32) (next int, done bool, err error) {
+	if number == tailCall {
 		return m.tailCall()
 	}
-	h := helpers[i.imm()]
+	h := helpers[number]
 	if h == nil {
-		return 0, false, fmt.Errorf("helper %d: %w", i.imm(), ErrUnknown)
+		return 0, false, fmt.Errorf("%s: %w", helperText(number), ErrUnknown)
 	}
 	m.r[0], err = h(m)
 	return m.at + 1, false, err
+}
+
+func helperText(number int32) string {
+	if name := HelperName(number); name != "" {
+		return "helper bpf_" + name
+	}
+	return fmt.Sprintf("helper %d", number)
 }
 
 func (m *run) exit() (next int, done bool, err error) {
@@ -103,9 +119,6 @@ func (m *run) tailCall() (next int, done bool, err error) {
 	if to == nil || m.tails >= maxTailCalls {
 		m.r[0] = failed(1) // EPERM, which nobody looks at
 		return m.at + 1, false, nil
-	}
-	if err := to.known(); err != nil {
-		return 0, false, err
 	}
 	m.tails++
 	m.enter(to)

@@ -145,10 +145,6 @@ func randomStep(r *rand.Rand, a, b asm.Register) asm.Instructions {
 	return asm.Instructions{moved}
 }
 
-func raw(code uint8, dst, src asm.Register, constant int32) asm.Instruction {
-	return asm.Instruction{OpCode: asm.OpCode(code), Dst: dst, Src: src, Constant: int64(constant)}
-}
-
 func randomJump(r *rand.Rand, a, b asm.Register, label string) asm.Instruction {
 	op := []asm.JumpOp{
 		asm.JEq, asm.JGT, asm.JGE, asm.JSet, asm.JNE, asm.JSGT, asm.JSGE, asm.JLT, asm.JLE, asm.JSLT, asm.JSLE,

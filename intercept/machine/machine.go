@@ -11,10 +11,7 @@ var native = binary.NativeEndian
 // Program is a program that can be run.
 type Program struct {
 	insns []byte
-	// Unknown says what of the program is not interpreted, and is empty if all
-	// is. Such a program cannot be run.
-	Unknown string
-	kind    Kind
+	kind  Kind
 }
 
 // Kind is what a program gets: a context for one kind of packet handlers.
@@ -31,7 +28,7 @@ const insnSize = 8 // sizeof(struct bpf_insn)
 // New looks at a program's instructions, in which maps are named by ids in place
 // of fds.
 func New(insns []byte, kind Kind) *Program {
-	return &Program{insns: insns, kind: kind, Unknown: unknown(insns)}
+	return &Program{insns: insns, kind: kind}
 }
 
 // World is what programs reach besides their packet.
@@ -68,31 +65,23 @@ const (
 
 // Errors that end a run.
 var (
-	ErrUnknown = errors.New("not interpreted")
+	ErrUnknown = errors.New("not simulated")
 	errSteps   = fmt.Errorf("did not end within %d instructions", maxSteps)
 	errEnd     = errors.New("left its instructions")
 	errFrames  = fmt.Errorf("calls deeper than %d", maxFrames)
 )
 
-// Run runs the program on a packet and returns what it returns. Runs that share
-// a world are one after the other.
+// Run runs the program on a packet and returns what it returns. An error says
+// what of the program is not simulated ([ErrUnknown]) or what no verifier would
+// have let pass: nothing is known then of what becomes of the packet. Runs that
+// share a world are one after the other.
 func (p *Program) Run(packet *Packet, w World) (int32, error) {
-	if err := p.known(); err != nil {
-		return 0, err
-	}
 	m := &run{world: w, packet: packet}
 	v, err := m.run(p)
 	if err != nil {
 		return 0, fmt.Errorf("instruction %d: %w", m.at, err)
 	}
 	return int32(uint32(v)), nil
-}
-
-func (p *Program) known() error {
-	if p.Unknown != "" {
-		return fmt.Errorf("%s: %w", p.Unknown, ErrUnknown)
-	}
-	return nil
 }
 
 // run is a run of a program.
@@ -155,6 +144,9 @@ func (m *run) step(i insn) (next int, done bool, err error) {
 		return m.jump(i)
 	case classLoad:
 		if i.code() != loadWide {
+			if mode := i.mode(); mode != modeAbsolute && mode != modeIndirect {
+				return 0, false, errCode(i)
+			}
 			return m.loadPacket(i)
 		}
 		if (m.at+2)*insnSize > len(m.program.insns) {
@@ -167,13 +159,21 @@ func (m *run) step(i insn) (next int, done bool, err error) {
 		m.r[dst], err = m.loadX(i)
 		return next, false, err
 	case classStore:
+		if i.mode() != modeMemory {
+			return 0, false, errCode(i)
+		}
 		return next, false, m.store(m.r[dst]+i.offset(), i.size(), uint64(int64(i.imm())))
 	}
-	if i.mode() == modeAtomic {
+	switch i.mode() {
+	case modeAtomic:
 		return next, false, m.atomic(i)
+	case modeMemory:
+		return next, false, m.store(m.r[dst]+i.offset(), i.size(), m.r[i.src()])
 	}
-	return next, false, m.store(m.r[dst]+i.offset(), i.size(), m.r[i.src()])
+	return 0, false, errCode(i)
 }
+
+func errCode(i insn) error { return fmt.Errorf("code %#x: %w", i.code(), ErrUnknown) }
 
 // wide is the value of an instruction that is two long: a number, a map, or a
 // place in a map's only value.
@@ -190,11 +190,16 @@ func (m *run) wide(i, second insn) (uint64, error) {
 			return 0, errors.New("no such map")
 		}
 		return m.share(value) + uint64(uint32(second.imm())), nil
+	case 0:
+		return uint64(uint32(i.imm())) | uint64(uint32(second.imm()))<<32, nil
 	}
-	return uint64(uint32(i.imm())) | uint64(uint32(second.imm()))<<32, nil
+	return 0, fmt.Errorf("the address of a kernel's variable or of a function: %w", ErrUnknown)
 }
 
 func (m *run) loadX(i insn) (uint64, error) {
+	if mode := i.mode(); mode != modeMemory && mode != modeSigned {
+		return 0, errCode(i)
+	}
 	v, err := m.load(m.r[i.src()]+i.offset(), i.size())
 	if err == nil && i.mode() == modeSigned {
 		v = signExtend(v, 8*i.size())

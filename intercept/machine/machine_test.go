@@ -211,7 +211,6 @@ func TestPrograms(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := New(assemble(t, c.insns), SKB)
-			require.Empty(t, p.Unknown)
 			got, err := p.Run(NewPacket(someFrame(), 5), &world{maps: map[uint32]*array{1: newArray(1, 8)}})
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
@@ -250,23 +249,33 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func raw(code uint8, dst, src asm.Register, constant int32) asm.Instruction {
+	return asm.Instruction{OpCode: asm.OpCode(code), Dst: dst, Src: src, Constant: int64(constant)}
+}
+
+func helper(number int32) asm.Instruction { return raw(0x85, 0, 0, number) }
+
+// What is not simulated ends the run where it is executed, and says its name.
 func TestUnknown(t *testing.T) {
 	kfunc := asm.Instruction{OpCode: asm.OpCode(0x85), Src: 2, Constant: 7}
 	for _, c := range []struct {
 		insns asm.Instructions
 		want  string
 	}{
-		{asm.Instructions{asm.FnPerfEventOutput.Call(), asm.Return()}, "instruction 0 calls helper 25"},
-		{asm.Instructions{asm.Mov.Imm(asm.R0, 0), kfunc, asm.Return()}, "instruction 1 calls a function of the kernel"},
-		{asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}, ""},
+		{asm.Instructions{asm.FnSkbGetXfrmState.Call(), asm.Return()}, "instruction 0: helper bpf_skb_get_xfrm_state: not simulated"},
+		{asm.Instructions{helper(5000), asm.Return()}, "instruction 0: helper 5000: not simulated"},
+		{asm.Instructions{asm.Mov.Imm(asm.R0, 0), kfunc, asm.Return()}, "instruction 1: function 7 of the kernel: not simulated"},
 	} {
-		p := New(assemble(t, c.insns), SKB)
-		require.Equal(t, c.want, p.Unknown)
-		_, err := p.Run(NewPacket(someFrame(), 1), &world{})
-		if c.want != "" {
-			require.ErrorIs(t, err, ErrUnknown)
-		}
+		_, err := New(assemble(t, c.insns), SKB).Run(NewPacket(someFrame(), 1), &world{})
+		require.ErrorIs(t, err, ErrUnknown)
+		require.EqualError(t, err, c.want)
 	}
+	// What is not reached does no harm.
+	got, err := New(assemble(t, asm.Instructions{
+		asm.Mov.Imm(asm.R0, 2), asm.JEq.Imm(asm.R0, 2, "out"), asm.FnSkbGetXfrmState.Call(), asm.Return().WithSymbol("out"),
+	}), SKB).Run(NewPacket(someFrame(), 1), &world{})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, got)
 }
 
 func TestTailCall(t *testing.T) {
@@ -278,7 +287,7 @@ func TestTailCall(t *testing.T) {
 	maps := map[uint32]*array{1: {tails: map[uint32]*Program{
 		0: New(assemble(t, asm.Instructions{asm.LoadMem(asm.R0, asm.R1, skbLen, asm.Word), asm.Return()}), SKB),
 		1: New(assemble(t, calls(1)), SKB), // calls itself as often as it may
-		3: New(assemble(t, asm.Instructions{asm.FnPerfEventOutput.Call(), asm.Return()}), SKB),
+		3: New(assemble(t, asm.Instructions{asm.FnSkbGetXfrmState.Call(), asm.Return()}), SKB),
 	}}}
 	run := func(index int32) (int32, error) {
 		return New(assemble(t, calls(index)), SKB).Run(NewPacket(someFrame(), 1), &world{maps: maps})

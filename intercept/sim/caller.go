@@ -51,6 +51,4 @@ type Answer struct {
 	Command string
 	Request any
 	Err     error
-	// Note says why a program is not run, if it is not.
-	Note string
 }

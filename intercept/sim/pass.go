@@ -14,7 +14,11 @@ type Passage struct {
 	Passes  bool
 }
 
-// Pass has a packet pass a device's hook: see [fake.Process.PassAt].
+// dropped is TCX_DROP and NETKIT_DROP.
+const dropped = 2
+
+// Pass has a packet pass a device's hook: see [fake.Process.PassAt]. A program
+// that cannot be run to its end drops it.
 func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mprog.NetkitPolicy,
 	packet *machine.Packet) (made Passage) {
 	s.mu.Lock()
@@ -25,10 +29,11 @@ func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mpr
 			p = &program{id: id}
 		}
 		packet.Redirect = machine.Redirect{}
-		v, note := s.verdict(p, packet)
-		text := fmt.Sprintf("%s (id %d) returns %d", p.text(), id, v)
-		if note != "" {
-			text += ": " + note
+		v, err := s.run(p, packet)
+		text := fmt.Sprintf("%s returns %d", p.label(), v)
+		if err != nil {
+			v = dropped
+			text = fmt.Sprintf("%s drops: %v", p.label(), err)
 		}
 		made.Ran = append(made.Ran, text)
 		return v

@@ -18,8 +18,8 @@ var (
 		0xb7, 2, 0, 0, 5, 0, 0, 0, 0x63, 0x21, 8, 0, 0, 0, 0, 0,
 		0xb7, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x95, 0, 0, 0, 0, 0, 0, 0,
 	}
-	callsPerf = []byte{ // perf_event_output; exit
-		0x85, 0, 0, 0, 25, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0,
+	callsUnknown = []byte{ // skb_get_xfrm_state; exit
+		0x85, 0, 0, 0, 66, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0,
 	}
 )
 
@@ -30,8 +30,9 @@ func (p *process) load(name string, insns []byte) uint32 {
 
 // Programs run in order on the same packet, as long as they say NEXT.
 func TestPass(t *testing.T) {
-	p := newProcess(t, Options{Verdicts: map[string]int32{"given": 2}})
-	names := map[string][]byte{"five": markFive, "mark": returnMark, "given": markFive, "perf": callsPerf}
+	var warnings []string
+	p := newProcess(t, Options{Verdicts: map[string]int32{"given": 2}, Warn: func(line string) { warnings = append(warnings, line) }})
+	names := map[string][]byte{"five": markFive, "mark": returnMark, "given": markFive, "unknown": callsUnknown}
 	fds := map[string]uint32{}
 	for name, insns := range names {
 		fds[name] = p.load(name, insns)
@@ -47,7 +48,8 @@ func TestPass(t *testing.T) {
 		{[]string{"five", "mark"}, 2, 5, true}, // which tcx does not know
 		{[]string{"five"}, 1, -1, true},
 		{[]string{"given", "five"}, 1, 2, false},
-		{[]string{"perf"}, 1, 0, true},
+		{[]string{"unknown"}, 1, 2, false},
+		{[]string{"unknown", "five"}, 1, 2, false},
 	} {
 		for _, name := range c.progs {
 			p.must(8, attrOf(1, fds[name], int(mprog.TCXIngress), 0))
@@ -60,6 +62,9 @@ func TestPass(t *testing.T) {
 			p.must(9, attrOf(1, fds[name], int(mprog.TCXIngress), 0))
 		}
 	}
+	require.Len(t, warnings, 1, "once a program")
+	require.Contains(t, warnings[0], "program unknown (id ")
+	require.Contains(t, warnings[0], "instruction 0: helper bpf_skb_get_xfrm_state: not simulated: its packets are dropped")
 }
 
 func TestTestRuns(t *testing.T) {
@@ -75,18 +80,20 @@ func TestTestRuns(t *testing.T) {
 		require.NoError(t, err)
 		return native.Uint32(answer[4:]), answer[12:16], errno
 	}
-	mark, given, perf := p.load("mark", returnMark), p.load("given", markFive), p.load("perf", callsPerf)
+	mark, given, unknown := p.load("mark", returnMark), p.load("given", markFive), p.load("unknown", callsUnknown)
 	context := make([]byte, 192)
 	context[8] = 9
 	ret, _, errno := run(mark, 20, 0, context)
 	require.Zero(t, errno)
 	require.EqualValues(t, 9, ret, "of the context")
-	for fd, want := range map[uint32]uint32{mark: 0, given: 7, perf: 0} {
+	for fd, want := range map[uint32]uint32{mark: 0, given: 7} {
 		ret, out, errno := run(fd, 20, 20, nil)
 		require.Zero(t, errno)
 		require.Equal(t, want, ret)
 		require.EqualValues(t, 20, native.Uint32(out))
 	}
+	_, _, errno = run(unknown, 20, 20, nil)
+	require.Equal(t, mprog.EOPNOTSUPP, errno, "not simulated")
 	_, _, errno = run(mark, 13, 0, nil)
 	require.Equal(t, mprog.EINVAL, errno, "no packet")
 	_, _, errno = run(mark, 20, 19, nil)

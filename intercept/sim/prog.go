@@ -18,8 +18,9 @@ type program struct {
 	tag      [8]byte
 	gpl      bool
 	insns    []byte           // as loaded, with the caller's fds of maps replaced by ids
-	verdict  int32            // what a run returns that cannot be run
+	verdict  int32            // what it returns if it does nothing else
 	code     *machine.Program // nil: of a type that is not run
+	told     bool             // that it cannot be run to its end
 	maps     []*bpfMap
 	btf      *btf
 	funcInfo records
@@ -102,7 +103,6 @@ func (k *call) progLoad() error {
 	p.verdict = verdictOf(p.insns)
 	if kind, ok := runnable[mprog.ProgType(p.typ)]; ok {
 		p.code = machine.New(p.insns, kind)
-		k.Note = p.code.Unknown
 	}
 	return k.addProg(p)
 }

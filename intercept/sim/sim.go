@@ -28,6 +28,7 @@ type Sim struct {
 	verdicts map[string]int32
 	now      func() uint64
 	random   *rand.Rand
+	warn     func(string)
 	record   *recorder // nil: nobody wants it
 	memory   func(size int) (Memory, error)
 
@@ -49,9 +50,10 @@ type Options struct {
 	Memory func(size int) (Memory, error)
 	// Fail says which calls fail for no reason; see [ParseFault].
 	Fail []Fault
-	// Verdicts are what programs return, by their names, without being run. Any
-	// other program is run, if all that it uses is interpreted, and else returns
-	// 0.
+	// Warn is told, in a line without its end, of each program that cannot be run
+	// to its end, once. Nil: nobody is.
+	Warn func(string)
+	// Verdicts are what programs return, by their names, without being run.
 	Verdicts map[string]int32
 	// Now is what time programs are told, in nanoseconds; nil counts how often
 	// they ask.
@@ -83,6 +85,9 @@ func New(k *fake.Kernel, o Options) *Sim {
 	if s.now = o.Now; s.now == nil {
 		asked := uint64(0)
 		s.now = func() uint64 { asked++; return asked }
+	}
+	if s.warn = o.Warn; s.warn == nil {
+		s.warn = func(string) {}
 	}
 	if o.Record {
 		s.record = newRecorder(s)

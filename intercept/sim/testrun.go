@@ -2,7 +2,9 @@ package sim
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
@@ -45,6 +47,10 @@ func (k *call) testRun() error {
 		return refuse("test-run/data", mprog.EINVAL, "data_size_in is %d with data_in at %#x", sizeIn, k.u64(testDataIn))
 	}
 	typ := mprog.ProgType(p.typ)
+	_, given := k.verdicts[p.text()]
+	if _, ok := runnable[typ]; !ok && !given {
+		return fmt.Errorf("test run of a program of type %d: %w", typ, mprog.ErrUnsupported)
+	}
 	most := uint32(maxSKBData)
 	if typ == mprog.XDP {
 		most = maxTestData
@@ -75,8 +81,8 @@ func (k *call) testRun() error {
 	}
 	var verdict int32
 	for range min(max(k.u32(testRepeat), 1), maxRepeat) {
-		if verdict, k.Note = k.verdict(p, packet); k.Note != "" {
-			break
+		if verdict, err = k.Sim.run(p, packet); err != nil {
+			return fmt.Errorf("run %s: %w: %w", p.label(), err, mprog.ErrUnsupported)
 		}
 	}
 	return k.finishTest(packet, data, verdict)
@@ -179,6 +185,9 @@ func (k *call) writeContext(packet *machine.Packet) error {
 	}
 	return nil
 }
+
+// label names the program to people.
+func (p *program) label() string { return strings.TrimSpace(fmt.Sprintf("%s (id %d)", p.text(), p.id)) }
 
 // text is the program's name.
 func (p *program) text() string {

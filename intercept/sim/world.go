@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -10,20 +12,22 @@ var runnable = map[mprog.ProgType]machine.Kind{
 	mprog.SchedCLS: machine.SKB, mprog.SocketFilter: machine.SKB, mprog.XDP: machine.XDP,
 }
 
-// verdict has a program handle a packet. The note says why it was not run, or
-// not to its end.
-func (s *Sim) verdict(p *program, packet *machine.Packet) (v int32, note string) {
+// run has a program handle a packet. What cannot be run to its end is an error,
+// told once a program: whatever the program would have decided is not known, so
+// that the packet must not go on.
+func (s *Sim) run(p *program, packet *machine.Packet) (int32, error) {
 	if v, ok := s.verdicts[p.text()]; ok {
-		return v, "a verdict is given"
+		return v, nil
 	}
 	if p.code == nil {
-		return p.verdict, ""
+		return p.verdict, nil
 	}
 	v, err := p.code.Run(packet, world{s})
-	if err != nil {
-		return p.verdict, err.Error()
+	if err != nil && !p.told {
+		p.told = true
+		s.warn(fmt.Sprintf("program %s: %v: its packets are dropped", p.label(), err))
 	}
-	return v, ""
+	return v, err
 }
 
 // world is what a program reaches: the simulation's maps.
