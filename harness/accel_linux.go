@@ -4,25 +4,26 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/nkconform/nkconform/harness/image"
 )
 
 // kvmBootTimeout is enough for a guest under KVM to say its first word.
 const kvmBootTimeout = 30 * time.Second
 
-// kvmBroken is set once KVM has failed to boot what emulation boots.
-var kvmBroken atomic.Bool
-
 // tryKVM boots with KVM if it is there, and without it if it is not or does
 // not work: /dev/kvm can be opened on hosts where no kernel boots with it,
 // and only booting one tells. Nothing has run in a guest that never spoke, so
-// doing it again is safe.
+// doing it again is safe. What came of it is remembered until the host boots.
 func tryKVM(ctx context.Context, c Command, boot func(c Command, accel string) (Result, error)) (Result, error) {
-	if kvmBroken.Load() || !canOpenKVM() {
+	if !canOpenKVM() || kvmIsBroken() {
 		return boot(c, "tcg")
 	}
 	first := c
@@ -35,10 +36,49 @@ func tryKVM(ctx context.Context, c Command, boot func(c Command, accel string) (
 	if noBoot.File != "" {
 		os.Remove(noBoot.File)
 	}
+	if c.Progress != nil {
+		fmt.Fprintf(c.Progress, "%s does not boot with KVM within %v: it is tried without\n", c.Image.Ref, first.BootTimeout)
+	}
 	if res, err = boot(c, "tcg"); !errors.As(err, &noBoot) {
-		kvmBroken.Store(true)
+		noteKVMBroken()
 	}
 	return res, err
+}
+
+// kvmBroken is set once KVM has failed to boot what emulation boots. A file in
+// the cache, which holds the host's boot id, tells later processes.
+var kvmBroken atomic.Bool
+
+func kvmIsBroken() bool {
+	if kvmBroken.Load() {
+		return true
+	}
+	file, id, err := kvmNote()
+	if err != nil {
+		return false
+	}
+	noted, err := os.ReadFile(file)
+	return err == nil && string(noted) == id
+}
+
+// noteKVMBroken remembers that KVM is of no use; a cache that cannot be written
+// is no reason to fail.
+func noteKVMBroken() {
+	kvmBroken.Store(true)
+	if file, id, err := kvmNote(); err == nil && os.MkdirAll(filepath.Dir(file), 0o755) == nil {
+		_ = os.WriteFile(file, []byte(id), 0o644)
+	}
+}
+
+// kvmNote returns the file of the cache, and what it holds if KVM has failed
+// since the host was booted.
+func kvmNote() (file, id string, err error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", "", err
+	}
+	cache, err := image.CacheDir()
+	return filepath.Join(cache, "kvm", "broken"), string(b), err
 }
 
 func canOpenKVM() bool {
