@@ -1,0 +1,57 @@
+package doctor
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// asRoot is a command for root, as the caller must type it.
+func asRoot(command string) string {
+	if os.Geteuid() == 0 && !isNamespaceRoot() {
+		return command
+	}
+	return "sudo " + command
+}
+
+// sysctl is the command that changes a setting of the kernel until the next boot.
+func sysctl(setting string) string { return asRoot("sysctl -w " + setting) }
+
+// Install is the command that installs packages, by Debian's names, on Debian and
+// what is made of it; elsewhere a hint.
+func Install(packages ...string) string {
+	list := strings.Join(packages, " ")
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return "install what Debian calls " + list
+	}
+	return asRoot("apt-get install -y " + list)
+}
+
+// Program is a Try that finds a program and has it tell its version.
+func Program(name string, packages ...string) func() (string, error) {
+	return func() (string, error) {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			return "", &Missing{name + " is not installed", Install(packages...)}
+		}
+		text, err := exec.Command(path, "--version").Output()
+		if err != nil {
+			return "", &Missing{name + " does not run: " + err.Error(), Install(packages...)}
+		}
+		line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+		return line, nil
+	}
+}
+
+// inContainer reports whether a seccomp filter stands between this process and
+// the kernel, as a container's profile does.
+func inContainer() bool {
+	text, err := os.ReadFile("/proc/self/status")
+	return err == nil && strings.Contains(string(text), "\nSeccomp:\t2\n")
+}
+
+// setting is a number in /proc/sys, with "." for "/", or "" if there is none.
+func setting(name string) string {
+	text, _ := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
+	return strings.TrimSpace(string(text))
+}
