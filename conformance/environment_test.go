@@ -2,6 +2,8 @@ package conformance_test
 
 import (
 	"errors"
+	"fmt"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -94,4 +96,30 @@ func TestUsedProgramsWillDo(t *testing.T) {
 			assert.Equal(t, tc.used, w.used["a"])
 		})
 	}
+}
+
+// through is a fake behind a library that has errors of its own.
+type through struct {
+	*fake.Kernel
+	wrap func(error) error
+}
+
+func (l through) ProgAttach(r mprog.AttachRequest) error {
+	if err := l.Kernel.ProgAttach(r); err != nil {
+		return l.wrap(err)
+	}
+	return nil
+}
+
+// The system's own errno is an answer; an error without one is told as such.
+func TestRunTakesTheSystemsErrno(t *testing.T) {
+	s := scenario(t, "attach nk0:primary a expected_revision=9 ! ESTALE\n")
+	system := func(error) error { return fmt.Errorf("mylib: attach: %w", syscall.ESTALE) }
+	r := conformance.Run(through{fake.New(), system}, s)
+	assert.Equal(t, conformance.Passed, r.Status, "%v", r.Failure)
+
+	none := func(error) error { return errors.New("mylib: it did not work") }
+	r = conformance.Run(through{fake.New(), none}, s)
+	require.Equal(t, conformance.Failed, r.Status)
+	assert.Equal(t, "no answer but an error without an errno: mylib: it did not work", r.Failure.Detail)
 }

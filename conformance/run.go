@@ -60,6 +60,10 @@ func clock() time.Duration { return time.Since(epoch) }
 
 var epoch = time.Now()
 
+// noErrno begins what is said of an error that is neither an answer nor
+// unsupported.
+const noErrno = "no answer but an error without an errno: "
+
 func play(env mprog.Environment, s Scenario) Result {
 	began := clock()
 	r := Result{ID: s.ID, Rule: s.Rule, Status: Passed}
@@ -70,7 +74,7 @@ func play(env mprog.Environment, s Scenario) Result {
 		case errors.Is(err, mprog.ErrUnsupported):
 			r.Status, r.Reason = Skipped, err.Error()
 		case err != nil:
-			failure = &Failure{Line: st.Line, Statement: st.Call(), Detail: err.Error()}
+			failure = &Failure{Line: st.Line, Statement: st.Call(), Detail: noErrno + err.Error()}
 		}
 		if failure != nil {
 			r.Status, r.Failure = Failed, failure

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -98,8 +99,13 @@ func (i *injection) matches(c *Call) bool {
 }
 
 // Fail fails the call, for no reason of the kernel's: the error's rule is
-// "injected".
-func Fail(errno mprog.Errno) Action {
+// "injected". The error is an errno, mprog's or the system's own, or wraps one;
+// with another, Fail panics.
+func Fail(err error) Action {
+	errno, ok := mprog.ErrnoOf(err)
+	if !ok || errno == 0 {
+		panic(fmt.Sprintf("fake: fail: %v is no errno", err))
+	}
 	return func(*Call) error { return refuse(&RuleInfo{ID: "injected", Errno: errno}, "injected") }
 }
 

@@ -2,9 +2,12 @@ package fake_test
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/nkconform/nkconform/conformance"
@@ -261,5 +264,24 @@ func TestSteps(t *testing.T) {
 	wantErrno(t, m.ProgAttach(m.attach(m.b)), 0)
 	if e != nil {
 		t.Error("told after the end")
+	}
+}
+
+// Fail takes an errno in every form, and nothing else.
+func TestFailTakesErrnos(t *testing.T) {
+	for _, err := range []error{mprog.ESTALE, syscall.ESTALE, fmt.Errorf("attach: %w", syscall.ESTALE)} {
+		if got := fake.Fail(err)(nil); !errors.Is(got, mprog.ESTALE) {
+			t.Errorf("%#v fails with %v", err, got)
+		}
+	}
+	for _, err := range []error{nil, io.EOF} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%v is taken for an errno", err)
+				}
+			}()
+			fake.Fail(err)
+		}()
 	}
 }

@@ -48,17 +48,11 @@ func (k *Kernel) withLinks(call func(*rtnl) error) (err error) {
 func (k *Kernel) create(spec mprog.DeviceSpec, call func(*rtnl) error) error {
 	return k.withLinks(func(links *rtnl) error {
 		err := call(links)
-		if !refused(err) {
+		if _, answered := mprog.ErrnoOf(err); err == nil || !answered {
 			k.devices = append(k.devices, spec)
 		}
 		return err
 	})
-}
-
-func refused(err error) bool {
-	_, plain := errors.AsType[mprog.Errno](err)
-	_, system := errors.AsType[unix.Errno](err)
-	return plain || system
 }
 
 // add creates a device, or a pair.
@@ -140,7 +134,7 @@ func addPeer(data *nl.RtAttr, attribute int, name string) {
 }
 
 func linkError(kind mprog.DeviceKind, err error) error {
-	errno, ok := mprogErrno(err)
+	errno, ok := mprog.ErrnoOf(err)
 	switch {
 	case !ok:
 		return err

@@ -138,7 +138,7 @@ func (r *rtnl) move(link netlink.Link, namespace int) error {
 
 // plainErrno returns the errno in err as package mprog's, or err itself.
 func plainErrno(err error) error {
-	if errno, ok := mprogErrno(err); ok {
+	if errno, ok := mprog.ErrnoOf(err); ok {
 		return errno
 	}
 	return err

@@ -95,7 +95,7 @@ func (p *Process) failure(op mprog.Op) error {
 	if p.err == nil {
 		return nil
 	}
-	if errno, ok := mprogErrno(p.err); ok {
+	if errno, ok := mprog.ErrnoOf(p.err); ok {
 		return &mprog.Error{Op: op, Errno: errno}
 	}
 	return fmt.Errorf("%s: %w", op, p.err)

@@ -6,3 +6,5 @@ func isSystem(e Errno, target error) bool {
 	s := syscall.Errno(e)
 	return s == target || s.Is(target)
 }
+
+func ofSystem(s syscall.Errno) Errno { return Errno(s) }

@@ -22,3 +22,12 @@ func isSystem(e Errno, target error) bool {
 	s, ok := systemErrno[e]
 	return ok && (s == target || s.Is(target))
 }
+
+func ofSystem(s syscall.Errno) Errno {
+	for e, other := range systemErrno {
+		if s == other {
+			return e
+		}
+	}
+	return Errno(s)
+}

@@ -1,6 +1,9 @@
 package mprog
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 // Op names a bpf(2) command, or the system call, in an error.
 type Op string
@@ -54,7 +57,9 @@ func (e *Error) Unwrap() error { return e.Errno }
 type Rule string
 
 // ErrnoOf returns the errno that err carries, 0 when err is nil, and false
-// when err is an error without an errno.
+// when err is an error without an errno. An errno of the system's own
+// (syscall.Errno, which unix.Errno is another name for) counts by its name or,
+// where the system has no such name, as a number of Linux.
 func ErrnoOf(err error) (Errno, bool) {
 	if err == nil {
 		return 0, true
@@ -62,7 +67,14 @@ func ErrnoOf(err error) (Errno, bool) {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Errno, true
 	}
-	return errors.AsType[Errno](err)
+	if e, ok := errors.AsType[Errno](err); ok {
+		return e, true
+	}
+	s, ok := errors.AsType[syscall.Errno](err)
+	if !ok || s == 0 {
+		return 0, false
+	}
+	return ofSystem(s), true
 }
 
 // ErrUnsupported is wrapped by an [Environment] that cannot do what it is

@@ -1,9 +1,7 @@
 package ciliumebpf
 
 import (
-	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -15,17 +13,13 @@ func unsupported(op mprog.Op, what string) error {
 	return fmt.Errorf("%s: %w: cilium/ebpf takes no %s", op, mprog.ErrUnsupported, what)
 }
 
-// failure turns the library's error into the kernel's refusal. An error without
+// failure is the library's error, which wraps the kernel's errno. One without
 // errno is the library's own.
 func failure(op mprog.Op, err error) error {
-	if err == nil {
-		return nil
-	}
-	errno, ok := errors.AsType[syscall.Errno](err)
-	if !ok {
+	if _, ok := mprog.ErrnoOf(err); !ok {
 		return fmt.Errorf("%s: %w: %w", op, mprog.ErrUnsupported, err)
 	}
-	return &mprog.Error{Op: op, Errno: mprog.Errno(errno), Detail: err.Error()}
+	return err
 }
 
 // prog opens the program behind an fd of the environment once more, for the

@@ -88,7 +88,7 @@ func (p *process) ask(request string) (reply, error) {
 
 func (p *process) exchange(request string) (reply, error) {
 	if _, err := io.WriteString(p.in, request+"\n"); err != nil {
-		return reply{}, fmt.Errorf("it does not read: %w", err)
+		return reply{}, fmt.Errorf("it does not read: %v", err) // an errno of its own would be taken for an answer
 	}
 	late := time.NewTimer(patience)
 	defer late.Stop()
