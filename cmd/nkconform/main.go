@@ -39,7 +39,7 @@ func main() {
 	case errors.Is(err, errFailed):
 		os.Exit(exitFailed)
 	default:
-		fmt.Fprintln(os.Stderr, "nkconform:", err)
+		fmt.Fprintf(os.Stderr, "nkconform: %v%s\n", err, hint(err))
 		os.Exit(exitUsage)
 	}
 }
@@ -67,6 +67,6 @@ that cannot run what is asked.`,
 	root.AddCommand(explainCommand())
 	root.AddCommand(fuzzCommand(), exhaustiveCommand(), coverageCommand())
 	root.AddCommand(runCommand(), recordCommand(), formatCommand(), listCommand(), matrixCommand(),
-		reportCommand(), diffCommand(), kernelsCommand(), vmCommand())
+		reportCommand(), diffCommand(), kernelsCommand(), vmCommand(), doctorCommand())
 	return root
 }

@@ -44,12 +44,22 @@ func lockApt(ctx context.Context, cache string, opts Options) (unlock func(), er
 	return lock(ctx, cache, "apt")
 }
 
+// CanFetch returns an error that says what is missing if kernels cannot be fetched
+// from Debian. It does not ask whether the network is there.
+func CanFetch() error {
+	cache, err := CacheDir()
+	if err == nil {
+		_, err = openApt(cache, Options{})
+	}
+	return err
+}
+
 // openApt sets up the private instance under the cache directory.
 func openApt(cache string, opts Options) (*apt, error) {
 	a := &apt{dir: filepath.Join(cache, "apt"), opts: opts}
 	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return nil, fmt.Errorf("%s is missing: kernels are fetched with Debian's package tools; give a path instead", tool)
+			return nil, lack(tool + " is missing: kernels are fetched with Debian's package tools; give a path instead")
 		}
 	}
 	for _, d := range []string{"lists/partial", "cache/archives/partial", "downloads"} {
@@ -112,7 +122,7 @@ func (a *apt) sourceList(from archive) (string, error) {
 		from.main = source{uri: mirror}
 	}
 	if from.main.uri == "" {
-		return "", fmt.Errorf("the system's package sources name no Debian mirror: set %s to the address of one and install the package debian-archive-keyring", mirrorEnv)
+		return "", lack("the system's package sources name no Debian mirror: set " + mirrorEnv + " to the address of one and install the package debian-archive-keyring")
 	}
 	var list strings.Builder
 	for _, part := range []struct {
@@ -152,7 +162,7 @@ func (a *apt) keyring(signedBy string) (string, error) {
 		return " signed-by=" + signedBy, nil
 	}
 	if os.Getenv(mirrorEnv) != "" {
-		return "", errors.New("the keys of Debian's archive are missing: install the package debian-archive-keyring")
+		return "", lack("the keys of Debian's archive are missing: install the package debian-archive-keyring")
 	}
 	return "", nil
 }

@@ -24,10 +24,19 @@ func BuildUML(ctx context.Context, source string, opts Options) (ref string, err
 	return ref, nil
 }
 
+// BuildTools are the programs that [BuildUML] takes.
+var BuildTools = []string{"gcc", "make", "flex", "bison", "bc", "tar", "xz"}
+
 func buildUML(ctx context.Context, source string, opts Options) (string, error) {
-	for _, tool := range []string{"gcc", "make", "flex", "bison", "bc", "tar", "xz"} {
+	version, fetched := strings.CutPrefix(source, "debian:")
+	if !fetched {
+		if _, err := os.Stat(filepath.Join(source, "arch/um")); err != nil {
+			return "", fmt.Errorf("this is no kernel source tree: %w", err)
+		}
+	}
+	for _, tool := range BuildTools {
 		if _, err := exec.LookPath(tool); err != nil {
-			return "", fmt.Errorf("%s is missing: install the packages gcc make flex bison bc libc6-dev xz-utils", tool)
+			return "", lack(tool + " is missing: install the packages gcc make flex bison bc libc6-dev xz-utils")
 		}
 	}
 	cache, err := CacheDir()
@@ -44,16 +53,13 @@ func buildUML(ctx context.Context, source string, opts Options) (string, error) 
 	}
 	defer remove()
 	tree := source
-	if version, ok := strings.CutPrefix(source, "debian:"); ok {
+	if fetched {
 		if tree, err = debianSource(ctx, cache, version, work, opts); err != nil {
 			return "", err
 		}
 	}
 	if tree, err = filepath.Abs(tree); err != nil {
 		return "", err
-	}
-	if _, err := os.Stat(filepath.Join(tree, "arch/um")); err != nil {
-		return "", fmt.Errorf("this is no kernel source tree: %w", err)
 	}
 	b := builder{tree, filepath.Join(work, "out"), opts}
 	release, err := b.build(ctx)

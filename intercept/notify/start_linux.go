@@ -191,7 +191,7 @@ func installError(errno unix.Errno) error {
 	switch {
 	case errors.Is(errno, unix.EBUSY):
 		return fmt.Errorf("%w: this process's calls are intercepted already, and the kernel allows one listener: "+
-			"do not nest", ErrUnavailable)
+			"do not nest: %w", ErrUnavailable, errno)
 	case errors.Is(errno, unix.EINVAL), errors.Is(errno, unix.ENOSYS):
 		return fmt.Errorf("%w: it takes Linux 5.19 or newer with CONFIG_SECCOMP_FILTER: %w", ErrUnavailable, errno)
 	case errors.Is(errno, unix.EPERM), errors.Is(errno, unix.EACCES):

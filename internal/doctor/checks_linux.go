@@ -10,9 +10,9 @@ var Checks = []Check{
 	{"netkit", "attach it to a netkit device", "the running kernel: scenarios of netkit", tryNetkit},
 	{"cgroup2", "make a cgroup", "the running kernel: programs of cgroups", tryCgroup},
 	{"seccomp", "answer a program's system calls", "exec", trySeccomp},
-	{"userns", "user namespaces for everybody", "exec without root: namespaces and /sys/fs/bpf of the program's own", tryUserNamespace},
+	{"userns", "user namespaces for everybody", "exec without root: the program's own namespaces and /sys/fs/bpf", tryUserNamespace},
 	{"tun", "network devices without root", "exec: packets from and to simulated devices", tryTUN},
 	{"int80", "system calls of 32-bit programs", "exec: programs for i386", tryInt80},
-	{"kvm", "run virtual machines in hardware", "vm, matrix: kernels boot in a second, not in ten", tryKVM},
-	{"gcc", "compile and link C", "go test -race, libbpf, kernels of User-Mode Linux", tryGCC},
+	{"kvm", "run virtual machines in hardware", "vm, matrix: faster; they emulate where no kernel boots on it", tryKVM},
+	{"gcc", "compile and link C", "go test -race, make libbpf", tryGCC},
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 )
 
@@ -38,8 +39,26 @@ func Program(name string, packages ...string) func() (string, error) {
 		if err != nil {
 			return "", &Missing{name + " does not run: " + err.Error(), Install(packages...)}
 		}
-		line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-		return line, nil
+		return version.FindString(string(text)), nil
+	}
+}
+
+// version is what looks like one in what a program says of itself.
+var version = regexp.MustCompile(`\d+(\.\d+)+`)
+
+// Programs is a Try that looks for programs.
+func Programs(names []string, packages ...string) func() (string, error) {
+	return func() (string, error) {
+		var missing []string
+		for _, name := range names {
+			if _, err := exec.LookPath(name); err != nil {
+				missing = append(missing, name)
+			}
+		}
+		if len(missing) > 0 {
+			return "", &Missing{"not installed: " + strings.Join(missing, ", "), Install(packages...)}
+		}
+		return "", nil
 	}
 }
 

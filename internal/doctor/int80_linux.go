@@ -31,7 +31,9 @@ func tryInt80() (string, error) {
 		return "", fmt.Errorf("int $0x80: %w", err)
 	}
 	defer path.Close()
-	if err := exec.Command(fmt.Sprintf("/proc/self/fd/%d", path.Fd())).Run(); err != nil {
+	c := exec.Command(fmt.Sprintf("/proc/self/fd/%d", path.Fd()))
+	c.Stdin, c.Stdout, c.Stderr = path, path, path // there may be no /dev/null
+	if err := c.Run(); err != nil {
 		return "", &Missing{fmt.Sprintf("int $0x80: %v: the kernel was built without CONFIG_IA32_EMULATION or told to do without", err), newKernel}
 	}
 	return "", nil

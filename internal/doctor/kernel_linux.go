@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -37,12 +38,15 @@ func tryRoot() (string, error) {
 	return "", nil
 }
 
+// errNotRoot is what is missing where only root can try.
+var errNotRoot = &Missing{Why: "needs root"}
+
 // newKernel is a kernel that can do something else, for who has none.
 const newKernel = "nkconform vm debian:7.3 -- COMMAND"
 
 func tryBPF() (string, error) {
 	if _, err := tryRoot(); err != nil {
-		return "", err
+		return "", errNotRoot
 	}
 	return "", withKernel(func(*kernel.Kernel) error { return nil })
 }
@@ -56,8 +60,8 @@ func tryNetkit() (string, error) {
 // supports returns nil if the running kernel has the feature, which came with a
 // release.
 func supports(f mprog.Feature, since string) error {
-	if _, err := tryRoot(); err != nil {
-		return err
+	if _, err := tryBPF(); err != nil {
+		return &Missing{Why: "needs bpf"}
 	}
 	return withKernel(func(k *kernel.Kernel) error {
 		if err := k.Supports(f); err != nil {
@@ -75,7 +79,7 @@ func withKernel(f func(*kernel.Kernel) error) error {
 		if errors.Is(err, unix.EPERM) && inContainer() {
 			get = "docker run --privileged"
 		}
-		return &Missing{err.Error(), get}
+		return &Missing{strings.TrimPrefix(err.Error(), kernel.ErrUnavailable.Error()+": "), get}
 	}
 	err = f(k)
 	return errors.Join(err, k.Shutdown())
@@ -93,7 +97,7 @@ func rootCause(err error) error {
 // tryCgroup makes a cgroup in a mount of its own, which nobody sees.
 func tryCgroup() (string, error) {
 	if _, err := tryRoot(); err != nil {
-		return "", err
+		return "", errNotRoot
 	}
 	fs, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)
 	if err != nil {

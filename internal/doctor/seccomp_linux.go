@@ -5,6 +5,7 @@ package doctor
 import (
 	"errors"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +23,7 @@ func trySeccomp() (string, error) {
 		Filter: filter, Serve: func(l *notify.Listener) { go serve(l) },
 	})
 	if err != nil {
-		return "", &Missing{err.Error(), getSeccomp(err)}
+		return "", &Missing{strings.TrimPrefix(err.Error(), notify.ErrUnavailable.Error()+": "), getSeccomp(err)}
 	}
 	_, err = unix.Wait4(p.Pid, nil, 0, nil)
 	p.Stop()

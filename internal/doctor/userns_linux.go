@@ -26,7 +26,7 @@ func tryUserNamespace() (string, error) {
 	if errors.As(err, &start) { // a root that cannot become anybody else
 		return "", enterNamespaces()
 	}
-	return "tried as nobody", err
+	return "as nobody", err
 }
 
 // allUsers is /proc/self/uid_map of the first user namespace.
