@@ -61,6 +61,9 @@ type Command struct {
 	// Memory is the guest's memory in MiB, not counting what is packed for
 	// it; DefaultMemory if zero.
 	Memory int
+	// CPUs is how many processors the guest has; 1 if zero. A User-Mode Linux has
+	// one, and more are slower in emulation.
+	CPUs int
 	// KernelArgs are added to the kernel command line. Optional.
 	KernelArgs []string
 	// Progress is told what the machine must fetch before it can run, as

@@ -71,7 +71,10 @@ func (q qemu) Run(ctx context.Context, c Command) (Result, error) {
 func qemuArgs(c Command, accel, kernel string, initrdSize int64) []string {
 	// The initramfs is in memory twice while the kernel unpacks it.
 	memory := cmp.Or(c.Memory, DefaultMemory) + int(2*initrdSize>>20)
-	cpu := "host"
+	cpu, acpi := "host", "off"
+	if c.CPUs > 1 {
+		acpi = "on" // its tables tell of the other processors; to read them takes a while
+	}
 	kargs := append([]string{
 		"console=ttyS0",
 		"rdinit=/init", guest.Env + "=init:/dev/ttyS1",
@@ -88,8 +91,8 @@ func qemuArgs(c Command, accel, kernel string, initrdSize int64) []string {
 	}
 	return []string{
 		qemuProgram,
-		"-M", "microvm,acpi=off,rtc=on", "-accel", accel, "-cpu", cpu,
-		"-smp", "1", // more are slower in emulation
+		"-M", "microvm,acpi=" + acpi + ",rtc=on", "-accel", accel, "-cpu", cpu,
+		"-smp", strconv.Itoa(cmp.Or(c.CPUs, 1)), // more are slower in emulation
 		"-m", strconv.Itoa(memory) + "M",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-chardev", "file,id=console,path=/proc/self/fd/1", "-device", "isa-serial,index=0,chardev=console",

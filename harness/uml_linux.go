@@ -30,6 +30,9 @@ func (uml) boots(k image.Kind) bool { return k == image.UML }
 func (uml) Available() error { return nil }
 
 func (uml) Run(ctx context.Context, c Command) (Result, error) {
+	if c.CPUs > 1 {
+		return Result{}, &UnavailableError{"uml", fmt.Sprintf("a User-Mode Linux has one processor, not %d", c.CPUs)}
+	}
 	initrd, err := pack(c)
 	if err != nil {
 		return Result{}, err

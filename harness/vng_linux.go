@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/nkconform/nkconform/harness/guest"
@@ -151,7 +152,7 @@ func vngScript(c Command, dir string) (string, error) {
 func vngArgs(c Command, accel, script, port string) []string {
 	kargs := []string{"rcupdate.rcu_expedited=1"}
 	qemu := fmt.Sprintf("-chardev file,id=port,path=%s -device virtserialport,name=%s,chardev=port", port, guest.PortName)
-	args := []string{"--run", c.Image.Kernel, "--verbose", "--cpus", "1",
+	args := []string{"--run", c.Image.Kernel, "--verbose", "--cpus", strconv.Itoa(cmp.Or(c.CPUs, 1)),
 		"--memory", fmt.Sprintf("%dM", cmp.Or(c.Memory, DefaultMemory))}
 	if c.Image.Kind != image.VNG {
 		// Built in is all that is needed, and looked for is what may be missing.

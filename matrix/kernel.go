@@ -25,10 +25,6 @@ type matrix struct {
 	watching sync.Mutex
 }
 
-// maxBoots is how often a kernel is booted that never says a word. Emulated
-// machines hang now and then before that, and nothing has run yet.
-const maxBoots = 2
-
 // maxStderr bounds what is kept of what the suite says on stderr.
 const maxStderr = 16 << 10
 
@@ -59,7 +55,7 @@ func (m *matrix) newRun(e Entry) *report.Run {
 
 func (m *matrix) resolve(ctx context.Context, e Entry) (image.Image, error) {
 	m.watch(Event{Entry: e, Stage: Fetching})
-	return m.options.machines.resolve(ctx, e.Image)
+	return m.options.machines.resolve(ctx, e)
 }
 
 // unavailable is the run of a kernel that cannot be had.
@@ -68,7 +64,12 @@ func (m *matrix) unavailable(ctx context.Context, e Entry, err error) (*report.R
 		return m.notRun(ctx, e), nil
 	}
 	run := m.newRun(e)
-	run.Fail("kernel/image", "The kernel can be had.", err.Error())
+	var unavailable *harness.UnavailableError
+	if errors.As(err, &unavailable) {
+		run.Fail("kernel/machine", "There is a machine that boots the kernel.", err.Error())
+	} else {
+		run.Fail("kernel/image", "The kernel can be had.", err.Error())
+	}
 	return m.done(e, run), err
 }
 
@@ -106,9 +107,10 @@ func (s *share) run(ctx context.Context) (*report.Run, error) {
 		kind, res, err := s.options.machines.boot(ctx, s.entry.Machine, harness.Command{
 			Image: s.image, Argv: s.argv, Files: s.suite.Files, Env: suiteEnv,
 			Stdout: stream, Stderr: stderr,
-			Timeout: s.options.Kernel, BootTimeout: s.options.Boot, LogDir: s.options.LogDir, KernelArgs: suiteArgs,
+			Timeout: s.options.Kernel, BootTimeout: s.options.Boot, LogDir: s.options.LogDir,
+			CPUs: s.options.CPUs, KernelArgs: append(slices.Clone(suiteArgs), s.options.KernelArgs...),
 		})
-		if boots < maxBoots && worthAnother(ctx, res, err) {
+		if boots < harness.MaxBoots && harness.WorthAnother(ctx, res, err) {
 			continue
 		}
 		run.Kernel = stream.Kernel
@@ -126,14 +128,6 @@ func (s *share) run(ctx context.Context) (*report.Run, error) {
 		s.judge(ctx, run, res, err, stderr.String())
 		return run, nil
 	}
-}
-
-// worthAnother says that a boot was lost before the kernel said anything of
-// itself. A kernel that panics has said something.
-func worthAnother(ctx context.Context, res harness.Result, err error) bool {
-	var noBoot *harness.BootError
-	started := res.Total > 0
-	return errors.As(err, &noBoot) && started && len(res.KernelTrouble) == 0 && ctx.Err() == nil
 }
 
 // complete adds to a case what the guest did not send: the host has the suite.

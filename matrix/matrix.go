@@ -35,14 +35,16 @@ type Suite struct {
 
 // Options change how a matrix runs. The zero value is useful.
 type Options struct {
-	Jobs    int           // kernels at once; Jobs() if zero
-	Guests  int           // that share the suite of a kernel; if zero, as many as there are cores for each kernel, where they boot fast
-	Boot    time.Duration // limit for a boot; the machine's own if zero
-	Kernel  time.Duration // limit for one kernel, boot and all; harness.DefaultTimeout if zero
-	Total   time.Duration // limit for all; none if zero
-	LogDir  string        // for the console logs of failures; the cache if empty
-	Fetched io.Writer     // takes a line for each download, from any goroutine; optional
-	Watch   func(Event)   // called when something has happened, by one goroutine at a time; optional
+	Jobs       int           // kernels at once; Jobs() if zero
+	Guests     int           // that share the suite of a kernel; if zero, as many as there are cores for each kernel, where they boot fast
+	Boot       time.Duration // limit for a boot; the machine's own if zero
+	Kernel     time.Duration // limit for one kernel, boot and all; harness.DefaultTimeout if zero
+	Total      time.Duration // limit for all; none if zero
+	LogDir     string        // for the console logs of failures; the cache if empty
+	Fetched    io.Writer     // takes a line for each download, from any goroutine; optional
+	CPUs       int           // processors of a guest; 1 if zero
+	KernelArgs []string      // added to each kernel's command line
+	Watch      func(Event)   // called when something has happened, by one goroutine at a time; optional
 
 	machines machineRoom // for tests
 }
@@ -136,14 +138,14 @@ func Lines(errs []error) string {
 
 // machineRoom is what a matrix needs of the world.
 type machineRoom interface {
-	resolve(ctx context.Context, ref string) (image.Image, error)
+	resolve(ctx context.Context, e Entry) (image.Image, error)
 	boot(ctx context.Context, machine string, c harness.Command) (kind string, res harness.Result, err error)
 }
 
 type realMachines struct{ fetched io.Writer }
 
-func (r realMachines) resolve(ctx context.Context, ref string) (image.Image, error) {
-	return image.Resolve(ctx, ref, image.Options{Progress: r.fetched})
+func (r realMachines) resolve(ctx context.Context, e Entry) (image.Image, error) {
+	return harness.Resolve(ctx, e.Machine, e.Image, image.Options{Progress: r.fetched})
 }
 
 func (realMachines) boot(ctx context.Context, machine string, c harness.Command) (string, harness.Result, error) {

@@ -30,14 +30,14 @@ type room struct {
 	most  int
 }
 
-func (r *room) resolve(ctx context.Context, ref string) (image.Image, error) {
+func (r *room) resolve(ctx context.Context, e Entry) (image.Image, error) {
 	if ctx.Err() != nil {
 		return image.Image{}, ctx.Err()
 	}
-	if r.kernels[ref] == nil {
-		return image.Image{}, errors.New("image " + ref + ": there is none")
+	if r.kernels[e.Image] == nil {
+		return image.Image{}, errors.New("image " + e.Image + ": there is none")
 	}
-	return image.Image{Ref: ref, Kind: image.BZImage}, nil
+	return image.Image{Ref: e.Image, Kind: image.BZImage}, nil
 }
 
 func (r *room) boot(ctx context.Context, machine string, c harness.Command) (string, harness.Result, error) {

@@ -28,7 +28,7 @@ type matrixOptions struct {
 	format     string
 	verbose    bool
 	report     string
-	boot       time.Duration
+	guest      guestFlags
 	timeout    time.Duration
 	total      time.Duration
 }
@@ -69,7 +69,7 @@ never says a word is booted once more.`,
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
 	f.StringVar(&o.report, "report", "", "folder to write a report into, in every format")
-	f.DurationVar(&o.boot, "boot-timeout", 0, "limit for a boot (default: 1m, 3m for vng)")
+	o.guest.add(f)
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit for one kernel, boot and all")
 	f.DurationVar(&o.total, "total-timeout", 30*time.Minute, "limit for all kernels")
 	return c
@@ -128,7 +128,10 @@ func runMatrix(ctx context.Context, o matrixOptions, images []string) error {
 	if o.jobs < 0 {
 		return fmt.Errorf("bad number %d for --jobs: expected 1 or more", o.jobs)
 	}
-	if err := positive(map[string]time.Duration{"boot-timeout": o.boot, "timeout": o.timeout, "total-timeout": o.total}); err != nil {
+	if err := o.guest.check(); err != nil {
+		return err
+	}
+	if err := positive(map[string]time.Duration{"timeout": o.timeout, "total-timeout": o.total}); err != nil {
 		return err
 	}
 	entries, err := o.entries(images)
@@ -142,7 +145,10 @@ func runMatrix(ctx context.Context, o matrixOptions, images []string) error {
 	if err != nil {
 		return err
 	}
-	run := matrix.Options{Jobs: o.jobs, Boot: o.boot, Kernel: o.timeout, Total: o.total}
+	run := matrix.Options{
+		Jobs: o.jobs, Kernel: o.timeout, Total: o.total,
+		Boot: o.guest.boot, CPUs: o.guest.cpus, KernelArgs: o.guest.args(),
+	}
 	if o.report != "" { // what cannot be written is better known now
 		if run.LogDir, err = prepareReport(o.report); err != nil {
 			return err

@@ -22,7 +22,7 @@ func recordInVM(ctx context.Context, o recordOptions, ref string, files []string
 		}
 		absolute = append(absolute, abs)
 	}
-	img, err := image.Resolve(ctx, ref, image.Options{Progress: progress()})
+	img, err := harness.Resolve(ctx, o.machine, ref, image.Options{Progress: progress()})
 	if err != nil {
 		return r, err
 	}

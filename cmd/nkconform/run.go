@@ -34,6 +34,7 @@ type runOptions struct {
 	format     string
 	machine    string
 	timeout    time.Duration
+	guest      guestFlags
 	deviations string
 	verbose    bool
 	guests     int
@@ -78,6 +79,7 @@ version begins with VERSION, or another that 'nkconform kernels' tells of.`,
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.StringVar(&o.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit for a virtual machine, from boot to end")
+	o.guest.add(f)
 	f.StringVar(&o.deviations, "known", "", knownUsage)
 	f.IntVar(&o.guests, "guests", 0, "virtual machines that share the suite (default: one a core)")
 	f.StringVar(&o.part, "part", "", "only share i/n of the scenarios")

@@ -49,6 +49,9 @@ func guestSuite(dir string, patterns []string, chosen []conformance.Scenario, kn
 // runVM runs the scenarios in a kernel booted for it.
 func runVM(ctx context.Context, o runOptions, image string, patterns []string,
 	chosen []conformance.Scenario, known deviation.List) (*report.Results, error) {
+	if err := o.guest.check(); err != nil {
+		return nil, err
+	}
 	if err := positive(map[string]time.Duration{"timeout": o.timeout}); err != nil {
 		return nil, err
 	}
@@ -63,7 +66,9 @@ func runVM(ctx context.Context, o runOptions, image string, patterns []string,
 	show := newTicker(os.Stderr, 1)
 	defer show.end()
 	results, err := matrix.Run(ctx, []matrix.Entry{entry}, suite, matrix.Options{
-		Jobs: 1, Guests: o.guests, Kernel: o.timeout, Fetched: show, Watch: show.event,
+		Jobs: 1, Guests: o.guests, Kernel: o.timeout,
+		Boot: o.guest.boot, CPUs: o.guest.cpus, KernelArgs: o.guest.args(),
+		Fetched: show, Watch: show.event,
 	})
 	if err != nil {
 		return nil, err

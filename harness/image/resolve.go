@@ -54,6 +54,17 @@ func resolve(ctx context.Context, ref string, opts Options) (Image, error) {
 	return Image{}, fmt.Errorf("unknown kind %q; an image is one of\n%s", kind, Forms)
 }
 
+// Fetched reports whether an image may have to be fetched, and its kind.
+func Fetched(ref string) (Kind, bool) {
+	switch kind, _, _ := strings.Cut(ref, ":"); kind {
+	case "debian":
+		return BZImage, true
+	case "vng":
+		return VNG, true
+	}
+	return "", false
+}
+
 // tree returns the image that was built in a source tree.
 func tree(dir string) (Image, error) {
 	if dir == "" {

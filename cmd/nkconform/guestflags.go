@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// guestFlags are the flags of every command that boots kernels.
+type guestFlags struct {
+	boot   time.Duration
+	cpus   int
+	kernel []string
+}
+
+func (g *guestFlags) add(f *pflag.FlagSet) {
+	f.DurationVar(&g.boot, "boot-timeout", 0, "limit for a boot (default: 1m, 3m for vng)")
+	f.IntVar(&g.cpus, "cpus", 1, "processors of a guest; more than one are slower without KVM")
+	f.StringArrayVar(&g.kernel, "append", nil, "argument for the kernel's command line, after those of nkconform")
+}
+
+// args are the arguments for the kernel's command line, each by itself.
+func (g guestFlags) args() []string {
+	return strings.Fields(strings.Join(g.kernel, " "))
+}
+
+// check returns an error if the flags make no sense.
+func (g guestFlags) check() error {
+	if g.cpus < 1 {
+		return fmt.Errorf("bad number %d for --cpus: expected 1 or more", g.cpus)
+	}
+	return positive(map[string]time.Duration{"boot-timeout": g.boot})
+}
