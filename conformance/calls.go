@@ -159,6 +159,10 @@ func (p *player) state(h place) (o trace.Outcome, seen bool, err error) {
 	if viewer == nil {
 		return trace.Outcome{}, false, nil
 	}
+	if h.filters {
+		o, err := p.filters(viewer, h.Hook)
+		return o, err == nil, err
+	}
 	req := mprog.QueryRequest{
 		TargetIfindex: h.Ifindex, AttachType: h.Type, Count: queryCount,
 		ProgIDs: p.whole.progs[:], LinkIDs: p.whole.links[:],
@@ -208,7 +212,7 @@ func (p *player) hooksOf(s *trace.Statement) []place {
 		}
 	}
 	switch s.Verb {
-	case "attach", "detach", "query":
+	case "attach", "detach", "query", "filter", "filter-delete", "filter-list":
 		hooks = append(hooks, p.names.placeOf(s, s.Operands[0]))
 	case "link":
 		hooks = append(hooks, p.names.placeOf(s, s.Operands[1]))

@@ -209,6 +209,7 @@ func TestSuiteIsStrict(t *testing.T) {
 	all, err := conformance.Load(os.DirFS("../testdata/scenarios"))
 	require.NoError(t, err)
 	changes := map[string]bool{"attach": true, "detach": true, "link": true, "link-update": true, "link-detach": true}
+	filters := map[string]bool{"filter": true, "filter-delete": true}
 	for _, s := range all {
 		deleted := false         // a hook that is gone has no state to give
 		xdp := map[string]bool{} // nor have links of XDP programs
@@ -219,6 +220,14 @@ func TestSuiteIsStrict(t *testing.T) {
 			deleted = deleted || st.Verb == "delete"
 			if st.Answer.Any {
 				t.Errorf("%s:%d: %s: give the answer", s.Trace.Name, st.Line, st.Call())
+			}
+			for _, o := range st.Answer.Outcomes {
+				if filters[st.Verb] && o.Errno == 0 && !o.Listed {
+					t.Errorf("%s:%d: %s: give the list that follows", s.Trace.Name, st.Line, st.Call())
+				}
+			}
+			if filters[st.Verb] && st.Answer.Outcomes == nil {
+				t.Errorf("%s:%d: %s: give the list that follows", s.Trace.Name, st.Line, st.Call())
 			}
 			if !changes[st.Verb] || xdp[st.Operands[0]] || deleted && strings.HasPrefix(st.Verb, "link-") {
 				continue

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -39,8 +40,20 @@ func concise(o trace.Outcome) trace.Outcome {
 			if f.Value == "0" {
 				continue
 			}
+		case "chain", "protocol", "bpf_flags":
+			if usual[f.Name].MatchString(f.Value) {
+				continue
+			}
 		}
 		short.Fields = append(short.Fields, f)
 	}
 	return short
+}
+
+// usual is what goes without saying of filters: chain 0, every protocol, direct
+// action.
+var usual = map[string]*regexp.Regexp{
+	"chain":     regexp.MustCompile(`^0(\*\d+)?$`),
+	"protocol":  regexp.MustCompile(`^3(\*\d+)?$`),
+	"bpf_flags": regexp.MustCompile(`^1(\*\d+)?$`),
 }

@@ -2,16 +2,18 @@ package conformance
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
 
 // place is where a hook is found: in a network namespace, by the device's
-// ifindex there.
+// ifindex there. It has programs, or else filters.
 type place struct {
 	netns mprog.Netns
 	mprog.Hook
+	filters bool
 }
 
 // viewer is a process that can query the hooks of its network namespace.
@@ -23,7 +25,7 @@ type viewer struct {
 
 // placeOf returns where the hook is that a statement names.
 func (s *scope) placeOf(st *trace.Statement, word string) place {
-	return place{s.home[st.Process], s.hookOf(word)}
+	return place{s.home[st.Process], s.hookOf(word), strings.HasPrefix(st.Verb, "filter")}
 }
 
 // started notes a process. It can query hooks, unless it lacks the capabilities.
@@ -46,7 +48,7 @@ func (p *player) viewer(n mprog.Netns) mprog.Kernel {
 	}
 	for _, v := range p.names.viewers {
 		if v.netns == n {
-			return v
+			return v.Kernel
 		}
 	}
 	return nil
@@ -68,18 +70,38 @@ func (at place) moved(from, to place) place {
 	return at
 }
 
-// removes reports whether a statement takes away the device of a hook.
-func (s *scope) removes(st *trace.Statement, at place) bool {
-	if st.Verb != "delete" {
+// reaches reports whether a statement may change a hook that it does not name,
+// being as it was before: by taking away the device, or a qdisc, which has filters
+// and keeps the storage of tcx hooks.
+func (s *scope) reaches(st *trace.Statement, at place, before trace.Outcome) bool {
+	device, ends := "", false
+	switch st.Verb {
+	case "delete":
+		device, ends = st.Operands[0], true
+	case "move": // which takes qdiscs away
+		if device = st.Operands[0]; !at.filters && len(before.List) > 0 {
+			return false
+		}
+	case "qdisc", "qdisc-delete":
+		if device = st.Operands[0]; !at.filters && len(before.List) > 0 {
+			return false
+		}
+	case "filter", "filter-delete": // an ingress qdisc has one list for both
+		if device, _, _ = trace.SplitHook(st.Operands[0]); !at.filters {
+			return false
+		}
+	default:
 		return false
 	}
-	device := st.Operands[0]
 	if _, named := s.ifindex[device]; !named {
 		device = name(s.device, resolve(device, s.ifindex))
 	}
 	for _, end := range []string{device, s.pair[device]} {
 		if end != "" && at.Ifindex == s.ifindex[end] && at.netns == s.home[end] {
 			return true
+		}
+		if !ends {
+			break
 		}
 	}
 	return false

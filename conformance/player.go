@@ -61,6 +61,12 @@ var steps = map[string]func(*player, *trace.Statement) (trace.Outcome, error){
 	"info":        (*player).info,
 	"close":       (*player).close,
 
+	"qdisc":         (*player).qdisc,
+	"qdisc-delete":  (*player).qdisc,
+	"filter":        (*player).filter,
+	"filter-delete": (*player).filter,
+	"filter-list":   (*player).filterList,
+
 	"netns":     (*player).netns,
 	"move":      (*player).move,
 	"process":   (*player).process,

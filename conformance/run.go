@@ -162,7 +162,7 @@ func (c *checker) observe(s *trace.Statement) (came trace.Outcome, failure *Fail
 	if failure, err = c.compareHooks(s, came.Errno != 0, touched); err != nil {
 		return came, nil, err
 	}
-	if len(touched) == 1 && s.Verb != "query" {
+	if len(touched) == 1 && !asks(s) && came.Errno == 0 {
 		state, known := c.last[touched[0]]
 		if known && state.Errno == 0 && c.viewer(touched[0].netns) != nil {
 			came.Fields, came.List, came.Listed = state.Fields, state.List, true
@@ -170,6 +170,9 @@ func (c *checker) observe(s *trace.Statement) (came trace.Outcome, failure *Fail
 	}
 	return came, failure, nil
 }
+
+// asks reports whether a statement changes nothing.
+func asks(s *trace.Statement) bool { return s.Verb == "query" || s.Verb == "filter-list" }
 
 // compareHooks queries every hook touched so far. Only a statement that
 // succeeds may change a hook, and only the one it touches.
@@ -180,7 +183,7 @@ func (c *checker) compareHooks(s *trace.Statement, refused bool, touched []place
 		if err != nil {
 			return nil, err
 		}
-		mayChange := !refused && s.Verb != "query" && (slices.Contains(touched, h) || c.names.removes(s, h))
+		mayChange := !refused && !asks(s) && (slices.Contains(touched, h) || c.names.reaches(s, h, c.last[h]))
 		if !seen {
 			if mayChange {
 				c.forget(h)

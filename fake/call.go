@@ -107,6 +107,10 @@ func (p *Process) hookOf(request any) mprog.Hook {
 		return mprog.Hook{Ifindex: r.TargetIfindex, Type: r.AttachType}
 	case mprog.LinkCreateRequest:
 		return mprog.Hook{Ifindex: r.TargetIfindex, Type: r.AttachType}
+	case mprog.FilterRequest:
+		return r.Hook
+	case mprog.Hook:
+		return r
 	case mprog.LinkUpdateRequest:
 		f = p.files[r.LinkFD]
 	case mprog.LinkDetachRequest:

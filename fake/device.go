@@ -30,7 +30,10 @@ type device struct {
 
 	netkit hook    // PRIMARY's or PEER's, whichever end this is
 	tcx    [2]hook // INGRESS, EGRESS
+	qdisc  *qdisc  // clsact or ingress; nil: none
 	xdp    *link   // of an XDP program, or nil
+
+	ingressQueue bool // there has been a request for a qdisc
 }
 
 // register adds a device under the next ifindex (register_netdevice).
@@ -55,6 +58,7 @@ func (d *device) unregister() {
 	d.netkit.abandon()
 	d.tcx[0].abandon()
 	d.tcx[1].abandon()
+	d.setQdisc(nil)   // dev_shutdown
 	if d.xdp != nil { // dev_xdp_uninstall
 		d.xdp.dev = nil
 	}

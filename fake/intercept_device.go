@@ -66,20 +66,23 @@ func (p *Process) MoveDeviceTo(to *Process, ifindex, at uint32) {
 	if d == nil {
 		return
 	}
+	d.setQdisc(nil)
 	delete(p.net.devices, ifindex)
 	d.net, d.ifindex = to.net, at
 	to.net.devices[at] = d
 }
 
-// PassAt has a packet pass a hook of a device itself: on a netkit device, PRIMARY
-// is the hook of what the primary transmits, PEER of what the peer does, and
-// both mean here the device's own. Run says what a program, by its id, returns.
-// See [Verdict] for the answer: the programs that ran, what the last returned, and
+// PassAt has a packet of an ethertype pass a hook of a device itself: on a netkit
+// device, PRIMARY is the hook of what the primary transmits, PEER of what the peer
+// does, and both mean here the device's own. On a tcx hook the filters of a qdisc come
+// behind the programs. Run says what a program, by its id, returns. See [Verdict] and
+// [FilterVerdict] for the answer: the programs that ran, what the last returned, and
 // whether the packet goes on.
-func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.NetkitPolicy,
+func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.NetkitPolicy, protocol uint16,
 	run func(prog uint32) int32) (ran []uint32, verdict int32, passes bool) {
-	var returns []int32
-	for _, id := range p.programsAt(ifindex, at) {
+	progs, filters := p.programsAt(ifindex, at, protocol)
+	returns := make([]int32, 0, len(progs))
+	for _, id := range progs {
 		verdict = run(id)
 		ran, returns = append(ran, id), append(returns, verdict)
 		if verdict != verdictNext {
@@ -87,22 +90,28 @@ func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.Netki
 		}
 	}
 	_, passes = Verdict(at, returns, policy)
+	if len(filters) > 0 && (len(ran) == 0 || toFilters(verdict)) {
+		var more []uint32
+		more, verdict, passes = classify(filters, func(p *program) int32 { return run(p.id) })
+		ran = append(ran, more...)
+	}
 	return ran, verdict, passes
 }
 
-func (p *Process) programsAt(ifindex uint32, at mprog.AttachType) (ids []uint32) {
+// programsAt returns what is at a hook for packets of an ethertype.
+func (p *Process) programsAt(ifindex uint32, at mprog.AttachType, protocol uint16) (ids []uint32, filters []match) {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()
 	d := p.net.devices[ifindex]
 	if d == nil {
-		return nil
+		return nil, nil
 	}
 	h := &d.netkit
 	if at.TCX() {
-		h = &d.tcx[at-mprog.TCXIngress]
+		h, filters = &d.tcx[at-mprog.TCXIngress], d.matches(at, protocol)
 	}
 	for _, e := range h.entries[:h.count] {
 		ids = append(ids, e.prog.id)
 	}
-	return ids
+	return ids, filters
 }

@@ -96,6 +96,8 @@ func (r *recorder) outcome(s *trace.Statement, c *Call, a any, errno mprog.Errno
 		return o
 	}
 	switch answer := a.(type) {
+	case []mprog.Filter:
+		r.filters(&o, answer)
 	case mprog.ObjectInfo:
 		r.described(&o, answer)
 	case mprog.Delivery:

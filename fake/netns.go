@@ -23,8 +23,8 @@ func (k *Kernel) namespace(n mprog.Netns) (*netns, error) {
 }
 
 // MoveDevice moves a device from the first process's namespace to another, with
-// all that is attached to it, and returns its ifindex there, which stays the same
-// when it is free there. It fails with
+// all that is attached to it, but without its qdisc, and returns its ifindex there,
+// which stays the same when it is free there. It fails with
 //   - ENODEV when there is no such device, EINVAL when there is no such namespace;
 //   - EINVAL for lo;
 //   - EEXIST when the namespace has a device of that name.
@@ -56,6 +56,7 @@ func (p *Process) moveDevice(r moveRequest) (uint32, error) {
 	case n.byName(d.name) != nil:
 		return 0, refuse(deviceTaken, "name %q", d.name)
 	}
+	d.setQdisc(nil) // dev_shutdown
 	delete(d.net.devices, ifindex)
 	if d.net = n; n.devices[ifindex] != nil {
 		d.ifindex = n.newIfindex()

@@ -75,10 +75,14 @@ func (p *Process) transmit(ifindex uint32) (mprog.Delivery, error) {
 	return d.transmit(to), nil
 }
 
+// packetProtocol is the ethertype of the packets that Transmit sends, one for local
+// experiments.
+const packetProtocol = 0x88b5
+
 // transmit is the way of a packet through dev_queue_xmit, netkit_xmit or
 // loopback_xmit, and netif_receive_skb.
 func (d *device) transmit(to *device) (sent mprog.Delivery) {
-	through := func(h *hook, at mprog.AttachType) bool {
+	through := func(on *device, h *hook, at mprog.AttachType) bool {
 		returns := make([]int32, h.count)
 		for i, e := range h.entries[:h.count] {
 			returns[i] = e.prog.ret
@@ -87,10 +91,15 @@ func (d *device) transmit(to *device) (sent mprog.Delivery) {
 		for _, e := range h.entries[:ran] {
 			sent.Ran = append(sent.Ran, e.prog.id)
 		}
+		if !at.TCX() || ran > 0 && !toFilters(returns[ran-1]) {
+			return passes
+		}
+		more, _, passes := classify(on.matches(at, packetProtocol), func(p *program) int32 { return p.ret })
+		sent.Ran = append(sent.Ran, more...)
 		return passes
 	}
-	sent.Delivered = through(&d.tcx[1], mprog.TCXEgress) &&
-		(d.kind != mprog.Netkit || through(&d.netkit, mprog.NetkitPrimary)) &&
-		through(&to.tcx[0], mprog.TCXIngress)
+	sent.Delivered = through(d, &d.tcx[1], mprog.TCXEgress) &&
+		(d.kind != mprog.Netkit || through(d, &d.netkit, mprog.NetkitPrimary)) &&
+		through(to, &to.tcx[0], mprog.TCXIngress)
 	return sent
 }

@@ -98,7 +98,7 @@ type generation struct {
 // generations is section "versions" of docs/semantics.md. Each tells what is new.
 var generations = []generation{
 	{
-		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy},
+		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy, mprog.FeatureClsact},
 		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 40, linkEnd: 48, loadEnd: 140, pinEnd: 16, btfEnd: 4, commands: 36, types: 44,
 		what: "neither tcx nor netkit: their attach types are unknown",
 	},

@@ -13,6 +13,7 @@ type RuleInfo struct {
 	Text   string      // the rule, one English sentence
 	Source string      // the kernel function that decides
 	Since  Release     // the first that has the rule; zero: all
+	Extack string      // what rtnetlink says to a refusal besides the errno; "": nothing
 
 	pass string // what is told of a check that is passed; empty: Text
 }
@@ -40,6 +41,12 @@ func rule(id mprog.Rule, errno mprog.Errno, text, source string) *RuleInfo {
 // passing says what is told of the check when it is passed; see step.String.
 func (r *RuleInfo) passing(text string) *RuleInfo {
 	r.pass = text
+	return r
+}
+
+// saying says what rtnetlink's answer tells in words.
+func (r *RuleInfo) saying(extack string) *RuleInfo {
+	r.Extack = extack
 	return r
 }
 

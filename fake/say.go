@@ -50,6 +50,13 @@ func (r *recorder) say(s *trace.Statement, c *Call) bool {
 		number(s, "file_flags", q.Flags)
 		shape(s, q.Shape)
 		return saidPath(q.Path)
+	case mprog.QdiscRequest:
+		r.sayQdisc(s, c.Op, q)
+	case mprog.FilterRequest:
+		r.sayFilter(s, table, c.Op, q)
+	case mprog.Hook:
+		r.need(mprog.FeatureClsact)
+		s.Verb, s.Operands = "filter-list", []string{r.hook(q.Ifindex, q.Type)}
 	case mprog.CommandRequest:
 		s.Verb, s.Operands = "bpf", []string{decimal(q.Command)}
 		shape(s, q.Shape)

@@ -13,11 +13,12 @@ func (p *Process) tcxDevice(ifindex uint32) (*device, error) {
 }
 
 // tcxEntry returns a hook's entry (tcx_entry_fetch, tcx_entry_fetch_or_create).
-// It exists only while something uses it, that is a program (tcx_entry_is_active,
-// tcx_entry_free): the next one to be attached finds a new entry at revision 1.
+// It exists only while something uses it, a program or a qdisc (tcx_entry_is_active,
+// tcx_entry_free): otherwise the next program to be attached finds a new entry at
+// revision 1.
 func (d *device) tcxEntry(at mprog.AttachType, create bool) *hook {
 	h := &d.tcx[at-mprog.TCXIngress]
-	if h.count == 0 {
+	if h.count == 0 && !d.qdisc.keeps(at) {
 		if !create {
 			return nil
 		}

@@ -150,7 +150,10 @@ func (k *Kernel) DeleteDevice(ifindex uint32) error {
 	if ifindex == 0 { // rtnetlink would go by the name
 		return fmt.Errorf("delete device 0: %w", mprog.ENODEV)
 	}
-	err := k.withLinks(func(links *rtnl) error { return links.remove(ifindex) })
+	err := k.withLinks(func(links *rtnl) error {
+		defer k.filters.letGo()()
+		return links.remove(ifindex)
+	})
 	if err == nil {
 		return nil
 	}

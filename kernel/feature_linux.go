@@ -44,6 +44,8 @@ func (k *Kernel) try(feature mprog.Feature) error {
 	switch feature {
 	case mprog.FeatureTCX:
 		return k.tryAttach(loopback, mprog.TCXIngress)
+	case mprog.FeatureClsact:
+		return k.tryFilter()
 	case mprog.FeatureNetkit:
 		ifindex, err := k.tryAdd(mprog.Netkit, "d1")
 		if err != nil {
@@ -61,6 +63,25 @@ func (k *Kernel) try(feature mprog.Feature) error {
 func (k *Kernel) tryAdd(kind mprog.DeviceKind, peer string) (ifindex uint32, err error) {
 	ifindex, _, err = k.AddDevice(mprog.DeviceSpec{Kind: kind, Name: "d0", Peer: peer})
 	return ifindex, err
+}
+
+// tryFilter adds a qdisc and a filter. A refusal wraps [mprog.ErrUnsupported].
+func (k *Kernel) tryFilter() error {
+	fd, err := k.LoadProg(mprog.ProgSpec{Name: "probe"})
+	if err != nil {
+		return err
+	}
+	err = k.QdiscAdd(mprog.QdiscRequest{Ifindex: loopback, Kind: mprog.Clsact, Flags: mprog.NLCreate})
+	if err == nil {
+		err = k.FilterAdd(mprog.FilterRequest{
+			Hook: mprog.Hook{Ifindex: loopback, Type: mprog.TCXIngress}, Protocol: mprog.AnyProtocol,
+			Flags: mprog.NLCreate, FD: fd, BPFFlags: mprog.DirectAction,
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", mprog.ErrUnsupported, err)
+	}
+	return nil
 }
 
 // tryAttach attaches a program. A refusal wraps [mprog.ErrUnsupported].

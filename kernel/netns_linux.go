@@ -118,6 +118,7 @@ func (k *Kernel) MoveDevice(ifindex uint32, to mprog.Netns) (moved uint32, err e
 			if err != nil {
 				return err
 			}
+			defer k.filters.letGo()()
 			if err := k.home().links.move(link, target.fd); err != nil {
 				return plainErrno(err)
 			}

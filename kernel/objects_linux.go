@@ -16,6 +16,9 @@ func (p *Process) LinkFDByID(r mprog.IDRequest) (fd uint32, err error) {
 }
 
 func (p *Process) fdByID(op mprog.Op, cmd attr.Command, r mprog.IDRequest) (fd uint32, err error) {
+	if err := p.settleFilters(); err != nil {
+		return 0, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.call(op, cmd, attr.EncodeFDByID(&p.attr, r)); err != nil {
@@ -36,6 +39,9 @@ func (p *Process) LinkNextID(r mprog.IDRequest) (id uint32, err error) {
 }
 
 func (p *Process) nextID(op mprog.Op, cmd attr.Command, r mprog.IDRequest) (id uint32, err error) {
+	if err := p.settleFilters(); err != nil {
+		return 0, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.call(op, cmd, attr.EncodeNextID(&p.attr, r)); err != nil {

@@ -13,13 +13,14 @@ import (
 // Process is a caller of bpf(2) with its own file descriptors: a thread that
 // does nothing else. It is safe for concurrent use; calls are made one by one.
 type Process struct {
-	mu     callLock
-	thread *thread // nil after exit
-	fds    *fdTable
-	first  *Process // of the environment; p itself for the first one
-	mounts bool     // it is in the environment's mount namespace
-	idle   *idle    // where its thread goes in the end; nil: it ends, too
-	bpffs  *error   // nil: not mounted yet; else how that went
+	mu      callLock
+	thread  *thread // nil after exit
+	fds     *fdTable
+	first   *Process // of the environment; p itself for the first one
+	mounts  bool     // it is in the environment's mount namespace
+	idle    *idle    // where its thread goes in the end; nil: it ends, too
+	bpffs   *error   // nil: not mounted yet; else how that went
+	filters filters  // of the first one alone
 
 	// The call in hand. It lies here, on the heap, so that no call allocates
 	// and the kernel's pointers stay valid while a caller's stack moves.

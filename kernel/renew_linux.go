@@ -37,7 +37,7 @@ func (k *Kernel) renew() error {
 	if err != nil {
 		return err
 	}
-	return k.onThread(k.deleteDevices, k.closeAll, k.unmountBPFFS, k.clearLoopback)
+	return k.onThread(k.deleteDevices, k.closeAll, k.unmountBPFFS, k.clearQdisc, k.clearLoopback)
 }
 
 // onThread takes steps on the first process's thread until one fails.

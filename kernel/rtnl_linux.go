@@ -40,7 +40,8 @@ func openRTNL() (*rtnl, error) {
 // execute makes a request and returns its errno. The function takes the messages
 // of an answer that has some.
 func (r *rtnl) execute(request *nl.NetlinkRequest, message func(payload []byte)) error {
-	r.sequence, r.single = request.Seq, request.Flags&unix.NLM_F_ACK == 0
+	dump := request.Flags&unix.NLM_F_DUMP == unix.NLM_F_DUMP
+	r.sequence, r.single = request.Seq, request.Flags&unix.NLM_F_ACK == 0 && !dump
 	if err := send(r.fd, request.Serialize()); err != nil {
 		return err
 	}
@@ -76,6 +77,8 @@ func (r *rtnl) read(b []byte, message func(payload []byte)) (done bool, err erro
 		b = b[min((size+3)&^3, len(b)):]
 		switch {
 		case sequence != r.sequence: // of a request that was given up
+		case kind == unix.NLMSG_DONE:
+			return true, nil
 		case kind != unix.NLMSG_ERROR:
 			message(payload)
 			if r.single {

@@ -48,10 +48,11 @@ const (
 	FeatureVeth   Feature = "veth"   // veth devices, often a module
 	FeatureDummy  Feature = "dummy"  // dummy devices, often a module
 	FeatureSingle Feature = "single" // netkit devices without peer, Linux 7.1
+	FeatureClsact Feature = "clsact" // clsact qdiscs with cls_bpf filters, often modules
 )
 
 // Features lists every feature known here.
-var Features = []Feature{FeatureTCX, FeatureNetkit, FeatureVeth, FeatureDummy, FeatureSingle}
+var Features = []Feature{FeatureTCX, FeatureNetkit, FeatureVeth, FeatureDummy, FeatureSingle, FeatureClsact}
 
 // DeviceKind is a device's IFLA_INFO_KIND.
 type DeviceKind string

@@ -8,7 +8,7 @@ var kindNames = map[kind]string{
 	path: "a path", mode: "a mode", policy: "a policy", capabilities: "capabilities",
 	fd: "a program or link", fds: "a program or link", id: "a program or link", feature: "a feature",
 	flags: "flags", u32: "a number", u64: "a number", s32: "a number",
-	progType: "a program type", null: "null", array: "array",
+	progType: "a program type", null: "null", array: "array", qdiscKind: "clsact or ingress", nlFlags: "flags", u16: "a number",
 }
 
 func (k kind) String() string { return kindNames[k] }

@@ -223,6 +223,12 @@ func (p *parser) value(k kind, w word) (declares []string, err error) {
 		_, err = mprog.ParseFlags(w.text)
 	case u32, s32:
 		_, err = ParseNumber(w.text)
+	case u16:
+		_, err = ParseNumber16(w.text)
+	case nlFlags:
+		_, err = mprog.ParseNLFlags(w.text)
+	case qdiscKind:
+		_, err = ParseQdiscKind(w.text)
 	case u64:
 		if _, e := strconv.ParseUint(w.text, 0, 64); e != nil {
 			err = fmt.Errorf("expected a number of 64 bits, found %q", w.text)

@@ -38,6 +38,11 @@ pin /sys/fs/bpf/l l
 get k /sys/fs/bpf/l
 dup y m
 send nk0                               = packet delivered [a b]
+qdisc nk0 clsact handle=0xffff0000 nlmsg_flags=create+replace
+filter nk0:ingress a prio=1 nlmsg_flags=0 bpf_flags=0 = prio 1 handle 1*2,3 [a b@l]
+q: filter-delete nk0:0xffff0001 chain=7 protocol=0x800 ! ENOENT
+filter-list nk0:egress                 = []
+qdisc-delete nk0
 unlink /sys/fs/bpf/l
 bpf 999 size=16                        ! EINVAL
 exit q
@@ -85,6 +90,10 @@ func TestParseErrors(t *testing.T) {
 		{"query nk0:primary = prog_attach_flags 0,", `t:4:39: query: expected the value of prog_attach_flags, found "0,"`},
 		{"query nk0:primary = prog_attach_flags 0*", `t:4:39: query: expected the value of prog_attach_flags, found "0*"`},
 		{"query nk0:primary = prog_attach_flags 0*x", `t:4:39: query: expected the value of prog_attach_flags, found "0*x"`},
+		{"qdisc nk0 fq", `t:4:11: expected clsact or ingress, found "fq"`},
+		{"qdisc nk0", `t:4:10: qdisc: expected clsact or ingress, found the end of the line`},
+		{"qdisc nk0 clsact nlmsg_flags=make", `t:4:30: unknown flag "make": expected replace, excl, create, append or 0`},
+		{"filter nk0:ingress a prio=65536", `t:4:27: expected a number of 16 bits, found "65536"`},
 		{"need netkitt", `t:4:6: unknown feature "netkitt": expected one of`},
 		{"need !netkitt", `t:4:6: unknown feature "!netkitt": expected one of`},
 		{"need netkit = ok", `t:4:13: need: takes no answer, found "="`},

@@ -40,6 +40,24 @@ func ParseNumber(s string) (uint32, error) {
 	return uint32(n), nil
 }
 
+// ParseNumber16 reads a number of 16 bits, decimal or hexadecimal.
+func ParseNumber16(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 0, 16)
+	if err != nil {
+		return 0, fmt.Errorf("expected a number of 16 bits, found %q", s)
+	}
+	return uint16(n), nil
+}
+
+// ParseQdiscKind reads the kind of a qdisc: clsact or ingress.
+func ParseQdiscKind(s string) (mprog.QdiscKind, error) {
+	switch k := mprog.QdiscKind(s); k {
+	case mprog.Clsact, mprog.Ingress:
+		return k, nil
+	}
+	return "", fmt.Errorf("expected clsact or ingress, found %q", s)
+}
+
 // SplitHook splits DEVICE:TYPE into the device, a name or an ifindex, and the
 // attach type.
 func SplitHook(s string) (device string, typ mprog.AttachType, err error) {

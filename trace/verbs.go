@@ -29,6 +29,9 @@ const (
 	progType                     // sched_cls, xdp, socket_filter or a number
 	null                         // the word null
 	array                        // the word array
+	qdiscKind                    // clsact or ingress
+	nlFlags                      // names joined by +
+	u16                          // a number of 16 bits
 )
 
 // verb is the form of a statement.
@@ -58,6 +61,12 @@ var (
 // state is what the answer of a statement that touches a hook may tell of it.
 var state = []string{"revision"}
 
+// filterKeys say which filter is meant, filterFields tell the same of each in a list.
+var (
+	filterKeys   = map[string]kind{"prio": u16, "handle": u32, "protocol": u16, "chain": u32}
+	filterFields = []string{"chain", "prio", "protocol", "handle", "bpf_flags"}
+)
+
 // verbs is the language: docs/trace-language.md has an example of each.
 var verbs = map[string]verb{
 	"need": {operands: []kind{feature}, repeated: true},
@@ -72,8 +81,15 @@ var verbs = map[string]verb{
 	"move":   {operands: []kind{device, netns}, answer: true},
 	"process": {operands: []kind{newProcess}, answer: true,
 		params: map[string]kind{"netns": netns, "without": capabilities}},
-	"exit": {operands: []kind{process}, answer: true, fields: state, list: true},
-	"send": {operands: []kind{device}, answer: true, fields: []string{"packet"}, list: true},
+	"qdisc": {call: true, operands: []kind{device, qdiscKind}, answer: true, params: map[string]kind{"handle": u32, "nlmsg_flags": nlFlags}},
+	"qdisc-delete": {call: true, operands: []kind{device, qdiscKind}, optional: 1, answer: true,
+		params: map[string]kind{"handle": u32}},
+	"filter": {call: true, operands: []kind{hook, fd}, answer: true, fields: filterFields, list: true,
+		params: merge(filterKeys, map[string]kind{"bpf_flags": u32, "nlmsg_flags": nlFlags})},
+	"filter-delete": {call: true, operands: []kind{hook}, answer: true, fields: filterFields, list: true, params: filterKeys},
+	"filter-list":   {call: true, operands: []kind{hook}, answer: true, fields: filterFields, list: true},
+	"exit":          {operands: []kind{process}, answer: true, fields: state, list: true},
+	"send":          {operands: []kind{device}, answer: true, fields: []string{"packet"}, list: true},
 	"prog": {operands: []kind{newProg}, repeated: true, answer: true,
 		params: map[string]kind{"type": progType, "return": s32}},
 

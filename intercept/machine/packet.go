@@ -57,6 +57,11 @@ func NewPacket(frame []byte, ifindex uint32) *Packet {
 	return p
 }
 
+// Protocol returns the packet's ethertype.
+func (p *Packet) Protocol() uint16 {
+	return binary.BigEndian.Uint16(native.AppendUint16(nil, native.Uint16(p.Context[skbProtocol:])))
+}
+
 // On says which device has the packet.
 func (p *Packet) On(ifindex uint32) { p.set(skbIfindex, ifindex) }
 

@@ -23,7 +23,7 @@ func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mpr
 	packet *machine.Packet) (made Passage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, made.Verdict, made.Passes = s.resident(netns).PassAt(ifindex, at, policy, func(id uint32) int32 {
+	_, made.Verdict, made.Passes = s.resident(netns).PassAt(ifindex, at, policy, packet.Protocol(), func(id uint32) int32 {
 		p := s.programs[id]
 		if p == nil { // loaded into the fake by somebody else
 			p = &program{id: id}

@@ -1,0 +1,213 @@
+package fake
+
+import (
+	"slices"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// FilterAdd adds a cls_bpf filter, or replaces the one of that handle in its place
+// (RTM_NEWTFILTER). It fails with
+//   - EPERM without CAP_NET_ADMIN, before all else;
+//   - ENOENT for priority 0 without CREATE; ENODEV without the device;
+//   - EINVAL without the qdisc, ENOENT or EINVAL for a parent that is none of its hooks;
+//   - EINVAL for a chain from 2^28 on;
+//   - ENOSPC for priority 0 when 32768 is taken, EINVAL for another protocol than the
+//     priority has, or none where it is new;
+//   - ENOENT without CREATE when there is no such filter, EEXIST with EXCL when there is;
+//   - EINVAL for flags other than direct action, EBADF or EINVAL when the fd is not a
+//     SCHED_CLS program's.
+func (p *Process) FilterAdd(r mprog.FilterRequest) error {
+	return do0(p, mprog.OpFilterAdd, r, (*Process).filterAdd)
+}
+
+// filterAdd is tc_new_tfilter.
+func (p *Process) filterAdd(r mprog.FilterRequest) error {
+	if err := p.mayChangeTC(); err != nil {
+		return err
+	}
+	create := r.Flags&mprog.NLCreate != 0
+	if r.Priority == 0 && !create {
+		return refuse(filterPriorityZero, "priority 0, and create is not asked for")
+	}
+	b, err := p.block(&r)
+	if err != nil {
+		return err
+	}
+	b.parent = mprog.FilterParent(r.Type)
+	c := b.chain(r.Chain)
+	if c == nil {
+		c = &chain{index: r.Chain}
+		b.chains = append(b.chains, c)
+	}
+	defer b.sweep() // nothing is left of what is refused
+	pr, err := c.priority(&r)
+	if err != nil {
+		return err
+	}
+	at, old := pr.find(r.Handle)
+	switch {
+	case old == nil && !create:
+		return refuse(filterCreate, "there is no filter %#x of priority %d, and create is not asked for", r.Handle, pr.number)
+	case old != nil && r.Flags&mprog.NLExcl != 0:
+		return refuse(filterExists, "there is a filter %#x of priority %d", r.Handle, pr.number)
+	}
+	f, err := p.newFilter(&r)
+	switch {
+	case err != nil:
+		return err
+	case old != nil:
+		pr.filters[at] = f
+		old.prog.put()
+		return nil
+	case f.handle == 0:
+		f.handle = pr.freeHandle()
+	}
+	pr.filters = slices.Insert(pr.filters, 0, f)
+	return nil
+}
+
+// block finds what a request is about.
+func (p *Process) block(r *mprog.FilterRequest) (*block, error) {
+	d, err := p.deviceOfTC(r.Ifindex)
+	if err != nil {
+		return nil, err
+	}
+	b, err := d.block(mprog.FilterParent(r.Type))
+	if err != nil {
+		return nil, err
+	}
+	p.passed(filterNoQdisc, uint64(r.Ifindex), 0)
+	if r.Chain > lastChain {
+		return nil, refuse(filterChainRange, "chain %#x", r.Chain)
+	}
+	return b, nil
+}
+
+// lastChain is TC_ACT_EXT_VAL_MASK.
+const lastChain = 1<<28 - 1
+
+// priority finds the priority of a new filter, or makes it.
+func (c *chain) priority(r *mprog.FilterRequest) (*priority, error) {
+	number := r.Priority
+	if number == 0 {
+		var err error
+		if number, err = c.auto(); err != nil {
+			return nil, err
+		}
+	}
+	at, pr := c.find(number)
+	switch {
+	case pr == nil && r.Protocol == 0:
+		return nil, refuse(filterProtocol, "priority %d is new, and no protocol is given", number)
+	case pr == nil && r.Flags&mprog.NLCreate == 0:
+		return nil, refuse(filterCreate, "there is no priority %d, and create is not asked for", number)
+	case pr == nil:
+		pr = &priority{number: number, protocol: r.Protocol}
+		c.priorities = slices.Insert(c.priorities, at, pr)
+	default:
+		return pr, pr.takes(r.Protocol)
+	}
+	return pr, nil
+}
+
+// takes refuses another protocol than the priority's.
+func (pr *priority) takes(protocol uint16) error {
+	if protocol != 0 && protocol != pr.protocol {
+		return refuse(filterMismatch, "priority %d is of protocol %#x, not %#x", pr.number, pr.protocol, protocol)
+	}
+	return nil
+}
+
+// newFilter is the part of cls_bpf_change that reads a request.
+func (p *Process) newFilter(r *mprog.FilterRequest) (*filter, error) {
+	if r.BPFFlags&^mprog.DirectAction != 0 {
+		return nil, refuse(filterFlags, "flags %#x", r.BPFFlags)
+	}
+	prog, err := p.progByFD("fd", r.FD, filterBadFD, filterNotProg)
+	if err != nil {
+		return nil, err
+	}
+	if prog.typ != mprog.SchedCLS {
+		return nil, refuse(filterType, "fd %d is a program of type %d, not %d (SCHED_CLS)", r.FD, prog.typ, mprog.SchedCLS)
+	}
+	return &filter{handle: r.Handle, prog: prog.get(), flags: r.BPFFlags}, nil
+}
+
+// FilterDelete removes a filter, with handle 0 all of the priority, with priority 0
+// all of the chain (RTM_DELTFILTER). It fails with
+//   - EPERM without CAP_NET_ADMIN, before all else;
+//   - ENOENT for priority 0 with a protocol or a handle;
+//   - ENODEV and so on as FilterAdd for what both check;
+//   - ENOENT without the chain, the priority or the filter, EINVAL for another protocol
+//     than the priority has.
+//
+// To remove all of a chain that is not there succeeds.
+func (p *Process) FilterDelete(r mprog.FilterRequest) error {
+	return do0(p, mprog.OpFilterDelete, r, (*Process).filterDelete)
+}
+
+// filterDelete is tc_del_tfilter.
+func (p *Process) filterDelete(r mprog.FilterRequest) error {
+	if err := p.mayChangeTC(); err != nil {
+		return err
+	}
+	if r.Priority == 0 && (r.Protocol != 0 || r.Handle != 0) {
+		return refuse(filterFlush, "priority 0, protocol %#x, handle %#x", r.Protocol, r.Handle)
+	}
+	b, err := p.block(&r)
+	if err != nil {
+		return err
+	}
+	defer b.sweep()
+	c := b.chain(r.Chain)
+	switch {
+	case c == nil && r.Priority == 0:
+		return nil
+	case c == nil:
+		return refuse(filterNoChain, "there is no chain %d", r.Chain)
+	case r.Priority == 0:
+		c.flush()
+		return nil
+	}
+	_, pr := c.find(r.Priority)
+	if pr == nil {
+		return refuse(filterNoPriority, "there is no priority %d", r.Priority)
+	}
+	if err := pr.takes(r.Protocol); err != nil {
+		return err
+	}
+	if r.Handle == 0 {
+		pr.flush()
+		return nil
+	}
+	at, f := pr.find(r.Handle)
+	if f == nil {
+		return refuse(filterNoHandle, "priority %d has no filter %#x", r.Priority, r.Handle)
+	}
+	pr.filters = slices.Delete(pr.filters, at, at+1)
+	f.prog.put()
+	return nil
+}
+
+// FilterList lists the filters of a hook (RTM_GETTFILTER). Where there is no such
+// hook, qdisc or device there are none.
+func (p *Process) FilterList(h mprog.Hook) ([]mprog.Filter, error) {
+	return do(p, mprog.OpFilterList, h, (*Process).filterList)
+}
+
+// filterList is tc_dump_tfilter.
+func (p *Process) filterList(h mprog.Hook) ([]mprog.Filter, error) {
+	d := p.net.devices[h.Ifindex]
+	if d == nil {
+		return nil, nil
+	}
+	b, err := d.block(mprog.FilterParent(h.Type))
+	if _, refused := mprog.ErrnoOf(err); !refused {
+		return nil, err
+	}
+	if b == nil {
+		return nil, nil
+	}
+	return b.list(), nil
+}
