@@ -10,6 +10,7 @@ package harness
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -69,6 +70,9 @@ type Command struct {
 	// Progress is told what the machine must fetch before it can run, as
 	// image.Options say. Optional.
 	Progress io.Writer
+	// Notes takes a line for each thing that the guest lacks or that goes
+	// otherwise than the caller may expect. Optional.
+	Notes io.Writer
 	// LogDir is where the console log of a failed run is kept; a directory
 	// in the user's cache if empty.
 	LogDir string
@@ -80,6 +84,13 @@ const (
 	DefaultBootTimeout = time.Minute
 	DefaultMemory      = 512
 )
+
+// note tells the caller something.
+func (c Command) note(format string, args ...any) {
+	if c.Notes != nil {
+		fmt.Fprintf(c.Notes, format+"\n", args...)
+	}
+}
 
 // limits returns how long the whole run and the boot may take.
 func (c Command) limits() (run, boot time.Duration) {

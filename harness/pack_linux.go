@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/harness/guest"
-	"github.com/nkconform/nkconform/harness/internal/closure"
-	"github.com/nkconform/nkconform/harness/internal/cpio"
 	"github.com/nkconform/nkconform/harness/internal/wire"
 )
 
@@ -64,7 +61,7 @@ func pack(c Command) (_ *os.File, err error) {
 			out.Close()
 		}
 	}()
-	p := packer{w: cpio.NewWriter(out), has: map[string]bool{"/": true}}
+	p := newPacker(out)
 	if err := p.base(j); err != nil {
 		return nil, err
 	}
@@ -79,16 +76,16 @@ func pack(c Command) (_ *os.File, err error) {
 	if err := p.mkdirs(j.Dir); err != nil {
 		return nil, err
 	}
+	if missing := p.missing(j.Argv[0]); missing != "" {
+		return nil, fmt.Errorf("%s needs %s, which is not on this machine", c.Argv[0], missing)
+	}
+	for _, line := range p.notes() {
+		c.note("%s", line)
+	}
 	if err := p.w.Close(); err != nil {
 		return nil, err
 	}
 	return out, nil
-}
-
-// packer fills an initramfs with files of the host at their own paths.
-type packer struct {
-	w   *cpio.Writer
-	has map[string]bool // paths packed already
 }
 
 // base packs what every guest needs: the init, the job and a root file system.
@@ -127,129 +124,4 @@ func (p *packer) base(j wire.Job) error {
 		return err
 	}
 	return p.file(self, "/init")
-}
-
-// tree packs the file or directory at an absolute path.
-func (p *packer) tree(path string) error {
-	return filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("pack: %w", err)
-		}
-		return p.add(name)
-	})
-}
-
-// mkdirs makes a directory in the guest whether or not the host has it.
-func (p *packer) mkdirs(path string) error {
-	if p.has[path] {
-		return nil
-	}
-	if err := p.mkdirs(filepath.Dir(path)); err != nil {
-		return err
-	}
-	if fi, err := os.Lstat(path); err == nil && !fi.IsDir() {
-		return p.add(path)
-	}
-	return p.dir(path, 0o755)
-}
-
-// parents packs the directories above path, following symbolic links among
-// them as the kernel would: /lib may be a link to /usr/lib.
-func (p *packer) parents(path string) error {
-	dir := filepath.Dir(path)
-	if p.has[dir] {
-		return nil
-	}
-	return p.add(dir)
-}
-
-// add packs one file, with the directories above it, what a symbolic link
-// leads to and what a program needs. A directory is packed without its
-// contents.
-func (p *packer) add(path string) error {
-	if p.has[path] {
-		return nil
-	}
-	if err := p.parents(path); err != nil {
-		return err
-	}
-	if p.has[path] {
-		return nil
-	}
-	fi, err := os.Lstat(path)
-	if err != nil {
-		return fmt.Errorf("pack: %w", err)
-	}
-	switch fi.Mode().Type() {
-	case fs.ModeDir:
-		return p.dir(path, unixPerm(fi))
-	case fs.ModeSymlink:
-		return p.symlink(path)
-	case 0:
-		return p.file(path)
-	}
-	// Sockets, pipes and devices belong to the host alone.
-	return nil
-}
-
-func (p *packer) dir(path string, perm uint32) error {
-	p.has[path] = true
-	return p.w.Dir(path, perm)
-}
-
-func (p *packer) symlink(path string) error {
-	p.has[path] = true
-	target, err := os.Readlink(path)
-	if err != nil {
-		return fmt.Errorf("pack: %w", err)
-	}
-	if err := p.w.Symlink(path, target); err != nil {
-		return err
-	}
-	if !filepath.IsAbs(target) {
-		target = filepath.Join(filepath.Dir(path), target)
-	}
-	if err := p.add(target); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil // it dangles on the host, too
-}
-
-// file packs a regular file, under further names too if given, and what it
-// needs to run.
-func (p *packer) file(path string, also ...string) error {
-	p.has[path] = true
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("pack: %w", err)
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("pack: %w", err)
-	}
-	if err := p.w.File(append([]string{path}, also...), unixPerm(fi), fi.Size(), f); err != nil {
-		return err
-	}
-	needs, err := closure.Needs(path)
-	if err != nil {
-		return fmt.Errorf("pack: %w", err)
-	}
-	for _, n := range needs {
-		if err := p.add(n); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// unixPerm returns the permission bits as chmod(2) takes them.
-func unixPerm(fi fs.FileInfo) uint32 {
-	perm := uint32(fi.Mode().Perm())
-	for bit, unix := range map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
-		if fi.Mode()&bit != 0 {
-			perm |= unix
-		}
-	}
-	return perm
 }

@@ -87,6 +87,37 @@ func TestPack(t *testing.T) {
 	}
 }
 
+// What this machine lacks is told by the names of the files that need it, and is
+// an error of the command alone.
+func TestPackWithoutInterpreter(t *testing.T) {
+	host, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	write := func(name, text string, perm os.FileMode) string {
+		path := filepath.Join(host, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), perm))
+		return path
+	}
+	for i := range 7 {
+		write("z"+strconv.Itoa(i), "#!/no/such/zsh\n", 0o755)
+	}
+	foreign := write("e", "#!/usr/bin/env no-such-interpreter\n", 0o755)
+	write("data", "#!/no/such/data\n", 0o644)
+	require.NoError(t, os.Symlink(host, host+".link"))
+
+	var notes strings.Builder
+	names := packed(t, Command{Argv: []string{"sh"}, Files: []string{host + ".link"}, Notes: &notes})
+	assert.Contains(t, names, host+".link")
+	assert.Contains(t, names, host+"/z6", "the folder that a link leads to is packed whole")
+	assert.Contains(t, names, foreign)
+	assert.Equal(t, "/no/such/zsh is not on this machine, so these will not run in the guest: "+
+		host+"/z0, "+host+"/z1, "+host+"/z2, "+host+"/z3, "+host+"/z4 and 2 more\n"+
+		"no-such-interpreter is not on this machine, so these will not run in the guest: "+foreign+"\n", notes.String())
+
+	require.NoError(t, os.Symlink(foreign, host+"/command"))
+	_, err = pack(Command{Argv: []string{host + "/command"}})
+	assert.EqualError(t, err, host+"/command needs no-such-interpreter, which is not on this machine")
+}
+
 func TestJob(t *testing.T) {
 	j, err := job(Command{Argv: []string{"sh", "-c", "true"}, Env: []string{"A=1"}, Dir: "."})
 	require.NoError(t, err)

@@ -58,7 +58,8 @@ func (q qemu) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, &BootError{Image: c.Image.Ref, Reason: err.Error()}
 	}
 	if err != nil {
-		kernel = c.Image.Kernel // it boots, but more slowly
+		kernel = c.Image.Kernel
+		c.note("the kernel boots packed, which takes longer: %v", err)
 	}
 	return tryKVM(ctx, c, func(c Command, accel string) (Result, error) {
 		prog := program{argv: func(string) []string { return qemuArgs(c, accel, kernel, fi.Size()) }, files: []*os.File{initrd}}

@@ -87,6 +87,14 @@ func (o vmOptions) said() io.Writer {
 	return os.Stderr
 }
 
+// notes writes lines as this program's.
+type notes struct{ out io.Writer }
+
+func (n notes) Write(line []byte) (int, error) {
+	_, err := fmt.Fprintf(n.out, "nkconform: %s", line)
+	return len(line), err
+}
+
 // check returns an error if the flags make no sense.
 func (o vmOptions) check() error {
 	if o.memory < 0 {
@@ -135,7 +143,7 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	}
 	res, err := bootAgain(ctx, m, harness.Command{
 		Image: img, Argv: argv, Dir: dir, Files: files, Env: append(guestEnv(os.Environ()), o.env...),
-		Stdout: os.Stdout, Stderr: o.said(), Progress: progress(), Timeout: o.timeout, BootTimeout: o.guest.boot,
+		Stdout: os.Stdout, Stderr: o.said(), Notes: notes{o.said()}, Progress: progress(), Timeout: o.timeout, BootTimeout: o.guest.boot,
 		Memory: o.memory, CPUs: o.guest.cpus, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.guest.args()...),
 	})
 	var died *harness.DiedError

@@ -13,16 +13,24 @@ import (
 )
 
 func TestParseList(t *testing.T) {
-	libs, err := parseList(strings.NewReader(`	linux-vdso.so.1 (0x00007ffc5b9f2000)
+	needs := parseList(`	linux-vdso.so.1 (0x00007ffc5b9f2000)
 	libselinux.so.1 => /lib/x86_64-linux-gnu/libselinux.so.1 (0x00007f1)
 	libwith space.so => /opt/a b/libwith space.so (0x00007f2)
 	/lib64/ld-linux-x86-64.so.2 (0x00007f3)
-`))
-	require.NoError(t, err)
-	assert.Equal(t, []string{"/lib/x86_64-linux-gnu/libselinux.so.1", "/opt/a b/libwith space.so", "/lib64/ld-linux-x86-64.so.2"}, libs)
+`)
+	assert.Equal(t, Needs{Files: []string{"/lib/x86_64-linux-gnu/libselinux.so.1", "/opt/a b/libwith space.so", "/lib64/ld-linux-x86-64.so.2"}}, needs)
+	assert.Equal(t, Needs{Missing: "libgone.so.1"}, parseList("\tlibgone.so.1 => not found\n"))
+}
 
-	_, err = parseList(strings.NewReader("\tlibgone.so.1 => not found\n"))
-	assert.ErrorContains(t, err, "libgone.so.1 not found")
+func TestNotFound(t *testing.T) {
+	for stderr, want := range map[string]string{
+		"./a: error while loading shared libraries: libf.so.1: cannot open shared object file: No such file or directory\n":       "libf.so.1",
+		"Error loading shared library libf.so.1: No such file or directory (needed by ./a)\nError relocating ./a: f: not found\n": "libf.so.1",
+		"./a: error while loading shared libraries: ./a: invalid ELF header\n":                                                    "./a",
+		"Segmentation fault\n": "a part of it: Segmentation fault",
+	} {
+		assert.Equal(t, want, notFound(stderr))
+	}
 }
 
 func TestNeedsOfScriptsAndData(t *testing.T) {
@@ -31,15 +39,16 @@ func TestNeedsOfScriptsAndData(t *testing.T) {
 	require.NoError(t, os.WriteFile(interp, nil, 0o755))
 	t.Setenv("PATH", dir)
 	for _, test := range []struct {
-		text string
-		want []string
-		err  string
+		text    string
+		want    []string
+		missing string
 	}{
 		{"#!/bin/sh\necho", []string{"/bin/sh"}, ""},
+		{"#!/no/such/shell\necho", nil, "/no/such/shell"},
 		{"#! /bin/sh -e\n", []string{"/bin/sh"}, ""},
 		{"#!/usr/bin/env interp\n", []string{"/usr/bin/env", interp}, ""},
 		{"#!/usr/bin/env -S A=1 interp -x\n", []string{"/usr/bin/env", interp}, ""},
-		{"#!/usr/bin/env no-such-interpreter\n", nil, "no-such-interpreter"},
+		{"#!/usr/bin/env no-such-interpreter\n", []string{"/usr/bin/env"}, "no-such-interpreter"},
 		{"#!\n", nil, ""},
 		{"plain text", nil, ""},
 		{"", nil, ""},
@@ -47,13 +56,9 @@ func TestNeedsOfScriptsAndData(t *testing.T) {
 	} {
 		file := filepath.Join(dir, "file")
 		require.NoError(t, os.WriteFile(file, []byte(test.text), 0o755))
-		got, err := Needs(file)
-		if test.err != "" {
-			assert.ErrorContains(t, err, test.err, "%q", test.text)
-			continue
-		}
+		got, err := Of(file)
 		assert.NoError(t, err, "%q", test.text)
-		assert.Equal(t, test.want, got, "%q", test.text)
+		assert.Equal(t, Needs{test.want, test.missing}, got, "%q", test.text)
 	}
 }
 
@@ -63,9 +68,18 @@ func TestNeedsOfPrograms(t *testing.T) {
 	}
 	sh, err := exec.LookPath("sh")
 	require.NoError(t, err)
-	needs, err := Needs(sh)
+	needs, err := Of(sh)
 	require.NoError(t, err)
-	for _, n := range needs {
+	assert.Empty(t, needs.Missing)
+	for _, n := range needs.Files {
 		assert.FileExists(t, n)
+	}
+	// A library that no program names, such as a module of Python, has its own.
+	for _, lib := range needs.Files {
+		if strings.Contains(filepath.Base(lib), "libc.") {
+			of, err := Of(lib)
+			require.NoError(t, err)
+			assert.NotEmpty(t, of.Files, lib)
+		}
 	}
 }
