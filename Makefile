@@ -3,7 +3,7 @@
 GO ?= go
 IMAGE ?= debian:6.12
 
-.PHONY: help build test lint workflows exec matrix suite host libbpf vm vm-deps fuzz mutate bench
+.PHONY: help build test newest lint workflows exec matrix suite host libbpf vm vm-deps fuzz mutate bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
@@ -14,12 +14,15 @@ build: ## build bin/nkconform
 test: ## all tests, with the race detector
 	$(GO) test -race ./...
 
+newest: ## what leans on libraries, with the newest versions of these
+	$(GO) test -modfile adapter/ciliumebpf/newest.mod ./adapter/... ./api/... ./intercept/... ./examples/...
+
 lint: ## gofmt, vet (also for macOS and Windows) and staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
-	$(GO) vet ./...
+	$(GO) vet ./... # which also finds what go.mod's version of Go does not have yet
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 workflows: ## check the CI workflows
 	$(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12

@@ -184,8 +184,8 @@ func check(t testing.TB, err error, errno mprog.Errno, rule mprog.Rule) {
 		}
 		return
 	}
-	e, ok := errors.AsType[*mprog.Error](err)
-	if !ok {
+	var e *mprog.Error
+	if !errors.As(err, &e) {
 		t.Errorf("got %v, want %s by rule %s", err, errno, rule)
 		return
 	}

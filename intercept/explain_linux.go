@@ -21,7 +21,8 @@ func (e *explainer) bpf(c *notify.Call, a *sim.Answer) {
 	answer := fmt.Sprint(a.Value)
 	if a.Errno != 0 {
 		answer = "-1 " + a.Errno.String()
-		if refusal, ok := errors.AsType[*mprog.Error](a.Err); ok && refusal.Detail != "" {
+		var refusal *mprog.Error
+		if errors.As(a.Err, &refusal) && refusal.Detail != "" {
 			answer += fmt.Sprintf(" (%s) by rule %s", refusal.Detail, refusal.Rule)
 		} else if a.Err != nil {
 			answer += fmt.Sprintf(" (%v)", a.Err)

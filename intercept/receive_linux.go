@@ -17,6 +17,10 @@ import (
 
 var native = binary.NativeEndian
 
+// pidfdThread asks pidfd_open(2) for a thread (PIDFD_THREAD of linux/pidfd.h, since
+// Linux 6.9).
+const pidfdThread = unix.O_EXCL
+
 // Receiving from a simulated socket gives the sender's address, which programs
 // check, and which the pair of sockets that stands for it does not have. So this
 // process receives in the caller's place.
@@ -92,7 +96,7 @@ func (s *supervisor) wouldBlock(r *reception, fd int) (answered bool) {
 
 // borrow returns a copy of a thread's fd.
 func (s *supervisor) borrow(tid, fd uint32) (int, error) {
-	pidfd, err := unix.PidfdOpen(int(tid), unix.PIDFD_THREAD)
+	pidfd, err := unix.PidfdOpen(int(tid), pidfdThread)
 	if err != nil { // before Linux 6.9, of a whole process alone
 		who := &caller{s: s, call: &notify.Call{TID: tid}}
 		if pidfd, err = unix.PidfdOpen(int(who.leader()), 0); err != nil {

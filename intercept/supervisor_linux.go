@@ -277,10 +277,8 @@ func (s *supervisor) give(c *notify.Call, o *sim.Object) (number int64, errno mp
 		return int64(n), 0
 	}
 	o.Close()
-	failure, ok := errors.AsType[unix.Errno](err)
-	if !ok {
-		failure = unix.ENOMEM
-	}
+	failure := unix.ENOMEM
+	errors.As(err, &failure)
 	_ = s.listener.Answer(c, 0, failure)
 	return 0, mprog.Errno(failure)
 }

@@ -98,7 +98,7 @@ func readFilter(payload []byte) (f mprog.Filter, listed bool, err error) {
 	if err != nil || f.Handle == 0 {
 		return f, false, err
 	}
-	f.Chain = attributeU32(attributes, unix.TCA_CHAIN)
+	f.Chain = attributeU32(attributes, nl.TCA_CHAIN)
 	options, err := nl.ParseRouteAttrAsMap(attributes[nl.TCA_OPTIONS].Value)
 	f.ProgID = attributeU32(options, nl.TCA_BPF_ID)
 	f.BPFFlags = mprog.BPFFlags(attributeU32(options, nl.TCA_BPF_FLAGS))

@@ -64,17 +64,19 @@ func ErrnoOf(err error) (Errno, bool) {
 	if err == nil {
 		return 0, true
 	}
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Errno, true
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal.Errno, true
 	}
-	if e, ok := errors.AsType[Errno](err); ok {
-		return e, true
+	var ours Errno
+	if errors.As(err, &ours) {
+		return ours, true
 	}
-	s, ok := errors.AsType[syscall.Errno](err)
-	if !ok || s == 0 {
+	var system syscall.Errno
+	if !errors.As(err, &system) || system == 0 {
 		return 0, false
 	}
-	return ofSystem(s), true
+	return ofSystem(system), true
 }
 
 // ErrUnsupported is wrapped by an [Environment] that cannot do what it is

@@ -252,7 +252,7 @@ func (c *cilium) onLink(l link.Link, a call) error {
 			UpdateArgs(link.RawLinkUpdateOptions) error
 		}).UpdateArgs(opts)
 	case "Detach":
-		return l.Detach()
+		return l.(interface{ Detach() error }).Detach()
 	case "Close":
 		return l.Close()
 	case "Pin":

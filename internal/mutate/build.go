@@ -61,7 +61,7 @@ func buildOne(dir string, m *mutant) (*program, error) {
 	p := newProgram(dir)
 	if _, err := p.build(dir, map[string]string{m.file.path: m.source(0, len(m.file.text))}); err == nil {
 		p.number[m] = 1
-	} else if _, failed := errors.AsType[*exec.ExitError](err); !failed {
+	} else if !errors.As(err, new(*exec.ExitError)) {
 		return nil, err
 	}
 	return p, nil

@@ -132,7 +132,8 @@ func runMutant(n int, path string, args ...string) (died bool, out string, err e
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", chosen, n))
 	cmd.Dir = "fake"
 	text, err := cmd.Output()
-	if exit, died := errors.AsType[*exec.ExitError](err); died {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
 		if len(text) == 0 {
 			text = []byte(exit.Error())
 		}
