@@ -141,6 +141,16 @@ var generations = []generation{
 	},
 }
 
+// Releases returns the releases at which something changes, and the newest one,
+// from the oldest on. Those between are known, too.
+func Releases() []Release {
+	var list []Release
+	for _, g := range generations {
+		list = append(list, g.since)
+	}
+	return slices.Compact(append(list, Newest))
+}
+
 // generation returns what the release is one of.
 func (r Release) generation() *generation {
 	g := new(generation)

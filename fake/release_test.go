@@ -118,3 +118,18 @@ func TestAttachTypeOfReleases(t *testing.T) {
 		check(t, err, mprog.EINVAL, c.rule)
 	}
 }
+
+func TestReleases(t *testing.T) {
+	list := Releases()
+	if newest := list[len(list)-1]; newest != Newest {
+		t.Errorf("ends with %s, not with %s", newest, Newest)
+	}
+	for i, r := range list {
+		if parsed, err := ParseRelease(r.String()); err != nil || parsed != r {
+			t.Errorf("%s: read as %s (%v)", r, parsed, err)
+		}
+		if i > 0 && !list[i-1].before(r) {
+			t.Errorf("%s comes after %s", r, list[i-1])
+		}
+	}
+}

@@ -62,11 +62,30 @@ that cannot run what is asked.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(execCommand())
-	root.AddCommand(explainCommand())
-	root.AddCommand(fuzzCommand(), exhaustiveCommand(), coverageCommand())
-	root.AddCommand(runCommand(), recordCommand(), formatCommand(), listCommand(), matrixCommand(),
-		reportCommand(), diffCommand(), kernelsCommand(), vmCommand(), doctorCommand())
+	root.Version = version()
+	root.SetVersionTemplate("nkconform {{.Version}}\n")
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title + ":"})
+		for _, c := range g.commands {
+			sub := c()
+			sub.GroupID = g.id
+			root.AddCommand(sub)
+		}
+	}
+	last := groups[len(groups)-1].id
+	root.SetHelpCommandGroupID(last)
+	root.SetCompletionCommandGroupID(last)
+	addCompletions(root)
 	return root
+}
+
+// groups are the commands as help shows them.
+var groups = []struct {
+	id, title string
+	commands  []func() *cobra.Command
+}{
+	{"play", "Play scenarios", []func() *cobra.Command{runCommand, matrixCommand, recordCommand, formatCommand}},
+	{"programs", "Run programs", []func() *cobra.Command{execCommand, vmCommand}},
+	{"prove", "Prove the simulated kernel", []func() *cobra.Command{fuzzCommand, exhaustiveCommand, coverageCommand}},
+	{"look", "Look", []func() *cobra.Command{listCommand, explainCommand, reportCommand, diffCommand, kernelsCommand, doctorCommand}},
 }
