@@ -42,7 +42,8 @@ func TestBoot(t *testing.T) {
 		Image: img,
 		Argv: []string{"sh", "-c", `read line < "$1"; echo "$line, $A, $PWD"; echo bad >&2
 			while read dev at type rest; do echo "$at $type"; done < /proc/mounts
-			ulimit -l; exit 7`, "sh", file},
+			ulimit -l; echo of the guest > new; exit 7`, "sh", file},
+		Out: []string{filepath.Join(filepath.Dir(file), "new")},
 		Env: []string{"A=1"}, Dir: filepath.Dir(file), Files: []string{file},
 		Stdout: &stdout, Stderr: &stderr, LogDir: t.TempDir(),
 	})
@@ -56,6 +57,9 @@ func TestBoot(t *testing.T) {
 		"/sys/kernel/debug debugfs", "/sys/fs/cgroup cgroup2", "unlimited"} {
 		assert.Contains(t, lines, want)
 	}
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "new"))
+	require.NoError(t, err)
+	assert.Equal(t, "of the guest\n", string(text))
 	assert.Empty(t, res.KernelTrouble)
 	assert.Less(t, res.Boot, res.Total)
 	t.Logf("%s with %s: boot %v, total %v", res.Release, res.Accel, res.Boot, res.Total)

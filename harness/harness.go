@@ -51,6 +51,11 @@ type Command struct {
 	// at the same path. Programs among them come with what they need to run.
 	// What the guest writes to them stays in the guest.
 	Files []string
+	// Out are files and folders of the host that the guest shall have at the
+	// same path, a folder's contents only if they are among Files. What the
+	// command has left there when it ends comes back, whatever its exit status;
+	// what it has removed stays. What is no folder on the host is a file.
+	Out []string
 	// Stdout and Stderr take the command's output. Optional. They are used
 	// by one goroutine at a time.
 	Stdout, Stderr io.Writer

@@ -38,7 +38,15 @@ func job(c Command) (wire.Job, error) {
 	}
 	env := append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root", "USER=root", "TERM=dumb"}, c.Env...)
-	return wire.Job{Argv: append([]string{prog}, c.Argv[1:]...), Env: env, Dir: dir}, nil
+	var comeBack []string
+	for _, path := range c.Out {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return wire.Job{}, err
+		}
+		comeBack = append(comeBack, abs)
+	}
+	return wire.Job{Argv: append([]string{prog}, c.Argv[1:]...), Env: env, Dir: dir, Out: comeBack}, nil
 }
 
 // pack makes the command's initramfs in memory, so that nothing can stay
@@ -76,6 +84,14 @@ func pack(c Command) (_ *os.File, err error) {
 	if err := p.mkdirs(j.Dir); err != nil {
 		return nil, err
 	}
+	for _, path := range j.Out {
+		if !isDir(path) {
+			path = filepath.Dir(path)
+		}
+		if err := p.mkdirs(path); err != nil {
+			return nil, err
+		}
+	}
 	if missing := p.missing(j.Argv[0]); missing != "" {
 		return nil, fmt.Errorf("%s needs %s, which is not on this machine", c.Argv[0], missing)
 	}
@@ -86,6 +102,11 @@ func pack(c Command) (_ *os.File, err error) {
 		return nil, err
 	}
 	return out, nil
+}
+
+func isDir(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.IsDir()
 }
 
 // base packs what every guest needs: the init, the job and a root file system.

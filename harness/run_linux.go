@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nkconform/nkconform/harness/internal/back"
 	"github.com/nkconform/nkconform/harness/internal/wire"
 )
 
@@ -101,6 +102,8 @@ loop:
 // until the guest or the machine has ended.
 func receive(port io.Reader, frames chan<- wire.Frame, c Command) error {
 	r := wire.NewReader(port)
+	files := back.Unpack(c.Out)
+	defer files.Close() // of a guest that died, whose files are not whole
 	for {
 		f, err := r.Next()
 		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -115,6 +118,13 @@ func receive(port io.Reader, frames chan<- wire.Frame, c Command) error {
 			w = c.Stdout
 		case wire.Stderr:
 			w = c.Stderr
+		case wire.Files:
+			w = files
+		case wire.Exit:
+			if err := files.Close(); err != nil {
+				return err
+			}
+			frames <- f
 		default:
 			frames <- f
 		}

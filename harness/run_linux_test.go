@@ -1,12 +1,14 @@
 package harness
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,6 +38,12 @@ func fakeMachine(script string) {
 			if err := out.Send(kind, []byte(arg)); err != nil {
 				os.Exit(9)
 			}
+		case "files": // a file NAME of TEXT, as the first one that is to come back
+			t := tar.NewWriter(out.Stream(wire.Files))
+			name, text, _ := strings.Cut(arg, " ")
+			_ = t.WriteHeader(&tar.Header{Name: name, Size: int64(len(text)), Typeflag: tar.TypeReg, Mode: 0o644})
+			_, _ = t.Write([]byte(text))
+			_ = t.Close()
 		case "noise":
 			_, _ = os.NewFile(portFD, "port").WriteString(strings.Repeat("noise", 64<<10))
 		case "fail":
@@ -134,6 +142,22 @@ func TestRunKeepsConsoleLogOfFailure(t *testing.T) {
 	left, err := os.ReadDir(c.LogDir)
 	require.NoError(t, err)
 	assert.Len(t, left, 1, "no log of the run that went well")
+}
+
+func TestFilesComeBack(t *testing.T) {
+	c := Command{LogDir: t.TempDir(), Out: []string{filepath.Join(t.TempDir(), "c.out")}}
+	res, err := runFake(t.Context(), c, "hello 7.3;files 0 mode: set;exit 3")
+	require.NoError(t, err)
+	assert.Equal(t, 3, res.ExitStatus)
+	text, err := os.ReadFile(c.Out[0])
+	require.NoError(t, err)
+	assert.Equal(t, "mode: set", string(text))
+
+	_, err = runFake(t.Context(), c, "hello 7.3;files 1 x;exit 0")
+	assert.ErrorContains(t, err, `the guest sent "1", which nobody asked for`)
+	_, err = runFake(t.Context(), c, "hello 7.3;kill")
+	var died *DiedError
+	assert.ErrorAs(t, err, &died)
 }
 
 func TestRunIsCancelled(t *testing.T) {

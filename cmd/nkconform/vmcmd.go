@@ -24,6 +24,7 @@ type vmOptions struct {
 	stderr  io.Writer // nil: that of this program
 	machine string
 	with    []string
+	out     []string
 	env     []string
 	bare    bool
 	guest   guestFlags
@@ -39,14 +40,16 @@ func vmCommand() *cobra.Command {
 		Long: `Vm boots the kernel IMAGE, runs the command in it as root, passes its output on
 as it comes, and ends with its exit status. The guest has the command, the
 libraries it needs, the working directory with all that is below, what --with
-names, and the environment, but no network and no input; what it writes to files
-stays in the guest.
+names, and the environment, but no network and no input. What it writes to files
+stays in the guest, but for the folders of --out, and for coverage and profiles
+of Go tests and programs, which come back whatever the exit status.
 
 A kernel that warns of itself, dies or hangs is a failure whatever the command
 says: its complaint goes to stderr, and the exit status is 1, or what the command
 failed with.`,
 		Example: `  nkconform vm debian:7.1 -- ./mylib.test -test.v
-  go test -exec "nkconform vm debian:7.1 --" ./...
+  go test -exec "nkconform vm debian:7.1 --" -coverprofile cover.out ./...
+  nkconform vm --out results debian:7.1 -- ./mylib.test -test.v -dump results
   nkconform vm --with /usr/sbin/bpftool debian:6.12 -- bpftool feature
   nkconform vm --vm vng debian:7.3 -- sh -c 'uname -r; ip link'`,
 		Args: cobra.MinimumNArgs(2),
@@ -62,6 +65,7 @@ failed with.`,
 	f.SetInterspersed(false) // flags after CMD are the command's
 	f.StringVar(&o.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	f.StringSliceVar(&o.with, "with", nil, "further file or folder for the guest, at the same path")
+	f.StringSliceVar(&o.out, "out", nil, "`folder` that comes back with what the command leaves there")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "NAME=VALUE for the command's environment")
 	f.BoolVar(&o.bare, "bare", false, "leave the working directory out")
 	o.guest.add(f)
@@ -141,8 +145,13 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 		}
 		files = append(slices.Clone(files), dir)
 	}
+	env := append(guestEnv(os.Environ()), o.env...)
+	out, err := comesBack(o.out, argv, env)
+	if err != nil {
+		return err
+	}
 	res, err := bootAgain(ctx, m, harness.Command{
-		Image: img, Argv: argv, Dir: dir, Files: files, Env: append(guestEnv(os.Environ()), o.env...),
+		Image: img, Argv: argv, Dir: dir, Files: files, Env: env, Out: out,
 		Stdout: os.Stdout, Stderr: o.said(), Notes: notes{o.said()}, Progress: progress(), Timeout: o.timeout, BootTimeout: o.guest.boot,
 		Memory: o.memory, CPUs: o.guest.cpus, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.guest.args()...),
 	})

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nkconform/nkconform/harness/internal/back"
 	"github.com/nkconform/nkconform/harness/internal/wire"
 )
 
@@ -65,7 +67,13 @@ func serve(port *os.File, jobFile string) error {
 	if err := json.Unmarshal(raw, &job); err != nil {
 		return fmt.Errorf("read job: %w", err)
 	}
-	status := start(job, out.Stream(wire.Stdout), out.Stream(wire.Stderr))
+	before := back.Look(job.Out)
+	stderr := out.Stream(wire.Stderr)
+	status := start(job, out.Stream(wire.Stdout), stderr)
+	if err := before.Pack(out.Stream(wire.Files)); err != nil {
+		fmt.Fprintf(stderr, "nkconform guest: %v\n", err)
+		status = cmp.Or(status, statusCannotReturn)
+	}
 	if err := out.Send(wire.Exit, []byte(strconv.Itoa(status))); err != nil {
 		return fmt.Errorf("send exit status: %w", err)
 	}

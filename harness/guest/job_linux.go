@@ -15,9 +15,10 @@ import (
 
 // Exit statuses of a job that has none of its own, as shells have them.
 const (
-	statusCannotRun = 126
-	statusNotFound  = 127
-	statusSignal    = 128 // plus the signal
+	statusCannotReturn = 1 // of a job that went well, but for its files
+	statusCannotRun    = 126
+	statusNotFound     = 127
+	statusSignal       = 128 // plus the signal
 )
 
 // outputGrace is how long output is still read after the command has ended,

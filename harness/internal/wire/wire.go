@@ -20,6 +20,7 @@ type Job struct {
 	Argv []string // Argv[0] is an absolute path in the guest
 	Env  []string // the whole environment, as in os.Environ
 	Dir  string   // working directory
+	Out  []string // absolute paths of files and folders that are to come back
 }
 
 // Kind says what a frame holds.
@@ -30,6 +31,7 @@ const (
 	Hello  Kind = 'h' // the guest runs; the data is its kernel release
 	Stdout Kind = 'o' // output of the command
 	Stderr Kind = 'e' // error output of the command
+	Files  Kind = 'f' // a part of a tar archive of what is new in Job.Out: see package back
 	Exit   Kind = 'x' // the command ended; the data is its exit status in decimal
 )
 
