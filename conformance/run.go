@@ -31,15 +31,6 @@ type Result struct {
 	Took    time.Duration
 }
 
-// Failure is the first step of a scenario that did not go as it must.
-type Failure struct {
-	Line      int    // of the scenario's file, 0 when no step is to blame
-	Statement string // without its answer
-	Expected  string
-	Came      string
-	Detail    string // what the environment said of its refusal, or what else went wrong
-}
-
 // Run runs one scenario on a fresh environment. It does not shut it down.
 func Run(env mprog.Environment, s Scenario) Result {
 	var r Result
@@ -205,16 +196,4 @@ func (c *checker) compareHooks(s *trace.Statement, refused bool, touched []place
 		}
 	}
 	return failure, nil
-}
-
-// String tells the failure in a few lines.
-func (f *Failure) String() string {
-	s := fmt.Sprintf("line %d: %s\n  expected %s\n  came     %s", f.Line, f.Statement, f.Expected, f.Came)
-	if f.Expected == "" {
-		s = fmt.Sprintf("line %d: %s", f.Line, f.Statement)
-	}
-	if f.Detail != "" {
-		s += "\n  " + f.Detail
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/nkconform/nkconform"
@@ -13,7 +14,7 @@ import (
 //
 // A scenario that the environment cannot perform (mprog.ErrUnsupported) is
 // skipped with the reason. There are no false failures: every expected answer
-// has been seen on a real kernel.
+// has been seen on a real kernel. What failures have in common is logged at the end.
 func Test(t *testing.T, newEnvironment func(testing.TB) mprog.Environment, patterns ...string) {
 	all, err := Load(nkconform.Scenarios())
 	if err != nil {
@@ -23,6 +24,8 @@ func Test(t *testing.T, newEnvironment func(testing.TB) mprog.Environment, patte
 	if err != nil {
 		t.Fatal(err)
 	}
+	var failed []Failing
+	var passed []Scenario
 	for _, s := range chosen {
 		t.Run(s.ID, func(t *testing.T) {
 			env := newEnvironment(t)
@@ -34,8 +37,14 @@ func Test(t *testing.T, newEnvironment func(testing.TB) mprog.Environment, patte
 			case Skipped:
 				t.Skip(r.Reason)
 			case Failed:
+				failed = append(failed, Failing{s, r.Failure})
 				t.Errorf("%s\n%s", s.Rule, r.Failure)
+			case Passed:
+				passed = append(passed, s)
 			}
 		})
+	}
+	if common := Summary(failed, passed); common != "" {
+		t.Log(strings.TrimSpace(common))
 	}
 }

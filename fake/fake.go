@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/trace"
 )
 
 // Kernel is a simulated machine and its first process, which has all
@@ -45,6 +46,23 @@ type Option func(*Kernel)
 // Without makes a kernel that is built without a feature of its release.
 func Without(f mprog.Feature) Option {
 	return func(k *Kernel) { k.missing[f] = true }
+}
+
+// Lacking returns the options for a kernel that lacks what a trace says that it must
+// lack (need !FEATURE): the fake can be any kernel.
+func Lacking(f *trace.File) []Option {
+	var options []Option
+	for _, s := range f.Statements() {
+		if s.Verb != "need" {
+			continue
+		}
+		for _, word := range s.Operands {
+			if feature, absent := trace.ParseNeed(word); absent {
+				options = append(options, Without(feature))
+			}
+		}
+	}
+	return options
 }
 
 // With makes a kernel that has a feature which its release does not have yet, as

@@ -23,26 +23,12 @@ func scenarios(t testing.TB) []conformance.Scenario {
 	return all
 }
 
-// lacking returns the options for a kernel that lacks what a scenario wants it to
-// lack.
-func lacking(f *trace.File) []fake.Option {
-	var opts []fake.Option
-	for _, s := range f.Statements() {
-		for _, word := range s.Operands {
-			if f, absent := trace.ParseNeed(word); s.Verb == "need" && absent {
-				opts = append(opts, fake.Without(f))
-			}
-		}
-	}
-	return opts
-}
-
 // What is recorded while a scenario is played is a scenario with the same
 // answers, and recording it again gives the same text.
 func TestRecordedScenarios(t *testing.T) {
 	for _, s := range scenarios(t) {
 		t.Run(s.ID, func(t *testing.T) {
-			opts := append(lacking(s.Trace), fake.Record())
+			opts := append(fake.Lacking(s.Trace), fake.Record())
 			first := fake.New(opts...)
 			if r := conformance.Run(first, s); r.Status != conformance.Passed {
 				t.Fatal(r.Reason, r.Failure)
@@ -78,7 +64,7 @@ func TestScenariosCoverRules(t *testing.T) {
 	seen := map[mprog.Rule]bool{}
 	for _, s := range scenarios(t) {
 		for _, release := range []fake.Release{fake.Newest, oldest} {
-			for _, rule := range refusals(s, append(lacking(s.Trace), fake.Running(release))) {
+			for _, rule := range refusals(s, append(fake.Lacking(s.Trace), fake.Running(release))) {
 				seen[rule] = true
 			}
 		}
@@ -203,7 +189,7 @@ func TestScenariosCoverBehaviours(t *testing.T) {
 		}
 		if !slices.ContainsFunc(list, func(s conformance.Scenario) bool {
 			return slices.ContainsFunc(s.Trace.Statements(), func(st *trace.Statement) bool { return shows.MatchString(st.String()) }) &&
-				conformance.Run(fake.New(lacking(s.Trace)...), s).Status == conformance.Passed
+				conformance.Run(fake.New(fake.Lacking(s.Trace)...), s).Status == conformance.Passed
 		}) {
 			t.Errorf("%s: none of %d scenarios %s has a statement like %s", b.ID, len(list), b.Scenarios, shows)
 		}
@@ -229,7 +215,7 @@ func TestScenariosOnReleases(t *testing.T) {
 	}{{"6.6", 40}, {"6.7", 98}, {"6.12", 98}, {"6.18", 98}, {"7.1", 100}, {"7.2", 100}} {
 		played := 0
 		for _, s := range all {
-			k := fake.New(append(lacking(s.Trace), fake.Linux(c.version))...)
+			k := fake.New(append(fake.Lacking(s.Trace), fake.Linux(c.version))...)
 			switch r := conformance.Run(k, s); r.Status {
 			case conformance.Failed:
 				t.Errorf("Linux %s: %s: %s", c.version, s.ID, r.Failure)

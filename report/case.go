@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/nkconform/nkconform/conformance"
@@ -9,6 +8,9 @@ import (
 
 // Status is the end of a case.
 type Status = conformance.Status
+
+// Failure is the step that did not go as it must.
+type Failure = conformance.Failure
 
 // The ends that a case can have.
 const (
@@ -37,49 +39,20 @@ type Case struct {
 func NewCase(c conformance.Result) Case {
 	return Case{
 		ID: c.ID, Rule: c.Rule, Status: c.Status, Reason: c.Reason,
-		Failure: newFailure(c.Failure), Seconds: c.Took.Seconds(),
+		Failure: c.Failure, Seconds: c.Took.Seconds(),
 	}
-}
-
-// Failure is the step that did not go as it must.
-type Failure struct {
-	Line      int    `json:"line,omitempty"` // of the trace, 0 when no step is to blame
-	Statement string `json:"statement,omitempty"`
-	Expected  string `json:"expected,omitempty"`
-	Came      string `json:"came,omitempty"`
-	Detail    string `json:"detail,omitempty"`
-}
-
-func newFailure(f *conformance.Failure) *Failure {
-	if f == nil {
-		return nil
-	}
-	return &Failure{Line: f.Line, Statement: f.Statement, Expected: f.Expected, Came: f.Came, Detail: f.Detail}
-}
-
-// String tells the failure in a few lines.
-func (f *Failure) String() string {
-	var s string
-	if f.Line > 0 {
-		s = fmt.Sprintf("line %d: %s\n", f.Line, f.Statement)
-	}
-	if f.Expected != "" {
-		s += fmt.Sprintf("  expected %s\n  came     %s\n", f.Expected, f.Came)
-	}
-	if f.Detail != "" && s != "" {
-		s += "  "
-	}
-	s += f.Detail
-	if n := len(s); n > 0 && s[n-1] == '\n' {
-		s = s[:n-1]
-	}
-	return s
 }
 
 // Finding is a failure with the runs that showed it in the same way.
 type Finding struct {
 	Case
 	Runs []*Run
+}
+
+// runCase is a case of a run.
+type runCase struct {
+	run *Run
+	id  string
 }
 
 // findings groups the cases of a status by what they show, in the order in

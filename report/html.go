@@ -38,7 +38,16 @@ type page struct {
 	Rotate      bool // names too long to stand above their columns
 	Groups      []pageGroup
 	Rules       int
-	Findings    []pageFinding
+	Whole       []pageFinding // of kernels as a whole
+	Alike       []pageAlike
+}
+
+// pageAlike is a group of findings that look as if they had one reason.
+type pageAlike struct {
+	Group
+	Known    bool
+	Anchor   string
+	Findings []pageFinding
 }
 
 type pageKernel struct {
@@ -100,17 +109,31 @@ func (r *Results) html(out io.Writer) error {
 			p.Rotate = p.Rotate || len(l) > 7
 		}
 	}
-	anchors := map[anchorKey]string{}
+	anchors := map[runCase]string{}
+	number := 0
+	finding := func(f *Finding) pageFinding {
+		number++
+		shown := r.pageFinding(f, number, anchors)
+		for i, run := range r.Runs {
+			if run.Console != "" && slices.Contains(f.Runs, run) && f.Failure.Line == 0 {
+				shown.Consoles = append(shown.Consoles, p.Kernels[i])
+			}
+		}
+		return shown
+	}
 	for _, status := range []Status{Failed, Known} {
 		for _, f := range r.findings(status) {
-			finding := r.pageFinding(f, len(p.Findings), anchors)
-			for i, run := range r.Runs {
-				if run.Console != "" && slices.Contains(f.Runs, run) && f.Failure.Line == 0 {
-					finding.Consoles = append(finding.Consoles, p.Kernels[i])
-				}
+			if f.whole() {
+				p.Whole = append(p.Whole, finding(f))
 			}
-			p.Findings = append(p.Findings, finding)
 		}
+	}
+	for i, g := range r.groups() {
+		alike := pageAlike{Group: g, Known: g.Status == Known, Anchor: fmt.Sprintf("alike-%d", i+1)}
+		for _, f := range g.findings {
+			alike.Findings = append(alike.Findings, finding(f))
+		}
+		p.Alike = append(p.Alike, alike)
 	}
 	p.Groups = r.pageGroups(anchors)
 	for _, g := range p.Groups {
@@ -174,19 +197,14 @@ func label(name string, parts int) (prefix string, lines []string) {
 	return prefix, lines
 }
 
-// anchorKey finds the finding that a cell shows.
-type anchorKey struct {
-	run *Run
-	id  string
-}
-
-func (r *Results) pageFinding(f *Finding, n int, anchors map[anchorKey]string) pageFinding {
+// pageFinding shows a finding, and notes where.
+func (r *Results) pageFinding(f *Finding, n int, anchors map[runCase]string) pageFinding {
 	p := pageFinding{
-		Anchor: fmt.Sprintf("finding-%d", n+1), ID: f.ID, Rule: f.Rule, Kernels: r.names(f.Runs),
+		Anchor: fmt.Sprintf("finding-%d", n), ID: f.ID, Rule: f.Rule, Kernels: r.names(f.Runs),
 		Known: f.Status == Known, Reason: f.Reason, Failure: f.Failure,
 	}
 	for _, run := range f.Runs {
-		anchors[anchorKey{run, f.ID}] = p.Anchor
+		anchors[runCase{run, f.ID}] = p.Anchor
 	}
 	number := 0
 	for line := range strings.Lines(f.Trace) {
@@ -196,7 +214,7 @@ func (r *Results) pageFinding(f *Finding, n int, anchors map[anchorKey]string) p
 	return p
 }
 
-func (r *Results) pageGroups(anchors map[anchorKey]string) []pageGroup {
+func (r *Results) pageGroups(anchors map[runCase]string) []pageGroup {
 	cases := make([]map[string]Case, len(r.Runs))
 	rules := map[string]string{}
 	for i, run := range r.Runs {
@@ -218,7 +236,7 @@ func (r *Results) pageGroups(anchors map[anchorKey]string) []pageGroup {
 		var verdicts []Status
 		for i, run := range r.Runs {
 			c, ran := cases[i][id]
-			rule.Cells = append(rule.Cells, cell(c, ran, anchors[anchorKey{run, id}]))
+			rule.Cells = append(rule.Cells, cell(c, ran, anchors[runCase{run, id}]))
 			if c.Status == Failed || c.Status == Known {
 				rule.Bad = true
 			}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -55,8 +56,16 @@ type junitMessage struct {
 
 func (r *Results) junit(out io.Writer) error {
 	var all junitSuites
+	kinds := map[runCase]string{}
+	for _, g := range r.groups() {
+		for _, f := range g.findings {
+			for _, run := range f.Runs {
+				kinds[runCase{run, f.ID}] = g.What
+			}
+		}
+	}
 	for i, run := range r.Runs {
-		s := run.junitSuite(r.Started)
+		s := run.junitSuite(r.Started, kinds)
 		s.ID = i
 		all.Suites = append(all.Suites, s)
 	}
@@ -72,7 +81,7 @@ func (r *Results) junit(out io.Writer) error {
 	return err
 }
 
-func (run *Run) junitSuite(started time.Time) junitSuite {
+func (run *Run) junitSuite(started time.Time, kinds map[runCase]string) junitSuite {
 	s := junitSuite{
 		Name:  "nkconform " + run.Name,
 		Tests: len(run.Cases), Failures: run.Failed, Skipped: run.Skipped + run.Known,
@@ -88,7 +97,7 @@ func (run *Run) junitSuite(started time.Time) junitSuite {
 			junitProperty{"boot_seconds", seconds(vm.Boot)}, junitProperty{"total_seconds", seconds(vm.Total)})
 	}
 	for _, c := range run.Cases {
-		s.Cases = append(s.Cases, c.junitCase(run.Name))
+		s.Cases = append(s.Cases, c.junitCase(run.Name, cmp.Or(kinds[runCase{run, c.ID}], "deviation")))
 	}
 	if run.Stopped != "" { // no case failed, and yet it did not go well
 		s.Errors++
@@ -99,7 +108,7 @@ func (run *Run) junitSuite(started time.Time) junitSuite {
 	return s
 }
 
-func (c Case) junitCase(run string) junitCase {
+func (c Case) junitCase(run, kind string) junitCase {
 	j := junitCase{Name: c.ID, Class: class(run, c.ID), Time: seconds(c.Seconds)}
 	switch c.Status {
 	case Skipped:
@@ -111,7 +120,7 @@ func (c Case) junitCase(run string) junitCase {
 		if c.Trace != "" {
 			text += "\n\n" + c.Trace
 		}
-		j.Failure = &junitMessage{Message: c.Rule, Type: "deviation", Text: printable(text)}
+		j.Failure = &junitMessage{Message: c.Rule, Type: printable(kind), Text: printable(text)}
 	}
 	return j
 }

@@ -96,7 +96,7 @@ func TestFormats(t *testing.T) {
 func TestText(t *testing.T) {
 	text := write(t, sample(), report.Text)
 	for _, want := range []string{
-		"known attach/a on debian:6.12@vng, debian:7.1\n     fixed in 6.13\n",
+		"known 1 scenario on debian:6.12@vng, debian:7.1: fixed in 6.13; attach/a\n",
 		"FAIL attach/b on debian:6.12@vng, debian:7.1\n",
 		"     line 3: attach nk0:primary a\n       expected = ok\n       came     ! EINVAL\n",
 		"debian:6.1       6.1.9    qemu/tcg  1.50 s  0.25 s  4.00 s       1       0        1      0  came up at boot 2\n",

@@ -140,5 +140,8 @@ func (r *Results) json(out io.Writer) error {
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(r)
+	return e.Encode(struct {
+		*Results
+		Groups []Group `json:"groups"`
+	}{r, r.groups()})
 }

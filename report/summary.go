@@ -41,16 +41,31 @@ func (r *Results) summary(out io.Writer) error {
 		}
 		b.WriteString("\n")
 	}
+	groups := r.groups()
+	if len(groups) > 0 {
+		b.WriteString("\n| | Scenarios | What they have in common | Smallest | On |\n|---|--:|---|---|---|\n")
+	}
+	for _, g := range groups {
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", marked(g.Status), g.Scenarios, cellText(g.What), cellText(g.Cases[0]), cellText(strings.Join(g.Runs, ", ")))
+	}
 	left := 0
+	add := func(text string) {
+		if b.Len()+len(text) > maxSummary {
+			left++
+			return
+		}
+		b.WriteString(text)
+	}
 	for _, status := range []Status{Failed, Known} {
 		for _, f := range r.findings(status) {
-			text := r.markdown(f)
-			if b.Len()+len(text) > maxSummary {
-				left++
-				continue
+			if f.whole() {
+				add(r.markdown(f))
 			}
-			b.WriteString(text)
 		}
+	}
+	for _, g := range groups {
+		add(r.markdown(g.findings[0]))
+		add(g.markdown())
 	}
 	if left > 0 {
 		fmt.Fprintf(&b, "\n%d more deviations are left out here.\n", left)
@@ -59,14 +74,28 @@ func (r *Results) summary(out io.Writer) error {
 	return err
 }
 
+// marked is the mark of what deviates.
+func marked(s Status) string {
+	if s == Known {
+		return "≈"
+	}
+	return "❌"
+}
+
+// markdown names the cases of a group but for the smallest.
+func (g Group) markdown() string {
+	others := g.Cases[1:]
+	if len(others) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\n<details><summary>%s %d more: %s</summary>\n\n%s\n\n</details>\n",
+		marked(g.Status), len(others), htmlText(g.What), cellText(strings.Join(others, ", ")))
+}
+
 // markdown writes a finding that unfolds.
 func (r *Results) markdown(f *Finding) string {
 	var b strings.Builder
-	mark := "❌"
-	if f.Status == Known {
-		mark = "≈"
-	}
-	fmt.Fprintf(&b, "\n<details><summary>%s <code>%s</code> on %s</summary>\n\n", mark, htmlText(f.ID), htmlText(r.names(f.Runs)))
+	fmt.Fprintf(&b, "\n<details><summary>%s <code>%s</code> on %s</summary>\n\n", marked(f.Status), htmlText(f.ID), htmlText(r.names(f.Runs)))
 	if f.Rule != "" {
 		fmt.Fprintf(&b, "%s\n\n", cellText(f.Rule))
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,8 @@ func (s Style) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// text writes what is worth knowing, the verdict last.
+// text writes what is worth knowing, the verdict last. Of a group of failures the
+// smallest is told, unless all are asked for.
 func (r *Results) text(out io.Writer, style Style) error {
 	var b strings.Builder
 	if style.Verbose {
@@ -34,21 +36,30 @@ func (r *Results) text(out io.Writer, style Style) error {
 			run.verbose(&b, style, len(r.Runs) > 1)
 		}
 	}
-	for _, f := range r.findings(Known) {
-		fmt.Fprintf(&b, "%s %s%s\n     %s\n", style.paint(yellow, "known"), f.ID, r.on(f), printable(f.Reason))
-		if style.Verbose {
-			f.Failure.text(&b)
-		}
-	}
+	groups := r.groups()
+	r.known(&b, groups, style)
 	if !style.Verbose {
 		r.skips(&b, style)
 	}
+	failed := slices.DeleteFunc(groups, func(g Group) bool { return g.Status != Failed })
+	failures := 0
 	for _, f := range r.findings(Failed) {
-		fmt.Fprintf(&b, "%s %s%s\n", style.paint(red, "FAIL"), f.ID, r.on(f))
-		if f.Rule != "" {
-			fmt.Fprintf(&b, "     %s\n", printable(f.Rule))
+		if style.Verbose || f.whole() {
+			r.fail(&b, f, style)
 		}
-		f.Failure.text(&b)
+	}
+	for _, g := range failed {
+		failures += len(g.findings)
+		if !style.Verbose {
+			r.fail(&b, g.findings[0], style)
+			b.WriteString(g.others())
+		}
+	}
+	if failures > 1 {
+		fmt.Fprintf(&b, "%s of failures:\n", plural(len(failed), "group"))
+		for _, g := range failed {
+			fmt.Fprintf(&b, "  %s\n", printable(g.Text))
+		}
 	}
 	if len(r.Runs) == 1 {
 		r.Runs[0].closing(&b)
@@ -70,8 +81,49 @@ func (r *Results) text(out io.Writer, style Style) error {
 	return err
 }
 
-// text writes the failure below the case that it is of.
-func (f *Failure) text(b *strings.Builder) {
+// known writes a line for each reason of known deviations or, if all are asked for,
+// each of them.
+func (r *Results) known(b *strings.Builder, groups []Group, style Style) {
+	for _, g := range groups {
+		if g.Status == Known && !style.Verbose {
+			fmt.Fprintf(b, "%s %s\n", style.paint(yellow, "known"), printable(g.Text))
+		}
+	}
+	for _, f := range r.findings(Known) {
+		if style.Verbose || f.whole() {
+			fmt.Fprintf(b, "%s %s%s\n     %s\n", style.paint(yellow, "known"), f.ID, r.on(f), printable(f.Reason))
+			tell(b, f.Failure)
+		}
+	}
+}
+
+// fail writes a failure with the case that it is of.
+func (r *Results) fail(b *strings.Builder, f *Finding, style Style) {
+	fmt.Fprintf(b, "%s %s%s\n", style.paint(red, "FAIL"), f.ID, r.on(f))
+	if f.Rule != "" {
+		fmt.Fprintf(b, "     %s\n", printable(f.Rule))
+	}
+	tell(b, f.Failure)
+}
+
+// maxOthers is how many failures of a group are named besides the one that is told.
+const maxOthers = 3
+
+// others names the cases of a group but for the first.
+func (g Group) others() string {
+	others := g.Cases[1:]
+	if len(others) == 0 {
+		return ""
+	}
+	named := strings.Join(others[:min(len(others), maxOthers)], ", ")
+	if more := len(others) - maxOthers; more > 0 {
+		named += fmt.Sprintf(" and %d more: -v tells all", more)
+	}
+	return "     likewise " + named + "\n"
+}
+
+// tell writes a failure below the case that it is of.
+func tell(b *strings.Builder, f *Failure) {
 	for line := range strings.Lines(printable(f.String())) {
 		fmt.Fprintf(b, "     %s\n", strings.TrimRight(line, "\n"))
 	}
@@ -85,12 +137,20 @@ func plural(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-// on names the runs that a finding is of, if there could be others.
-func (r *Results) on(f *Finding) string {
+// where names runs, if there could be others.
+func (r *Results) where(runs []*Run) string {
 	if len(r.Runs) == 1 {
 		return ""
 	}
-	return " on " + r.names(f.Runs)
+	return r.names(runs)
+}
+
+// on is where a finding is, behind its name.
+func (r *Results) on(f *Finding) string {
+	if where := r.where(f.Runs); where != "" {
+		return " on " + where
+	}
+	return ""
 }
 
 // names lists runs in few words.

@@ -58,28 +58,11 @@ func fakeBackend(name string, release fake.Release) *backend {
 	return &backend{
 		name: name, kernel: report.Kernel{Release: release.String(), Machine: "simulated"},
 		open: func(f *trace.File) (mprog.Environment, error) {
-			return fake.New(append(without(f), fake.Running(release))...), nil
+			return fake.New(append(fake.Lacking(f), fake.Running(release))...), nil
 		},
 		run:   here,
 		close: func() error { return nil },
 	}
-}
-
-// without are the options for a fake that lacks what a trace says that it must
-// lack: the fake can be any kernel.
-func without(f *trace.File) []fake.Option {
-	var options []fake.Option
-	for _, s := range f.Statements() {
-		if s.Verb != "need" {
-			continue
-		}
-		for _, word := range s.Operands {
-			if feature, absent := trace.ParseNeed(word); absent {
-				options = append(options, fake.Without(feature))
-			}
-		}
-	}
-	return options
 }
 
 func hostBackend() (*backend, error) {

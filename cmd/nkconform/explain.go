@@ -117,7 +117,7 @@ func (e *explained) Supports(f mprog.Feature) error {
 // explain plays a trace and prints what happened, from a line on.
 func explain(out io.Writer, s conformance.Scenario, r fake.Release, first int) error {
 	env := &explained{
-		Kernel: fake.New(append(without(s.Trace), fake.Running(r))...),
+		Kernel: fake.New(append(fake.Lacking(s.Trace), fake.Running(r))...),
 		events: map[int][]*fake.Event{},
 	}
 	env.Observe(func(e *fake.Event) { env.events[env.statement] = append(env.events[env.statement], e) })

@@ -65,10 +65,16 @@
       label();
     }
   });
-  // A link to a console opens it.
-  addEventListener("click", e => {
-    const link = e.target.closest("a[href^='#console-']");
-    if (link) document.querySelector(link.hash).open = true;
+  // What a link leads to is opened, and all of it for paper.
+  const reveal = hash => {
+    const target = hash && document.getElementById(hash.slice(1)), inside = target?.closest("details");
+    if (inside) inside.open = true;
+    return target;
+  };
+  addEventListener("hashchange", () => reveal(location.hash)?.scrollIntoView());
+  reveal(location.hash)?.scrollIntoView();
+  addEventListener("beforeprint", () => {
+    for (const more of document.querySelectorAll(".more")) more.open = true;
   });
   prefix.addEventListener("input", apply);
   for (const b of choices) b.addEventListener("click", () => {
