@@ -69,6 +69,9 @@ func (p *Process) filterAdd(r mprog.FilterRequest) error {
 
 // block finds what a request is about.
 func (p *Process) block(r *mprog.FilterRequest) (*block, error) {
+	if r.Ifindex == magicBlock {
+		return nil, refuse(filterShared, "block %d", mprog.FilterParent(r.Type))
+	}
 	d, err := p.deviceOfTC(r.Ifindex)
 	if err != nil {
 		return nil, err
@@ -83,6 +86,9 @@ func (p *Process) block(r *mprog.FilterRequest) (*block, error) {
 	}
 	return b, nil
 }
+
+// magicBlock is TCM_IFINDEX_MAGIC_BLOCK.
+const magicBlock = 0xffffffff
 
 // lastChain is TC_ACT_EXT_VAL_MASK.
 const lastChain = 1<<28 - 1

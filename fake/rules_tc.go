@@ -54,6 +54,9 @@ var (
 		saying("Specified class doesn't exist")
 	filterNoBlock = rule("filter/no-block", mprog.EINVAL,
 		"A clsact qdisc itself has no filters.", "__tcf_block_find")
+	filterShared = rule("filter/shared-block", mprog.EINVAL,
+		"With ifindex 0xffffffff the parent is the number of a block that qdiscs share; here none do.", "__tcf_block_find").
+		saying("Block of given index was not found")
 	filterChainRange = rule("filter/chain-range", mprog.EINVAL,
 		"A chain's number is below 2^28.", "tc_new_tfilter, tc_del_tfilter").
 		saying("Specified chain index exceeds upper limit")

@@ -13,7 +13,7 @@ import (
 type Pool struct {
 	mu     sync.Mutex
 	free   []*Kernel
-	broken []*Kernel // cannot be renewed, and not shut down yet
+	broken []*Kernel // not to be used again, and not shut down yet
 }
 
 // New returns an environment as [New] does. Its Shutdown gives it back.
@@ -73,12 +73,13 @@ type leased struct {
 }
 
 // Shutdown renews the environment and gives it back. When it cannot be renewed, the
-// error says why, and nobody gets it again.
+// error says why, and nobody gets it again. Nor does anybody get one whose lo has had a
+// qdisc: the kernel remembers that.
 func (l leased) Shutdown() error {
 	err := l.Renew()
 	l.pool.mu.Lock()
 	defer l.pool.mu.Unlock()
-	if err != nil {
+	if err != nil || l.filters.worn.Load() {
 		l.pool.broken = append(l.pool.broken, l.Kernel)
 	} else {
 		l.pool.free = append(l.pool.free, l.Kernel)

@@ -13,7 +13,7 @@ import (
 // Renew makes the environment as good as new, at a fraction of the cost: the
 // first process's descriptors are closed, the other processes end, what is
 // attached is let go, devices, pins and further namespaces vanish. Only
-// ifindexes go on counting.
+// ifindexes go on counting, and lo keeps the place of a qdisc.
 //
 // After an error the environment must be shut down.
 func (k *Kernel) Renew() error {

@@ -13,6 +13,7 @@ import (
 type filters struct {
 	used    atomic.Bool // there has been a qdisc
 	changed atomic.Bool // programs may be let go of soon
+	worn    atomic.Bool // a qdisc has been asked for on lo, which keeps a place for one
 }
 
 // letGo is called on the thread that is about to make a call which may remove

@@ -17,11 +17,15 @@ const clsactParent = 0xfffffff1
 
 // QdiscAdd is RTM_NEWQDISC.
 func (p *Process) QdiscAdd(r mprog.QdiscRequest) error {
+	if r.Ifindex == loopback {
+		p.first.filters.worn.Store(true)
+	}
 	return p.changeTC(mprog.OpQdiscAdd, qdiscRequest(unix.RTM_NEWQDISC, r))
 }
 
 // QdiscDelete is RTM_DELQDISC.
 func (p *Process) QdiscDelete(r mprog.QdiscRequest) error {
+	r.Flags = 0 // they mean something else here
 	return p.changeTC(mprog.OpQdiscDelete, qdiscRequest(unix.RTM_DELQDISC, r))
 }
 
@@ -48,6 +52,7 @@ func (p *Process) FilterAdd(r mprog.FilterRequest) error {
 
 // FilterDelete is RTM_DELTFILTER.
 func (p *Process) FilterDelete(r mprog.FilterRequest) error {
+	r.Flags = 0
 	return p.changeTC(mprog.OpFilterDelete, filterRequest(unix.RTM_DELTFILTER, r))
 }
 

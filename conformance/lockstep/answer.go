@@ -22,6 +22,7 @@ type Answer struct {
 	AttachFlags uint32
 	Entries     []Entry // of a query; for Send, what ran
 	Info        Described
+	Filters     []Filter // of a hook's state
 	Next        int16
 	Delivered   bool
 
@@ -44,8 +45,8 @@ func (a *Answer) equal(b *Answer) bool {
 	return a.Errno == b.Errno && a.Revision == b.Revision && a.Count == b.Count &&
 		a.AttachFlags == b.AttachFlags && a.ProgAttachFlags == b.ProgAttachFlags &&
 		a.LinkAttachFlags == b.LinkAttachFlags && a.Info == b.Info && a.Next == b.Next &&
-		a.Delivered == b.Delivered && slices.Equal(a.Entries, b.Entries)
+		a.Delivered == b.Delivered && slices.Equal(a.Entries, b.Entries) && slices.Equal(a.Filters, b.Filters)
 }
 
-// reset empties the answer and keeps the memory of its list.
-func (a *Answer) reset() { *a = Answer{Entries: a.Entries[:0]} }
+// reset empties the answer and keeps the memory of its lists.
+func (a *Answer) reset() { *a = Answer{Entries: a.Entries[:0], Filters: a.Filters[:0]} }

@@ -50,6 +50,9 @@ func newGenerator(src source, can ops, features features) (*generator, Stage) {
 	g.ops[Send] = can[Send] && g.chance(15)
 	stage.Netns = g.ops[StartProcess] && can[MoveDevice] && g.chance(40)
 	g.ops[MoveDevice] = stage.Netns
+	if can[AddQdisc] && !g.chance(30) {
+		g.ops[AddQdisc], g.ops[DeleteQdisc], g.ops[AddFilter], g.ops[DeleteFilter] = false, false, false, false
+	}
 	if g.chance(50) {
 		g.ops[Pin], g.ops[Get], g.ops[Unlink] = false, false, false
 	}
@@ -89,6 +92,7 @@ var weights = [opEnd]int{
 	Attach: 26, Detach: 17, Query: 5, CreateLink: 16, UpdateLink: 10, DetachLink: 4, Info: 4, Close: 4,
 	DeleteDevice: 1, MoveDevice: 2, OpenProg: 2, OpenLink: 3, NextProg: 1, NextLink: 1, Pin: 2, Get: 2, Unlink: 2,
 	Dup: 3, Command: 1, StartProcess: 2, EndProcess: 1, Send: 2,
+	AddQdisc: 6, DeleteQdisc: 1, AddFilter: 20, DeleteFilter: 5,
 }
 
 // more reports whether there is anything left to work on.
@@ -150,6 +154,8 @@ func (g *generator) step(op Op) Step {
 		g.update(&s, h, wild)
 	case Query:
 		g.query(&s, wild)
+	case AddQdisc, DeleteQdisc, AddFilter, DeleteFilter:
+		g.trafficControl(&s, wild)
 	case DeleteDevice, MoveDevice:
 		s.Process = 0
 		if s.Device = slot(1 + int16(g.intn(int(g.w.stage.slots()-1)))); wild {
@@ -160,6 +166,9 @@ func (g *generator) step(op Op) Step {
 	}
 	if wild && op <= DetachLink && g.chance(15) {
 		g.misshape(&s)
+	}
+	if s.touchesFilters() {
+		return s
 	}
 	if s.Type.Netkit() && g.w.stage.kind(s.Device.Slot) == mprog.AnyDevice {
 		s.Type = mprog.TCXIngress // whether it is a netkit device is not known

@@ -29,6 +29,7 @@ type printer struct {
 	progs   []int16          // those used, in order of their names
 	devices map[int16]bool   // those used
 	tcx     bool
+	clsact  bool
 	returns bool // what programs return matters
 	netns   bool // the other network namespace is used
 }
@@ -44,6 +45,7 @@ func (p *printer) collect(steps []Step) {
 		p.returns = p.returns || s.Op == Send
 		p.netns = p.netns || s.Op == MoveDevice || s.Away
 		p.tcx = p.tcx || s.usesType() && s.Type.TCX()
+		p.clsact = p.clsact || s.touchesFilters()
 		if _, named := p.links[s.Makes]; s.makesObject() && !named {
 			p.links[s.Makes] = len(p.links) + 1
 		}
@@ -85,7 +87,7 @@ func (p *printer) use(n int16) {
 }
 
 func (s *Step) usesDevice() bool {
-	return s.usesType() || s.Op == DeleteDevice || s.Op == MoveDevice || s.Op == Send
+	return s.usesType() || s.touchesFilters() || s.Op == DeleteDevice || s.Op == MoveDevice || s.Op == Send
 }
 
 func (s *Step) usesType() bool {
@@ -115,6 +117,9 @@ func (p *printer) declarations() []*trace.Statement {
 	}
 	if p.tcx {
 		need.Operands = append(need.Operands, "tcx")
+	}
+	if p.clsact {
+		need.Operands = append(need.Operands, "clsact")
 	}
 	if need.Operands != nil {
 		list = append([]*trace.Statement{need}, list...)

@@ -61,6 +61,9 @@ func (f *Finding) Describe(a Answer) string {
 		}
 		o.List = append(o.List, entry)
 	}
+	if len(a.Filters) > 0 {
+		p.filters(&o, a.Filters)
+	}
 	text := o.String()
 	if f.Hook != nil {
 		text = p.deviceName(f.Hook.Device) + ":" + f.Hook.Type.String() + " " + text

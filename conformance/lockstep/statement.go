@@ -66,6 +66,8 @@ func (p *printer) statement(s *Step) *trace.Statement {
 	case CreateLink:
 		st.Operands = []string{p.made(s.Makes), hook, p.object(s.Object)}
 		p.position(s, param)
+	case AddQdisc, DeleteQdisc, AddFilter, DeleteFilter:
+		p.tcStatement(s, st)
 	case UpdateLink:
 		st.Operands = []string{p.object(s.Object), p.object(s.Second)}
 		if s.Flags != 0 {
@@ -145,5 +147,5 @@ var verbs = [opEnd]string{
 	UpdateLink: "link-update", DetachLink: "link-detach", Info: "info", Close: "close", DeleteDevice: "delete", MoveDevice: "move",
 	OpenProg: "prog-fd", OpenLink: "link-fd", NextProg: "prog-next", NextLink: "link-next", Pin: "pin",
 	Get: "get", Unlink: "unlink", Dup: "dup", Command: "bpf", StartProcess: "process", EndProcess: "exit",
-	Send: "send",
+	Send: "send", AddQdisc: "qdisc", DeleteQdisc: "qdisc-delete", AddFilter: "filter", DeleteFilter: "filter-delete",
 }

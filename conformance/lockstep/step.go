@@ -30,6 +30,10 @@ const (
 	StartProcess
 	EndProcess
 	Send
+	AddQdisc
+	DeleteQdisc
+	AddFilter
+	DeleteFilter
 	opEnd
 )
 
@@ -90,6 +94,7 @@ type Step struct {
 	Path        uint8               // number of the path of Pin, Get, Unlink
 	Without     [2]mprog.Capability // 0: none, of StartProcess
 	Away        bool                // of StartProcess: in the other network namespace
+	TC          tcFields            // of steps about qdiscs and filters
 
 	expected uint64 // the expected revision that was passed when it was performed
 }

@@ -151,6 +151,10 @@ func (s *side) probe(op Op) (err error) {
 		_, err = s.env.NewNetns()
 	case Send:
 		_, err = s.env.Transmit(1)
+	case AddQdisc, DeleteQdisc, AddFilter, DeleteFilter:
+		if _, err = trafficControl(s.env); err == nil {
+			err = s.env.Supports(mprog.FeatureClsact)
+		}
 	}
 	return err
 }

@@ -80,6 +80,8 @@ type world struct {
 	pins    [maxPaths]bool
 	pinned  [maxPaths]int16
 	hooks   []*hookState
+	filters []*filterState
+	qdiscs  []int16 // slots of devices that may have one
 	answers [2]Answer
 
 	devices []device // of the sequence, one for each of the stage
@@ -97,7 +99,7 @@ var errCut = errors.New("cut short")
 
 // Difference is where two environments disagree.
 type Difference struct {
-	Hook *Hook // whose state differs; nil: it is the answer
+	Hook *Hook // whose state differs, by its programs or filters; nil: it is the answer
 	A, B Answer
 }
 
@@ -109,7 +111,7 @@ func (w *world) begin(stage Stage) error {
 	}
 	w.procs = append(w.procs[:0], process{alive: true})
 	w.deleted, w.moved = make([]bool, stage.slots()), make([]bool, stage.slots())
-	w.pins, w.hooks = [maxPaths]bool{}, w.hooks[:0]
+	w.pins, w.hooks, w.filters, w.qdiscs = [maxPaths]bool{}, w.hooks[:0], w.filters[:0], w.qdiscs[:0]
 	if stage.Netns {
 		for _, s := range w.sides {
 			var err error
@@ -140,7 +142,7 @@ func (w *world) away(s *Step) bool { return int(s.Process) < len(w.procs) && w.p
 // end takes away what the sequence has left. Devices are kept for the next one
 // unless each sequence has its own.
 func (w *world) end(fresh bool) error {
-	err := errors.Join(w.sides[0].end(w.objects, w.pins), w.sides[1].end(w.objects, w.pins))
+	err := errors.Join(w.endQdiscs(), w.sides[0].end(w.objects, w.pins), w.sides[1].end(w.objects, w.pins))
 	if fresh {
 		return err
 	}
@@ -279,6 +281,7 @@ func (w *world) do(s *Step) (*Difference, error) {
 	if h, ok := s.touches(); ok && w.hook(h) == nil && s.Op != Query {
 		w.hooks = append(w.hooks, &hookState{Hook: h, revision: w.oldRevision(h)})
 	}
+	w.watchFilters(s)
 	s.expected = w.expected(s)
 	a, b := &w.answers[0], &w.answers[1]
 	errA := w.sides[0].perform(s, s.expected, a)
@@ -300,12 +303,16 @@ func (w *world) do(s *Step) (*Difference, error) {
 	if a.Errno == 0 {
 		w.learn(s, a)
 	}
-	return w.compareHooks(s, a)
+	difference, err := w.compareHooks(s, a)
+	if difference == nil && err == nil {
+		difference, err = w.compareFilters()
+	}
+	return difference, err
 }
 
 func clone(a *Answer) Answer {
 	c := *a
-	c.Entries = slices.Clone(a.Entries)
+	c.Entries, c.Filters = slices.Clone(a.Entries), slices.Clone(a.Filters)
 	return c
 }
 
@@ -334,8 +341,8 @@ func (w *world) compareHooks(s *Step, answer *Answer) (*Difference, error) {
 		case was > 0 && h.Type.Netkit():
 			h.revision = old + 1 // an empty hook of netkit hides it
 		case h.Type.Netkit():
-		default:
-			h.revision = 1
+		default: // 1, unless a qdisc keeps it
+			h.revision = h.answer.Revision
 		}
 	}
 	return nil, nil
