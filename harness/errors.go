@@ -42,7 +42,7 @@ func (e *BootError) Error() string {
 }
 
 // DiedError says that the guest came up and ended without reporting the
-// command's exit status: its kernel panicked or its machine was killed.
+// command's exit status: its kernel broke, it hung, or its machine was killed.
 type DiedError struct {
 	Image  string // the reference
 	Reason string

@@ -14,6 +14,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/nkconform/nkconform/harness/console"
 	"github.com/nkconform/nkconform/harness/image"
 )
 
@@ -31,7 +32,8 @@ type Machine interface {
 	// *TimeoutError, wraps ctx's error if that ended the run, or tells what
 	// is wrong with the command. A command that ran to its end is no error,
 	// whatever its exit status and the kernel's complaints: see Result. Of a
-	// guest that died, the last output may be lost.
+	// guest that died, the last output may be lost. One whose kernel breaks
+	// is ended within two seconds.
 	Run(ctx context.Context, c Command) (Result, error)
 }
 
@@ -64,6 +66,14 @@ type Command struct {
 	// BootTimeout limits the time until the guest's first word;
 	// DefaultBootTimeout, or what the machine needs, if zero.
 	BootTimeout time.Duration
+	// HangTimeout is how long a task in the guest may wait uninterruptibly, a
+	// processor of it do one thing, or nothing be heard from it, until that
+	// counts as a hang: DefaultHangTimeout, or EmulatedHangTimeout where
+	// processors are emulated, if zero.
+	HangTimeout time.Duration
+	// Steady says that the command writes something all the time, so that it
+	// hangs, too, when it says nothing for the HangTimeout.
+	Steady bool
 	// Memory is the guest's memory in MiB, not counting what is packed for
 	// it; DefaultMemory if zero.
 	Memory int
@@ -87,7 +97,11 @@ type Command struct {
 const (
 	DefaultTimeout     = 5 * time.Minute
 	DefaultBootTimeout = time.Minute
-	DefaultMemory      = 512
+	// What takes a processor a moment can take an emulated one a second, and
+	// several guests may share the processors there are.
+	DefaultHangTimeout  = 10 * time.Second
+	EmulatedHangTimeout = 30 * time.Second
+	DefaultMemory       = 512
 )
 
 // note tells the caller something.
@@ -103,6 +117,14 @@ func (c Command) limits() (run, boot time.Duration) {
 	return run, min(run, boot)
 }
 
+// hang returns how long the guest may hang until it is told so.
+func (c Command) hang(accel string) time.Duration {
+	if accel == "tcg" {
+		return cmp.Or(c.HangTimeout, EmulatedHangTimeout)
+	}
+	return cmp.Or(c.HangTimeout, DefaultHangTimeout)
+}
+
 // Result is what came of a command that ran to its end.
 type Result struct {
 	// ExitStatus is the command's, or 128 plus the signal that killed it,
@@ -114,9 +136,9 @@ type Result struct {
 	Console string
 	// Boot is the time until the guest's first word, Total that of all.
 	Boot, Total time.Duration
-	// KernelTrouble holds the lines of the console in which the kernel
-	// complains about itself: warnings, bugs, oopses, stalls.
-	KernelTrouble []string
+	// KernelTrouble is what the kernel complains of about itself on the
+	// console: warnings, bugs, oopses, stalls.
+	KernelTrouble []console.Complaint
 	// Accel is what executed the guest: "kvm", "tcg" or "uml".
 	Accel string
 }

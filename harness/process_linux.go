@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nkconform/nkconform/harness/console"
 	"github.com/nkconform/nkconform/harness/internal/warden"
 )
 
@@ -46,8 +47,9 @@ const (
 type process struct {
 	port    *os.File // the guest's frames
 	console *os.File
-	portEnd *os.File      // the port's other end; see settle
-	log     bytes.Buffer  // the console, complete when logged is closed
+	portEnd *os.File     // the port's other end; see settle
+	log     bytes.Buffer // the console, complete when logged is closed
+	watch   *console.Watch
 	logged  chan struct{} // closed when the console has ended
 	pid     int
 	exited  chan struct{}  // closed when the program has ended, then:
@@ -56,7 +58,7 @@ type process struct {
 }
 
 func launch(prog program) (*process, error) {
-	p := &process{logged: make(chan struct{}), exited: make(chan struct{})}
+	p := &process{watch: console.NewWatch(), logged: make(chan struct{}), exited: make(chan struct{})}
 	var consoleEnd *os.File
 	var err error
 	if p.port, p.portEnd, err = os.Pipe(); err != nil {
@@ -100,8 +102,9 @@ func launch(prog program) (*process, error) {
 	}
 	go func() {
 		defer close(p.logged)
-		_, _ = io.Copy(&p.log, io.LimitReader(p.console, maxConsole))
-		_, _ = io.Copy(io.Discard, p.console)
+		shown := io.TeeReader(p.console, p.watch)
+		_, _ = io.Copy(&p.log, io.LimitReader(shown, maxConsole))
+		_, _ = io.Copy(io.Discard, shown)
 	}()
 	return p, nil
 }

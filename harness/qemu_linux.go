@@ -78,7 +78,7 @@ func qemuArgs(c Command, accel, kernel string, initrdSize int64) []string {
 	}
 	kargs := append([]string{
 		"console=ttyS0",
-		"rdinit=/init", guest.Env + "=init:/dev/ttyS1",
+		"rdinit=/init", guest.Env + "=init:/dev/ttyS1", guest.HangEnv + "=" + c.hang(accel).String(),
 		"panic=-1", "reboot=t", // a panic ends QEMU, as does the guest's reboot
 		"rcupdate.rcu_expedited=1", // else every detach waits for a grace period
 	}, c.KernelArgs...)

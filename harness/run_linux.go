@@ -4,20 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/nkconform/nkconform/harness/internal/back"
+	"github.com/nkconform/nkconform/harness/console"
 	"github.com/nkconform/nkconform/harness/internal/wire"
 )
 
 // endGrace is how long a machine may take to end by itself after the guest
 // has reported the exit status.
 const endGrace = 5 * time.Second
+
+// What is waited for when a kernel has broken: how long it may take to tell that, and
+// how long what it has told and what the guest has said before may take to get here.
+const (
+	tellGrace = 1500 * time.Millisecond
+	lastGrace = 200 * time.Millisecond
+)
+
+// Why a machine is killed that does not end by itself.
+var (
+	errLate   = errors.New("late")
+	errBroken = errors.New("broken")
+	errSilent = errors.New("silent")
+
+	ours = []error{errLate, errBroken, errSilent}
+)
 
 // run runs the program, which boots a guest that does the command's job, and
 // makes a Result or the right error of what it sees.
@@ -27,28 +42,31 @@ func run(ctx context.Context, c Command, prog program, accel string) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	frames := make(chan wire.Frame)
-	var outErr error // why frames could not be received; valid once frames is closed
-	go func() {
-		defer close(frames)
-		outErr = receive(p.port, frames, c)
-	}()
+	rec := newReceiver(p.port, c)
+	go rec.receive()
 
 	limit, bootLimit := c.limits()
+	hang := c.hang(accel)
 	res := Result{ExitStatus: -1, Accel: accel}
 	var stopped error // why the machine was killed, if it was
-	deadline, exited := time.After(bootLimit), p.exited
+	deadline, reason := time.After(bootLimit), errLate
+	exited, broke, told := p.exited, p.watch.Broke(), (<-chan struct{})(nil)
+	silence := time.NewTimer(bootLimit)
+	defer silence.Stop()
 loop:
 	for {
 		select {
-		case f, ok := <-frames:
+		case f, ok := <-rec.frames:
 			if !ok {
 				break loop
 			}
 			if f.Kind == wire.Hello {
 				p.settle()
 				res.Release, res.Boot = string(f.Data), time.Since(began)
-				deadline = time.After(limit - res.Boot)
+				silence.Reset(hang)
+				if reason == errLate {
+					deadline = time.After(limit - res.Boot)
+				}
 				continue
 			}
 			status, err := strconv.Atoi(string(f.Data))
@@ -57,12 +75,28 @@ loop:
 				break loop
 			}
 			res.ExitStatus = status
-			deadline = time.After(endGrace)
+			if reason == errLate {
+				deadline = time.After(endGrace)
+			}
+		case <-rec.heard:
+			silence.Reset(hang)
+		case <-silence.C:
+			if res.Boot > 0 && res.ExitStatus < 0 && !rec.writing.Load() {
+				stopped = errSilent
+				break loop
+			}
+			silence.Reset(hang)
+		case <-broke:
+			broke, told = nil, p.watch.Told()
+			deadline, reason = time.After(tellGrace), errBroken
+		case <-told:
+			told = nil
+			deadline = time.After(lastGrace)
 		case <-exited:
 			exited = nil
 			p.settle()
 		case <-deadline:
-			stopped = context.DeadlineExceeded
+			stopped = reason
 			break loop
 		case <-ctx.Done():
 			stopped = context.Cause(ctx)
@@ -70,79 +104,44 @@ loop:
 		}
 	}
 	res.Console = p.end()
-	for range frames {
-	}
+	rec.drain()
 	p.port.Close()
 	res.Total = time.Since(began)
-	res.KernelTrouble = findTrouble(res.Console)
+	res.KernelTrouble = console.Find(res.Console)
 
 	switch {
 	case res.ExitStatus >= 0:
 		return res, nil
 	case ctx.Err() != nil:
 		return res, fmt.Errorf("run %s: %w", c.Image.Ref, context.Cause(ctx))
-	case outErr != nil:
-		return res, fmt.Errorf("run %s: %w", c.Image.Ref, outErr)
-	case stopped != nil && !errors.Is(stopped, context.DeadlineExceeded):
+	case rec.err != nil:
+		return res, fmt.Errorf("run %s: %w", c.Image.Ref, rec.err)
+	case stopped != nil && !slices.Contains(ours, stopped):
 		return res, fmt.Errorf("run %s: %w", c.Image.Ref, stopped)
 	}
 	log := keepLog(c, res.Console)
+	why := epitaph(res, p.err)
+	if _, broken := console.Broken(res.KernelTrouble); stopped == errSilent && !broken {
+		why = fmt.Sprintf("it hangs: nothing was heard from it for %s", hang)
+	}
 	switch {
-	case res.Boot == 0 && stopped != nil:
+	case res.Boot == 0 && stopped == errLate:
 		return res, &BootError{c.Image.Ref, fmt.Sprintf("no word from the guest within %s", bootLimit), log}
 	case res.Boot == 0:
-		return res, &BootError{c.Image.Ref, epitaph(res, p.err), log}
-	case stopped != nil:
+		return res, &BootError{c.Image.Ref, why, log}
+	case stopped == errLate:
 		return res, &TimeoutError{c.Image.Ref, limit, log}
 	}
-	return res, &DiedError{c.Image.Ref, epitaph(res, p.err), log}
-}
-
-// receive passes the command's output on and the other frames to the channel
-// until the guest or the machine has ended.
-func receive(port io.Reader, frames chan<- wire.Frame, c Command) error {
-	r := wire.NewReader(port)
-	files := back.Unpack(c.Out)
-	defer files.Close() // of a guest that died, whose files are not whole
-	for {
-		f, err := r.Next()
-		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		var w io.Writer
-		switch f.Kind {
-		case wire.Stdout:
-			w = c.Stdout
-		case wire.Stderr:
-			w = c.Stderr
-		case wire.Files:
-			w = files
-		case wire.Exit:
-			if err := files.Close(); err != nil {
-				return err
-			}
-			frames <- f
-		default:
-			frames <- f
-		}
-		if w == nil {
-			continue
-		}
-		if _, err := w.Write(f.Data); err != nil {
-			return fmt.Errorf("pass on the output of the guest: %w", err)
-		}
-	}
+	return res, &DiedError{c.Image.Ref, why, log}
 }
 
 // epitaph says how a machine ended that ended too early.
 func epitaph(res Result, err error) string {
-	for _, line := range res.KernelTrouble {
-		if _, why, ok := strings.Cut(line, "Kernel panic - not syncing: "); ok {
+	if broken, ok := console.Broken(res.KernelTrouble); ok {
+		if why, ok := strings.CutPrefix(broken.Headline, "Kernel panic - not syncing: "); ok {
 			return "kernel panic: " + why
 		}
+		return "its kernel broke: " + broken.String()
 	}
 	if err != nil {
 		var exit *exec.ExitError

@@ -81,6 +81,9 @@ func runFake(ctx context.Context, c Command, script string) (Result, error) {
 	}, "fake")
 }
 
+// oops is what a kernel says that breaks, as steps of a fake machine.
+const oops = "console [    9.5] BUG: unable to handle page fault for address: 10;console [    9.5] RIP: 0010:f+0x1/0x2;console [    9.5] ---[ end trace 0 ]---"
+
 func TestRun(t *testing.T) {
 	for _, test := range []struct {
 		name, script string
@@ -97,6 +100,11 @@ func TestRun(t *testing.T) {
 		{"killed", "hello 7.3;out a;err b;kill", -1, "*harness.DiedError the guest of fake died: its machine ended with signal: killed; console log: "},
 		{"end without a status", "hello 7.3;out a;err b", -1, "*harness.DiedError the guest of fake died: its machine ended by itself; console log: "},
 		{"hang", "hello 7.3;out a;err b;hang", -1, "*harness.TimeoutError the guest of fake did not finish within 1s; console log: "},
+		{"breaks, and goes on", "hello 7.3;out a;err b;" + oops + ";hang", -1, "*harness.DiedError the guest of fake died: its kernel broke: BUG: unable to handle page fault for address: 10, in f+0x1/0x2; console log: "},
+		{"breaks in the middle of a word", "hello 7.3;out a;err b;console [    9.5] BUG: KASAN: use-after-free in f+0x1/0x2;hang", -1, "*harness.DiedError the guest of fake died: its kernel broke: BUG: KASAN: use-after-free in f+0x1/0x2"},
+		{"breaks while booting", oops + ";hang", -1, "*harness.BootError fake does not boot: its kernel broke: BUG: unable to handle page fault for address: 10, in f+0x1/0x2; console log: "},
+		{"breaks, and the command ends", "hello 7.3;out a;err b;" + oops + ";exit 137", 137, ""},
+		{"silence after a word", "hello 7.3;out a;err b;hang", -1, "*harness.DiedError the guest of fake died: it hangs: nothing was heard from it for 250ms; console log: "},
 		{"noise", "noise;hang", -1, "*fmt.wrapError run fake: no start of frames from the guest, only noise"},
 		{"bad status", "hello 7.3;exit zero;hang", -1, "*fmt.wrapError run fake: the guest sent a bad exit status: "},
 	} {
@@ -106,6 +114,8 @@ func TestRun(t *testing.T) {
 			switch test.name {
 			case "silence":
 				c.BootTimeout = 50 * time.Millisecond
+			case "silence after a word":
+				c.HangTimeout = 250 * time.Millisecond
 			case "hang":
 				c.Timeout = time.Second // in which it must have started
 			}
@@ -138,7 +148,8 @@ func TestRunKeepsConsoleLogOfFailure(t *testing.T) {
 
 	res, err := runFake(t.Context(), c, "hello 7.3;console [    1.0] BUG: bad page state;exit 0")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"[    1.0] BUG: bad page state"}, res.KernelTrouble)
+	require.Len(t, res.KernelTrouble, 1)
+	assert.Equal(t, "BUG: bad page state", res.KernelTrouble[0].Headline)
 	left, err := os.ReadDir(c.LogDir)
 	require.NoError(t, err)
 	assert.Len(t, left, 1, "no log of the run that went well")
@@ -158,6 +169,37 @@ func TestFilesComeBack(t *testing.T) {
 	_, err = runFake(t.Context(), c, "hello 7.3;kill")
 	var died *DiedError
 	assert.ErrorAs(t, err, &died)
+}
+
+// A guest that is alive does not hang, unless its command is to be heard all the time;
+// nor while whoever reads the output takes his time.
+func TestHeard(t *testing.T) {
+	for _, test := range []struct {
+		kind   wire.Kind
+		steady bool
+		heard  bool
+	}{
+		{wire.Alive, false, true},
+		{wire.Alive, true, false},
+		{wire.Stdout, true, true},
+		{wire.Stderr, false, true},
+	} {
+		var r *receiver
+		reads := writerFunc(func(b []byte) (int, error) {
+			assert.True(t, r.writing.Load())
+			return len(b), nil
+		})
+		r = newReceiver(nil, Command{Steady: test.steady, Stdout: reads, Stderr: reads})
+		require.NoError(t, r.pass(wire.Frame{Kind: test.kind}))
+		assert.Equal(t, test.heard, len(r.heard) == 1, "%+v", test)
+		assert.False(t, r.writing.Load())
+	}
+}
+
+func TestHangTimeout(t *testing.T) {
+	assert.Equal(t, DefaultHangTimeout, Command{}.hang("kvm"))
+	assert.Equal(t, EmulatedHangTimeout, Command{}.hang("tcg"))
+	assert.Equal(t, time.Second, Command{HangTimeout: time.Second}.hang("tcg"))
 }
 
 func TestRunIsCancelled(t *testing.T) {

@@ -60,7 +60,7 @@ func umlArgs(c Command, dir string) []string {
 		"uml_dir=" + dir + "/",
 		fmt.Sprintf("initrd=/proc/self/fd/%d", firstFile),
 		"con=null", "con0=null,fd:1", "ssl=null", fmt.Sprintf("ssl0=null,fd:%d", portFD),
-		guest.Env + "=init:/dev/ttyS0",
+		guest.Env + "=init:/dev/ttyS0", guest.HangEnv + "=" + c.hang("uml").String(),
 		"panic=-1",
 		"rcupdate.rcu_expedited=1",
 		"lpj=1000000", // else it measures for half of the boot; no device here waits for so many loops

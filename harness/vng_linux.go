@@ -168,6 +168,7 @@ func vngArgs(c Command, accel, script, port string) []string {
 	for _, k := range append(kargs, c.KernelArgs...) {
 		args = append(args, "--append", k)
 	}
+	script = guest.HangEnv + "=" + c.hang(accel).String() + " " + script
 	return append(args, "--qemu-opts="+qemu, "--exec", script)
 }
 

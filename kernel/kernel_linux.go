@@ -20,6 +20,7 @@ type Kernel struct {
 	devices  []mprog.DeviceSpec // that were asked for; guarded by Process.mu
 	mute     bool               // a mute program has been loaded; guarded by Process.mu
 	shelf    shelf              // guarded by Process.mu
+	label    string             // see Label; guarded by Process.mu
 
 	idle     idle
 	mu       sync.Mutex

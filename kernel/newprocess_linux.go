@@ -29,8 +29,14 @@ func (k *Kernel) newProcess(spec mprog.ProcessSpec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.Process.mu.Lock()
+	label := k.label
+	k.Process.mu.Unlock()
 	moveIn := func(p *Process) error {
 		if err := p.inherit(parent); err != nil {
+			return err
+		}
+		if err := nameThread(label); err != nil {
 			return err
 		}
 		return dropCapabilities(spec.Without...)

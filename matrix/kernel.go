@@ -106,7 +106,7 @@ func (s *share) run(ctx context.Context) (*report.Run, error) {
 		stderr := &tail{max: maxStderr}
 		kind, res, err := s.options.machines.boot(ctx, s.entry.Machine, harness.Command{
 			Image: s.image, Argv: s.argv, Files: s.suite.Files, Env: suiteEnv,
-			Stdout: stream, Stderr: stderr,
+			Stdout: stream, Stderr: stderr, HangTimeout: s.options.Hang, Steady: true,
 			Timeout: s.options.Kernel, BootTimeout: s.options.Boot, LogDir: s.options.LogDir,
 			CPUs: s.options.CPUs, KernelArgs: append(slices.Clone(suiteArgs), s.options.KernelArgs...),
 		})

@@ -38,6 +38,7 @@ type Options struct {
 	Jobs       int           // kernels at once; Jobs() if zero
 	Guests     int           // that share the suite of a kernel; if zero, as many as there are cores for each kernel, where they boot fast
 	Boot       time.Duration // limit for a boot; the machine's own if zero
+	Hang       time.Duration // as harness.Command's HangTimeout
 	Kernel     time.Duration // limit for one kernel, boot and all; harness.DefaultTimeout if zero
 	Total      time.Duration // limit for all; none if zero
 	LogDir     string        // for the console logs of failures; the cache if empty

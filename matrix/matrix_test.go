@@ -10,6 +10,7 @@ import (
 
 	"github.com/nkconform/nkconform/deviation"
 	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/harness/console"
 	"github.com/nkconform/nkconform/report"
 )
 
@@ -32,8 +33,58 @@ func find(t *testing.T, run *report.Run, id string) report.Case {
 	return report.Case{}
 }
 
+// oops is what a kernel prints that breaks while a task runs.
+func oops(task string) []console.Complaint {
+	return console.Find("BUG: unable to handle page fault\nCPU: 0 PID: 68 Comm: " + task + " Not tainted 7.3\nRIP: 0010:f+0x1/0x2\n---[ end trace 0 ]---\n")
+}
+
+// What a kernel says when it breaks names the scenario that ran, and is told with it.
+func TestBrokenKernels(t *testing.T) {
+	for _, tc := range []struct {
+		name, task string
+		reported   []string
+		want       string
+		detail     string // of kernel/console
+	}{
+		{"in the next", TaskName(2), all[:1], "a passed, b failed, c not run, kernel/console failed", "in b:\nBUG: unable"},
+		{"in the one after that", TaskName(3), all[:1], "a passed, b not run, c failed, kernel/console failed", "in c:\nBUG: unable"},
+		{"before any result", TaskName(1), nil, "a failed, b not run, c not run, kernel/console failed", "in a:\n"},
+		{"in the last, after its result", TaskName(3), all, "a passed, b passed, c passed, kernel/end failed, kernel/console failed", "in c:\n"},
+		{"in one that has its result", TaskName(1), all[:2], "a passed, b passed, c not run, kernel/console failed", "in a:\n"},
+		{"in a task of its own", "kworker/0:1", all[:1], "a passed, b failed, c not run, kernel/console failed", "BUG: unable to handle page fault\nCPU: 0"},
+		{"in none of these", TaskName(4), all[:1], "a passed, b failed, c not run, kernel/console failed", "BUG: unable"},
+		{"in the suite's other threads", "nkconform", all[:1], "a passed, b failed, c not run, kernel/console failed", "BUG: unable"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for _, dies := range []bool{true, false} {
+				r := &room{kernels: map[string]kernelFunc{"k": func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
+					require.True(t, c.Steady)
+					say(t, c.Stdout, tc.reported)
+					if res := took(137); !dies {
+						res.KernelTrouble = oops(tc.task)
+						return res, nil
+					}
+					res := took(-1)
+					res.KernelTrouble = oops(tc.task)
+					return res, &harness.DiedError{Image: "k", Reason: "its kernel broke"}
+				}}}
+				got, err := Run(t.Context(), entries("k"), suite(t), Options{machines: r})
+				require.NoError(t, err)
+				require.Equal(t, tc.want, outcome(got.Runs[0]))
+				require.True(t, strings.HasPrefix(find(t, got.Runs[0], "kernel/console").Failure.Detail, tc.detail))
+				for _, c := range got.Runs[0].Cases {
+					if c.Status == report.NotRun {
+						lost := c.ID == "b" && tc.name == "in the one after that"
+						require.Equal(t, lost, strings.Contains(c.Reason, "result was lost"), "%s: %s", c.ID, c.Reason)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestWhatKernelsDo(t *testing.T) {
-	panics := []string{"Kernel panic - not syncing: no init"}
+	panics := console.Find("Kernel panic - not syncing: no init\n")
 	for _, tc := range []struct {
 		name   string
 		kernel kernelFunc
@@ -78,7 +129,7 @@ func TestWhatKernelsDo(t *testing.T) {
 			res := took(-1)
 			res.Console = "so far so good\n"
 			return res, &harness.DiedError{Image: "k", Reason: "its machine ended with signal: killed"}
-		}, "a passed, b failed, c skipped", "signal: killed\nin this scenario or soon after it: ", 1},
+		}, "a passed, b failed, c not run", "signal: killed\nin this scenario or soon after it: ", 1},
 
 		{"death after the last", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
 			say(t, c.Stdout, all)
@@ -95,20 +146,20 @@ func TestWhatKernelsDo(t *testing.T) {
 			_, err := c.Stderr.Write([]byte("panic: runtime error: index out of range\n"))
 			require.NoError(t, err)
 			return took(2), nil
-		}, "a passed, b failed, c skipped", "exit status 2: panic: runtime error", 1},
+		}, "a passed, b failed, c not run", "exit status 2: panic: runtime error", 1},
 
 		{"a suite that is killed", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
 			say(t, c.Stdout, all[:1])
 			res := took(137)
 			res.Console = "Out of memory: Killed process 68\n"
 			return res, nil
-		}, "a passed, b failed, c skipped", "killed by signal 9", 1},
+		}, "a passed, b failed, c not run", "killed by signal 9", 1},
 
 		{"a suite that cannot run", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
 			_, err := c.Stderr.Write([]byte("nkconform: the kernel has no bpf(2)\n"))
 			require.NoError(t, err)
 			return took(2), nil
-		}, "kernel/suite failed, a skipped, b skipped, c skipped", "the kernel has no bpf(2)", 1},
+		}, "kernel/suite failed, a not run, b not run, c not run", "the kernel has no bpf(2)", 1},
 
 		{"a suite that ends early", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
 			say(t, c.Stdout, all[:2])
@@ -118,7 +169,7 @@ func TestWhatKernelsDo(t *testing.T) {
 		{"a warning", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
 			say(t, c.Stdout, all)
 			res := took(0)
-			res.KernelTrouble, res.Console = []string{"WARNING: CPU: 0"}, "WARNING: CPU: 0\n"
+			res.KernelTrouble, res.Console = console.Find("WARNING: CPU: 0\n"), "WARNING: CPU: 0\n"
 			return res, nil
 		}, "a passed, b passed, c passed, kernel/console failed", "WARNING: CPU: 0", 1},
 	} {
@@ -210,7 +261,7 @@ func TestInterruptedWithTrouble(t *testing.T) {
 		say(t, c.Stdout, all[:1])
 		cancel()
 		res := took(-1)
-		res.KernelTrouble, res.Console = []string{"WARNING: CPU: 0"}, "WARNING: CPU: 0\n"
+		res.KernelTrouble, res.Console = console.Find("WARNING: CPU: 0\n"), "WARNING: CPU: 0\n"
 		return res, ctx.Err()
 	}
 	r := &room{kernels: map[string]kernelFunc{"k": warns}}

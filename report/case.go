@@ -20,16 +20,18 @@ const (
 	// Known is a failure that is listed, with its reason, as a deviation that
 	// this kernel is known for.
 	Known Status = "known"
+	// NotRun is not the kernel's answer: it or the suite had failed before.
+	NotRun Status = "not run"
 )
 
-var statuses = []Status{Passed, Failed, Skipped, Known}
+var statuses = []Status{Passed, Failed, Skipped, Known, NotRun}
 
 // Case is the result of one scenario.
 type Case struct {
 	ID      string   `json:"id"`
 	Rule    string   `json:"rule,omitempty"`
 	Status  Status   `json:"status"`
-	Reason  string   `json:"reason,omitempty"` // why skipped, or why the deviation is known
+	Reason  string   `json:"reason,omitempty"` // why skipped or not run, or why the deviation is known
 	Failure *Failure `json:"failure,omitempty"`
 	Trace   string   `json:"trace,omitempty"` // the scenario, of what failed or deviates
 	Seconds float64  `json:"seconds"`

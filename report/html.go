@@ -240,7 +240,7 @@ func (r *Results) pageGroups(anchors map[runCase]string) []pageGroup {
 			if c.Status == Failed || c.Status == Known {
 				rule.Bad = true
 			}
-			if ran && c.Status != Skipped && !slices.Contains(verdicts, c.Status) {
+			if ran && c.Status != Skipped && c.Status != NotRun && !slices.Contains(verdicts, c.Status) {
 				verdicts = append(verdicts, c.Status)
 			}
 		}
@@ -260,6 +260,7 @@ var marks = map[Status][2]string{
 	Failed:  {"f", "✗"},
 	Skipped: {"s", "–"},
 	Known:   {"k", "≈"},
+	NotRun:  {"n", "·"},
 }
 
 func cell(c Case, ran bool, anchor string) pageCell {
@@ -294,6 +295,9 @@ func (g *pageGroup) sum(kernels int) {
 			s.Class, s.Text = "n", ""
 		}
 		s.Title = fmt.Sprintf("%d passed, %d failed, %d skipped", count["p"], count["f"], count["s"])
+		if count["n"] > 0 {
+			s.Title += fmt.Sprintf(", %d not run", count["n"])
+		}
 		if count["k"] > 0 {
 			s.Title += fmt.Sprintf(", %d known deviations", count["k"])
 		}

@@ -84,7 +84,7 @@ func (r *Results) junit(out io.Writer) error {
 func (run *Run) junitSuite(started time.Time, kinds map[runCase]string) junitSuite {
 	s := junitSuite{
 		Name:  "nkconform " + run.Name,
-		Tests: len(run.Cases), Failures: run.Failed, Skipped: run.Skipped + run.Known,
+		Tests: len(run.Cases), Failures: run.Failed, Skipped: run.Skipped + run.Known + run.NotRun,
 		Time: seconds(run.Seconds), SystemOut: printable(run.Console), Package: "nkconform", Hostname: run.Name,
 		Timestamp:  started.UTC().Format("2006-01-02T15:04:05"), // the schemas know no zone
 		Properties: []junitProperty{{"backend", run.Backend}, {"release", run.Kernel.Release}, {"architecture", run.Kernel.Machine}},
@@ -111,7 +111,7 @@ func (run *Run) junitSuite(started time.Time, kinds map[runCase]string) junitSui
 func (c Case) junitCase(run, kind string) junitCase {
 	j := junitCase{Name: c.ID, Class: class(run, c.ID), Time: seconds(c.Seconds)}
 	switch c.Status {
-	case Skipped:
+	case Skipped, NotRun:
 		j.Skipped = &junitMessage{Message: c.Reason}
 	case Known:
 		j.Skipped = &junitMessage{Message: "known deviation: " + c.Reason, Text: printable(c.Failure.String())}

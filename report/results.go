@@ -14,7 +14,11 @@ import (
 
 // Schema is the version of the JSON form of [Results]. It grows when a field
 // changes its meaning or goes away.
-const Schema = 1
+const Schema = 2
+
+// oldest is the first version of it that can be read: in 1, cases that had not run were
+// skipped.
+const oldest = 1
 
 // Results is what scenarios showed on one kernel or on many.
 type Results struct {
@@ -37,6 +41,7 @@ type Count struct {
 	Failed  int `json:"failed"`
 	Skipped int `json:"skipped"`
 	Known   int `json:"known,omitempty"` // deviations that are known
+	NotRun  int `json:"not_run,omitempty"`
 }
 
 func (c *Count) add(s Status) {
@@ -49,12 +54,18 @@ func (c *Count) add(s Status) {
 		c.Skipped++
 	case Known:
 		c.Known++
+	case NotRun:
+		c.NotRun++
 	}
 }
 
 // String is the line that ends a run.
 func (c Count) String() string {
-	return fmt.Sprintf("%d passed, %d failed, %d skipped", c.Passed, c.Failed, c.Skipped)
+	s := fmt.Sprintf("%d passed, %d failed, %d skipped", c.Passed, c.Failed, c.Skipped)
+	if c.NotRun > 0 {
+		s += fmt.Sprintf(", %d not run", c.NotRun)
+	}
+	return s
 }
 
 // Count sums up all runs.
@@ -65,6 +76,7 @@ func (r *Results) Count() Count {
 		sum.Failed += run.Failed
 		sum.Skipped += run.Skipped
 		sum.Known += run.Known
+		sum.NotRun += run.NotRun
 	}
 	return sum
 }
@@ -86,9 +98,10 @@ func Decode(in io.Reader) (*Results, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("decode results: something follows them: one file holds one object")
 	}
-	if r.Schema != Schema {
-		return nil, fmt.Errorf("decode results: schema %d, expected %d", r.Schema, Schema)
+	if r.Schema < oldest || r.Schema > Schema {
+		return nil, fmt.Errorf("decode results: schema %d, expected %d to %d", r.Schema, oldest, Schema)
 	}
+	r.Schema = Schema
 	for i, run := range r.Runs {
 		if run == nil || run.Name == "" {
 			return nil, fmt.Errorf("decode results: run %d has no name", i)

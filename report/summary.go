@@ -20,8 +20,11 @@ func (r *Results) summary(out io.Writer) error {
 	if r.Interrupted {
 		b.WriteString("**Interrupted:** not all scenarios have run.\n\n")
 	}
-	known := r.Count().Known > 0
+	known, notRun := r.Count().Known > 0, r.Count().NotRun > 0
 	head, rule := "| | Kernel | Release | Machine | Boot | Suite | Total | Passed | Failed | Skipped |", "|---|---|---|---|--:|--:|--:|--:|--:|--:|"
+	if notRun {
+		head, rule = head+" Not run |", rule+"--:|"
+	}
 	if known {
 		head, rule = head+" Known |", rule+"--:|"
 	}
@@ -36,6 +39,9 @@ func (r *Results) summary(out io.Writer) error {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %d | %d | %d |",
 			mark, name, cellText(o.Release), cellText(o.Machine), o.Boot, o.Suite, o.Total, o.Passed, o.Failed, o.Skipped)
+		if notRun {
+			fmt.Fprintf(&b, " %d |", o.NotRun)
+		}
 		if known {
 			fmt.Fprintf(&b, " %d |", o.Known)
 		}

@@ -11,7 +11,7 @@ import (
 // row is one line of the table of kernels, in words.
 type row struct {
 	Name, Release, Machine, Boot, Suite, Total string
-	Passed, Failed, Skipped, Known             int
+	Passed, Failed, Skipped, Known, NotRun     int
 	Note                                       string
 	OK                                         bool
 }
@@ -34,7 +34,7 @@ func (r *Results) rows() []row {
 		o := &rows[i]
 		*o = row{Name: run.Name, Release: run.Kernel.Release, Machine: run.Kernel.Machine,
 			Boot: "-", Suite: brief(run.Seconds), Total: "-", Note: run.Stopped, OK: run.OK(),
-			Passed: run.Passed, Failed: run.Failed, Skipped: run.Skipped, Known: run.Known}
+			Passed: run.Passed, Failed: run.Failed, Skipped: run.Skipped, Known: run.Known, NotRun: run.NotRun}
 		o.Release, o.Machine = cmp.Or(o.Release, "-"), cmp.Or(o.Machine, "-")
 		if vm := run.VM; vm != nil {
 			o.Machine, o.Boot, o.Total = vm.kind(), brief(vm.Boot), brief(vm.Total)
@@ -63,10 +63,21 @@ func (r *Results) table(b *strings.Builder, style Style) {
 		lines = append(lines, []string{o.Name, o.Release, o.Machine, o.Boot, o.Suite, o.Total,
 			fmt.Sprint(o.Passed), fmt.Sprint(o.Failed), fmt.Sprint(o.Skipped), printable(o.Note)})
 	}
-	if r.Count().Known > 0 {
-		lines[0] = slices.Insert(lines[0], 9, "KNOWN")
+	sum := r.Count()
+	for _, extra := range []struct {
+		head string
+		of   func(row) int
+		sum  int
+	}{
+		{"KNOWN", func(o row) int { return o.Known }, sum.Known},
+		{"NOT RUN", func(o row) int { return o.NotRun }, sum.NotRun},
+	} {
+		if extra.sum == 0 {
+			continue
+		}
+		lines[0] = slices.Insert(lines[0], 9, extra.head)
 		for i, o := range rows {
-			lines[i+1] = slices.Insert(lines[i+1], 9, fmt.Sprint(o.Known))
+			lines[i+1] = slices.Insert(lines[i+1], 9, fmt.Sprint(extra.of(o)))
 		}
 	}
 	width := make([]int, len(lines[0]))

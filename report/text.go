@@ -174,7 +174,7 @@ func (r *Results) skips(b *strings.Builder, style Style) {
 	count := map[string]int{}
 	var reasons []string
 	for _, c := range r.Runs[0].Cases {
-		if c.Status != Skipped {
+		if c.Status != Skipped && c.Status != NotRun {
 			continue
 		}
 		if count[c.Reason]++; count[c.Reason] == 1 {
@@ -195,7 +195,7 @@ func (run *Run) verbose(b *strings.Builder, style Style, named bool) {
 		switch c.Status {
 		case Passed:
 			fmt.Fprintf(b, "%s %s%s\n", style.paint(green, "pass"), name, c.ID)
-		case Skipped:
+		case Skipped, NotRun:
 			fmt.Fprintf(b, "%s %s%s: %s\n", style.paint(yellow, "skip"), name, c.ID, printable(c.Reason))
 		}
 	}

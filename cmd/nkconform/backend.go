@@ -21,6 +21,7 @@ type backend struct {
 	open   func(*trace.File) (mprog.Environment, error)
 	run    func(func()) error // runs a function that opens environments, where that is cheap
 	close  func() error       // after the last environment
+	begun  int                // scenarios
 }
 
 // here runs a function.

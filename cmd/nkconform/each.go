@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nkconform/nkconform/conformance"
+	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/report"
 )
 
@@ -65,6 +66,10 @@ func (b *backend) one(s conformance.Scenario) (conformance.Result, error) {
 	env, err := b.open(s.Trace)
 	if err != nil {
 		return conformance.Result{}, err
+	}
+	b.begun++
+	if threads, ok := env.(interface{ Label(string) error }); ok {
+		_ = threads.Label(matrix.TaskName(b.begun)) // without it, it is less well told what broke a kernel
 	}
 	r := conformance.Run(env, s)
 	if err := env.Shutdown(); err != nil && r.Status != conformance.Failed {

@@ -11,12 +11,14 @@ import (
 // guestFlags are the flags of every command that boots kernels.
 type guestFlags struct {
 	boot   time.Duration
+	hang   time.Duration
 	cpus   int
 	kernel []string
 }
 
 func (g *guestFlags) add(f *pflag.FlagSet) {
 	f.DurationVar(&g.boot, "boot-timeout", 0, "limit for a boot (default: 1m, 3m for vng)")
+	f.DurationVar(&g.hang, "hang-timeout", 0, "how long a task, a processor or the guest may hang until it is ended (default: 10s, 30s where processors are emulated)")
 	f.IntVar(&g.cpus, "cpus", 1, "processors of a guest; more than one are slower without KVM")
 	f.StringArrayVar(&g.kernel, "append", nil, "argument for the kernel's command line, after those of nkconform")
 }
@@ -31,5 +33,5 @@ func (g guestFlags) check() error {
 	if g.cpus < 1 {
 		return fmt.Errorf("bad number %d for --cpus: expected 1 or more", g.cpus)
 	}
-	return positive(map[string]time.Duration{"boot-timeout": g.boot})
+	return positive(map[string]time.Duration{"boot-timeout": g.boot, "hang-timeout": g.hang})
 }

@@ -152,9 +152,10 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	}
 	res, err := bootAgain(ctx, m, harness.Command{
 		Image: img, Argv: argv, Dir: dir, Files: files, Env: env, Out: out,
-		Stdout: os.Stdout, Stderr: o.said(), Notes: notes{o.said()}, Progress: progress(), Timeout: o.timeout, BootTimeout: o.guest.boot,
+		Stdout: os.Stdout, Stderr: o.said(), Notes: notes{o.said()}, Progress: progress(), Timeout: o.timeout, BootTimeout: o.guest.boot, HangTimeout: o.guest.hang,
 		Memory: o.memory, CPUs: o.guest.cpus, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.guest.args()...),
 	})
+	tellTrouble(os.Stderr, res)
 	var died *harness.DiedError
 	var late *harness.TimeoutError
 	if errors.As(err, &died) || errors.As(err, &late) {
@@ -164,12 +165,8 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	if err != nil {
 		return unreadable(err)
 	}
-	if len(res.KernelTrouble) > 0 {
-		_, complaint, _ := strings.Cut(res.Console, res.KernelTrouble[0])
-		fmt.Fprintf(os.Stderr, "nkconform: the kernel %s complains about itself:\n%s%s\n", res.Release, res.KernelTrouble[0], complaint)
-		if res.ExitStatus == 0 {
-			return errFailed
-		}
+	if len(res.KernelTrouble) > 0 && res.ExitStatus == 0 {
+		return errFailed
 	}
 	if res.ExitStatus != 0 {
 		return exitStatus(res.ExitStatus)
@@ -186,6 +183,17 @@ func bootAgain(ctx context.Context, m harness.Machine, c harness.Command) (harne
 			return res, err
 		}
 		fmt.Fprintf(os.Stderr, "nkconform: %v; it is booted once more\n", err)
+	}
+}
+
+// tellTrouble writes what the kernel complained of.
+func tellTrouble(out io.Writer, res harness.Result) {
+	if len(res.KernelTrouble) == 0 {
+		return
+	}
+	fmt.Fprintln(out, strings.TrimSpace("nkconform: the kernel "+res.Release)+" complains about itself:")
+	for _, c := range res.KernelTrouble {
+		fmt.Fprintln(out, c.Text)
 	}
 }
 

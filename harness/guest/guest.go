@@ -15,6 +15,10 @@ import (
 // process in a system that is up already.
 const Env = "NKCONFORM_GUEST"
 
+// HangEnv is the environment variable that tells the guest side, as a
+// time.Duration writes it, when something in its kernel hangs.
+const HangEnv = "NKCONFORM_HANG"
+
 // JobFile is where the job lies in a guest's initramfs.
 const JobFile = "/nkconform-job.json"
 

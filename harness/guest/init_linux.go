@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -67,6 +68,13 @@ func serve(port *os.File, jobFile string) error {
 	if err := json.Unmarshal(raw, &job); err != nil {
 		return fmt.Errorf("read job: %w", err)
 	}
+	hang, err := time.ParseDuration(os.Getenv(HangEnv))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", HangEnv, err)
+	}
+	tellHangs(hang)
+	stop := beat(out, hang)
+	defer stop()
 	before := back.Look(job.Out)
 	stderr := out.Stream(wire.Stderr)
 	status := start(job, out.Stream(wire.Stdout), stderr)

@@ -26,12 +26,13 @@ type Job struct {
 // Kind says what a frame holds.
 type Kind byte
 
-// The kinds of frames, in the order in which a guest sends them.
+// The kinds of frames; the first that a guest sends is Hello, the last Exit.
 const (
 	Hello  Kind = 'h' // the guest runs; the data is its kernel release
 	Stdout Kind = 'o' // output of the command
 	Stderr Kind = 'e' // error output of the command
 	Files  Kind = 'f' // a part of a tar archive of what is new in Job.Out: see package back
+	Alive  Kind = 'a' // a sign of life, sent again and again; no data
 	Exit   Kind = 'x' // the command ended; the data is its exit status in decimal
 )
 

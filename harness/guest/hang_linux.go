@@ -1,0 +1,45 @@
+package guest
+
+import (
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/nkconform/nkconform/harness/internal/wire"
+)
+
+// tellHangs has the kernel say so when a task waits uninterruptibly, or a
+// processor does one thing, for that long. A kernel that cannot is left alone.
+func tellHangs(after time.Duration) {
+	n := int(after.Round(time.Second) / time.Second)
+	for file, seconds := range map[string]int{
+		"/proc/sys/kernel/hung_task_timeout_secs":               max(n, 1),
+		"/proc/sys/kernel/hung_task_check_interval_secs":        max(n/10, 1),
+		"/proc/sys/kernel/watchdog_thresh":                      max(n/2, 1), // of which it takes two
+		"/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout": max(n, 3),   // the least that it takes
+		"/sys/module/workqueue/parameters/watchdog_thresh":      max(n, 1),
+	} {
+		_ = os.WriteFile(file, []byte(strconv.Itoa(seconds)), 0)
+	}
+}
+
+// beat tells the harness again and again that the guest is alive, several
+// times within the time after which it is taken to hang.
+func beat(out *wire.Writer, hang time.Duration) (stop func()) {
+	ticks := time.NewTicker(max(min(hang/5, time.Second), time.Millisecond))
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticks.C:
+				_ = out.Send(wire.Alive, nil)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		ticks.Stop()
+		close(done)
+	}
+}
