@@ -3,10 +3,10 @@
 GO ?= go
 IMAGE ?= debian:6.12
 
-.PHONY: help build test newest lint workflows exec matrix suite host libbpf vm vm-deps fuzz mutate bench
+.PHONY: help build test newest lint workflows exec matrix suite host libbpf vm vm-deps fuzz mutate bench man release
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/nkconform
 	$(GO) build -o bin/nkconform ./cmd/nkconform
@@ -60,3 +60,9 @@ mutate: ## small defects in the fake, to see whether the suite notices
 
 bench: ## benchmarks of the fake, of interception and, as root, of the running kernel
 	$(GO) test -run '^$$' -bench . -benchmem ./fake ./kernel ./api/link ./intercept/...
+
+man: build ## manual pages in bin/man
+	bin/nkconform commands | SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) -C internal/man run . $(CURDIR)/bin/man
+
+release: ## what a release consists of, in dist, to try it
+	scripts/release.sh

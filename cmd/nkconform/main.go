@@ -72,6 +72,7 @@ that cannot run what is asked.`,
 			root.AddCommand(sub)
 		}
 	}
+	root.AddCommand(commandsCommand())
 	last := groups[len(groups)-1].id
 	root.SetHelpCommandGroupID(last)
 	root.SetCompletionCommandGroupID(last)
