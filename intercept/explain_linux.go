@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/nkconform/nkconform/intercept/notify"
 	"github.com/nkconform/nkconform/intercept/sim"
@@ -15,7 +16,16 @@ import (
 )
 
 // explainer writes a line for each call.
-type explainer struct{ out io.Writer }
+type explainer struct {
+	mu  sync.Mutex // held while out is written to
+	out io.Writer
+}
+
+func (e *explainer) printf(format string, args ...any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	fmt.Fprintf(e.out, format, args...)
+}
 
 func (e *explainer) bpf(c *notify.Call, a *sim.Answer) {
 	answer := fmt.Sprint(a.Value)
@@ -28,7 +38,7 @@ func (e *explainer) bpf(c *notify.Call, a *sim.Answer) {
 			answer += fmt.Sprintf(" (%v)", a.Err)
 		}
 	}
-	fmt.Fprintf(e.out, "[%d] %s(%s) = %s\n", c.TID, a.Command, fields(reflect.ValueOf(a.Request)), answer)
+	e.printf("[%d] %s(%s) = %s\n", c.TID, a.Command, fields(reflect.ValueOf(a.Request)), answer)
 }
 
 // fields lists what a request has besides zeros.
@@ -61,9 +71,9 @@ func (e *explainer) packet(device string, at mprog.AttachType, made *sim.Passage
 	if !made.Passes {
 		fate = "does not go on"
 	}
-	fmt.Fprintf(e.out, "packet on %s, %s: %s; it %s\n", device, at, strings.Join(made.Ran, ", "), fate)
+	e.printf("packet on %s, %s: %s; it %s\n", device, at, strings.Join(made.Ran, ", "), fate)
 }
 
 func (e *explainer) line(c *notify.Call, asked, answer string) {
-	fmt.Fprintf(e.out, "[%d] %s = %s\n", c.TID, asked, answer)
+	e.printf("[%d] %s = %s\n", c.TID, asked, answer)
 }

@@ -43,7 +43,7 @@ type file struct {
 	key    fileKey
 	end    int         // the end that stays here
 	object *sim.Object // or
-	socket socket
+	socket *netlinkSocket
 	mapped *mappedFile // besides object
 }
 
@@ -116,9 +116,6 @@ func (f *files) unwatch(fd int) { delete(f.bySocket, int32(fd)) }
 
 // readableSockets returns which simulated sockets have something to read.
 func (f *files) readableSockets() []unix.EpollEvent {
-	if len(f.bySocket) == 0 {
-		return nil
-	}
 	n, err := unix.EpollWait(f.sockets, f.socketEvent[:], 0)
 	if err != nil {
 		return nil

@@ -81,6 +81,10 @@ func (s *supervisor) separate() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("namespaces for the program: %w", err)
 	}
+	var err error
+	if s.homeFD, err = openNetns(); err != nil {
+		return err
+	}
 	s.private = true
 	if err := raiseLoopback(); err != nil {
 		return err

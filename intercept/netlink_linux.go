@@ -43,6 +43,7 @@ func (s *supervisor) socket(c *notify.Call) {
 	n := &netlinkSocket{proxy: proxy{s: s, end: made.end, owner: c.TID, kernel: -1}}
 	n.Socket = &rtnl.Socket{
 		Netns: netns, Port: s.nextPort(), Send: n.send, ReadOnly: !s.private, Namespace: n.namespace,
+		Settle: s.wires.review,
 	}
 	made.socket = n
 	if s.inNetns(c.TID, netns, n.connect) == nil {
@@ -149,7 +150,7 @@ func (n *netlinkSocket) review(moved uint64) {
 		for _, p := range n.received() {
 			switch errno, answer := rtnl.Refused(p, reviewSeq); {
 			case !answer:
-				n.send(p)
+				n.s.rtnl.Relay(n.Socket, p)
 			case errno == mprog.ENODEV && moved != n.Netns && moved != 0:
 				n.s.sim.MoveMirrored(n.Netns, ifindex, moved)
 			case errno == mprog.ENODEV:
@@ -162,7 +163,7 @@ func (n *netlinkSocket) review(moved uint64) {
 // notified hands on what the running kernel tells by itself.
 func (n *netlinkSocket) notified() {
 	for _, p := range n.received() {
-		n.send(p)
+		n.s.rtnl.Relay(n.Socket, p)
 	}
 }
 
@@ -188,6 +189,7 @@ func (n *netlinkSocket) namespace(attribute uint16, value uint32) (uint64, bool)
 		return 0, false
 	}
 	n.s.wanderers = true
+	n.s.wires.meet(path)
 	return st.Ino, true
 }
 
@@ -213,8 +215,28 @@ func (s *supervisor) netlinkFD(c *notify.Call) *netlinkSocket {
 	if f == nil {
 		return nil
 	}
-	n, _ := f.socket.(*netlinkSocket)
-	return n
+	return f.socket
 }
 
+// openNetnsOf opens the network namespace with an inode, which a netlink socket of
+// the program's is in: ENOENT if none is.
+func (s *supervisor) openNetnsOf(inode uint64) (fd int, err error) {
+	for _, f := range s.files.byEnd {
+		if n := f.socket; n != nil && n.kernel >= 0 && n.Netns == inode {
+			return openSocketNetns(n.kernel)
+		}
+	}
+	return -1, unix.ENOENT
+}
+
+// relay hands on what the running kernel has told programs in a namespace until now.
+func (s *supervisor) relay(netns uint64) {
+	for _, f := range s.files.byEnd {
+		if n := f.socket; n != nil && n.kernel >= 0 && n.Netns == netns {
+			n.notified()
+		}
+	}
+}
+
+// address is what receiving says that a datagram comes from.
 func (n *netlinkSocket) address() []byte { return netlinkAddress(0, 0) }

@@ -71,3 +71,52 @@ func currentNetns() (uint64, error) {
 	}
 	return st.Ino, nil
 }
+
+// within runs a function on a thread in the network namespace that an fd refers to.
+func within(netns int, f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
+		done <- func() error {
+			if err := unix.Setns(netns, unix.CLONE_NEWNET); err != nil {
+				return fmt.Errorf("enter a network namespace: %w", err)
+			}
+			return f()
+		}()
+	}()
+	return <-done
+}
+
+// newNetns opens a network namespace that is empty.
+func newNetns() (fd int, err error) {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlock
+		done <- func() error {
+			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+				return fmt.Errorf("network namespace: %w", err)
+			}
+			fd, err = openNetns()
+			return err
+		}()
+	}()
+	return fd, <-done
+}
+
+// openNetns opens the network namespace of the current thread.
+func openNetns() (fd int, err error) {
+	fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("network namespace: %w", err)
+	}
+	return fd, nil
+}
+
+// inodeOf is the inode of what an fd refers to, by which namespaces are told apart.
+func inodeOf(fd int) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return 0, fmt.Errorf("fstat: %w", err)
+	}
+	return st.Ino, nil
+}

@@ -56,8 +56,7 @@ func packetsTarget() error {
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)
 	}
-	err = unix.Bind(receiver, &unix.SockaddrLinklayer{Protocol: swapped(testEthertype), Ifindex: nk1.Index})
-	if err := errors.Join(err, want("device down", send(0), unix.ENETDOWN)); err != nil {
+	if err := want("device down", send(0), unix.ENETDOWN); err != nil {
 		return err
 	}
 	for _, name := range []string{"nk0", "nk1"} {
@@ -65,6 +64,10 @@ func packetsTarget() error {
 		if err := errors.Join(err, netlink.LinkSetUp(l)); err != nil {
 			return err
 		}
+	}
+	err = unix.Bind(receiver, &unix.SockaddrLinklayer{Protocol: swapped(testEthertype), Ifindex: nk1.Index})
+	if err != nil {
+		return err
 	}
 	received := func(what string, expected int) error {
 		buf := make([]byte, 100)

@@ -10,22 +10,8 @@ import (
 	"github.com/nkconform/nkconform/intercept/notify"
 )
 
-// socket is a simulated socket of the program.
-type socket interface {
-	// requests handles what the program has sent since.
-	requests()
-	// notified hands on what the running kernel's socket has received.
-	notified()
-	// flush hands over what there was no room for.
-	flush()
-	// address is what receiving says that a datagram comes from.
-	address() []byte
-	close()
-	kernelFD() int
-}
-
-// proxy is what simulated sockets have in common: they are one end of a pair of
-// sockets, and often speak for a socket of the running kernel's.
+// proxy is one end of a pair of sockets, and often speaks for a socket of the
+// running kernel's.
 type proxy struct {
 	s      *supervisor
 	end    int
@@ -33,8 +19,6 @@ type proxy struct {
 	kernel int    // the running kernel's socket, -1: none
 	queue  [][]byte
 }
-
-func (p *proxy) kernelFD() int { return p.kernel }
 
 // send queues a datagram for the program.
 func (p *proxy) send(datagram []byte) {
@@ -77,14 +61,25 @@ func (p *proxy) disconnect() {
 // place answers socket(2) with a simulated socket, under the next free number
 // from a given one on, or with an error.
 func (s *supervisor) place(c *notify.Call, made *file, theirs int, first uint32) (number int, ok bool) {
-	kind := uint32(c.Args[1])
 	if unix.SetNonblock(made.end, true) != nil {
 		s.abandon(made, c, unix.ENOMEM)
 		return 0, false
 	}
-	if kind&unix.SOCK_NONBLOCK != 0 {
+	if uint32(c.Args[1])&unix.SOCK_NONBLOCK != 0 {
 		_ = unix.SetNonblock(theirs, true) // an fd of this process
 	}
+	number, err := s.putFrom(c, theirs, first)
+	if err != nil {
+		s.abandon(made, c, unix.EMFILE)
+		return 0, false
+	}
+	s.files.readable(made)
+	return number, true
+}
+
+// putFrom answers socket(2) with a socket, under the next free number from a given
+// one on.
+func (s *supervisor) putFrom(c *notify.Call, fd int, first uint32) (number int, err error) {
 	for {
 		if _, open := s.files.find(c.TID, first); !open {
 			break
@@ -92,16 +87,12 @@ func (s *supervisor) place(c *notify.Call, made *file, theirs int, first uint32)
 		first++
 	}
 	number = int(first)
-	err := s.listener.AnswerFDAt(c, theirs, number, kind&unix.SOCK_CLOEXEC != 0)
+	cloexec := uint32(c.Args[1])&unix.SOCK_CLOEXEC != 0
+	err = s.listener.AnswerFDAt(c, fd, number, cloexec)
 	if err == unix.EBADF && raiseLimit(c.TID, uint64(number)+1) {
-		err = s.listener.AnswerFDAt(c, theirs, number, kind&unix.SOCK_CLOEXEC != 0)
+		err = s.listener.AnswerFDAt(c, fd, number, cloexec)
 	}
-	if err != nil {
-		s.abandon(made, c, unix.EMFILE)
-		return 0, false
-	}
-	s.files.readable(made)
-	return number, true
+	return number, err
 }
 
 // raiseLimit lets a process have fds with numbers below a limit.
@@ -118,16 +109,6 @@ func (s *supervisor) abandon(made *file, c *notify.Call, errno unix.Errno) {
 	made.socket.close()
 	s.files.forget(made)
 	_ = s.listener.Answer(c, 0, errno)
-}
-
-// socketFD returns the simulated socket that a call's first argument refers to,
-// nil if it is another fd.
-func (s *supervisor) socketFD(c *notify.Call) socket {
-	f, _ := s.files.find(c.TID, uint32(c.Args[0]))
-	if f == nil {
-		return nil
-	}
-	return f.socket
 }
 
 // watchSockets waits for what programs send and for what the running kernel
@@ -159,9 +140,11 @@ func (s *supervisor) drainSockets() {
 		for _, e := range n {
 			f := s.files.bySocket[e.Fd]
 			switch {
+			case s.wires.listensAt(e.Fd):
+				s.wires.review()
 			case f == nil:
 				return // the end of it all
-			case int(e.Fd) == f.socket.kernelFD():
+			case int(e.Fd) == f.socket.kernel:
 				f.socket.notified()
 			case e.Events&unix.EPOLLHUP != 0:
 				f.socket.requests()

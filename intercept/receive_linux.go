@@ -28,14 +28,14 @@ const pidfdThread = unix.O_EXCL
 // reception is a call that receives.
 type reception struct {
 	call     notify.Call
-	socket   socket
+	socket   *netlinkSocket
 	flags    int
 	deadline time.Time // zero: none
 }
 
 // receive answers recvfrom(2) and recvmsg(2).
 func (s *supervisor) receive(c *notify.Call) {
-	n := s.socketFD(c)
+	n := s.netlinkFD(c)
 	if n == nil {
 		_ = s.listener.Continue(c)
 		return

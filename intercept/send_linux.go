@@ -11,23 +11,52 @@ import (
 // maxDatagram is more than any packet has.
 const maxDatagram = 1 << 17
 
+// packetFD returns a copy of the packet socket that a call's first argument refers
+// to, false if it is another fd.
+func (s *supervisor) packetFD(c *notify.Call) (fd int, ok bool) {
+	if f, _ := s.files.find(c.TID, uint32(c.Args[0])); f != nil {
+		return -1, false
+	}
+	fd, err := s.borrow(c.TID, uint32(c.Args[0]))
+	if err != nil {
+		return -1, false
+	}
+	if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || domain != unix.AF_PACKET {
+		unix.Close(fd)
+		return -1, false
+	}
+	return fd, true
+}
+
 // sendto answers sendto(2) through a packet socket.
 func (s *supervisor) sendto(c *notify.Call) {
-	p, _ := s.socketFD(c).(*packetSocket)
-	if p == nil {
+	fd, ok := s.packetFD(c)
+	if !ok {
 		_ = s.listener.Continue(c)
 		return
 	}
-	s.answerSend(c, p, c.Args[1], c.Args[2], c.Args[4], c.Args[5])
+	defer unix.Close(fd)
+	p := &packet{socket: fd, flags: int(int32(c.Args[3]))}
+	if c.Args[2] > maxDatagram {
+		_ = s.listener.Answer(c, 0, unix.EMSGSIZE)
+		return
+	}
+	p.data = make([]byte, c.Args[2])
+	if s.caller(c).Read(c.Args[1], p.data) != nil {
+		_ = s.listener.Answer(c, 0, unix.EFAULT)
+		return
+	}
+	s.answerSend(c, p, c.Args[4], c.Args[5])
 }
 
 // sendmsg answers sendmsg(2) likewise.
 func (s *supervisor) sendmsg(c *notify.Call) {
-	p, _ := s.socketFD(c).(*packetSocket)
-	if p == nil {
+	fd, ok := s.packetFD(c)
+	if !ok {
 		_ = s.listener.Continue(c)
 		return
 	}
+	defer unix.Close(fd)
 	who := s.caller(c)
 	var header [headerSize]byte
 	if who.Read(c.Args[1], header[:]) != nil {
@@ -39,7 +68,8 @@ func (s *supervisor) sendmsg(c *notify.Call) {
 		_ = s.listener.Answer(c, 0, errno)
 		return
 	}
-	s.answerData(c, p, data, native.Uint64(header[headerName:]), uint64(native.Uint32(header[headerNameLen:])))
+	s.answerSend(c, &packet{socket: fd, data: data, flags: int(int32(c.Args[2]))},
+		native.Uint64(header[headerName:]), uint64(native.Uint32(header[headerNameLen:])))
 }
 
 // gather reads what an array of struct iovec refers to.
@@ -65,33 +95,20 @@ func gather(who *caller, address, count uint64) (data []byte, errno unix.Errno) 
 	return data, 0
 }
 
-func (s *supervisor) answerSend(c *notify.Call, p *packetSocket, buffer, size, address, addressSize uint64) {
-	if size > maxDatagram {
-		_ = s.listener.Answer(c, 0, unix.EMSGSIZE)
-		return
-	}
-	data := make([]byte, size)
-	if s.caller(c).Read(buffer, data) != nil {
-		_ = s.listener.Answer(c, 0, unix.EFAULT)
-		return
-	}
-	s.answerData(c, p, data, address, addressSize)
-}
-
-// answerData sends data to an address, or to where the socket is bound.
-func (s *supervisor) answerData(c *notify.Call, p *packetSocket, data []byte, address, addressSize uint64) {
-	to, size := p.ownAddress(), len(data)
-	errno := unix.Errno(0)
-	if address != 0 {
-		raw := make([]byte, min(addressSize, unix.SizeofSockaddrLinklayer))
-		if s.caller(c).Read(address, raw) != nil {
+// answerSend sends data to an address, or to where the socket is bound.
+func (s *supervisor) answerSend(c *notify.Call, p *packet, address, addressSize uint64) {
+	size := len(p.data)
+	if address != 0 && addressSize > 0 {
+		p.address = make([]byte, min(addressSize, unix.SizeofSockaddrLinklayer+32))
+		if s.caller(c).Read(address, p.address) != nil {
 			_ = s.listener.Answer(c, 0, unix.EFAULT)
 			return
 		}
-		to, errno = parseLinkAddress(raw)
 	}
-	if errno == 0 {
-		errno = p.transmit(data, to)
+	errno := s.sendPacket(p)
+	if errno == errDropped {
+		errno = 0
 	}
+	s.wires.reap()
 	_ = s.listener.Answer(c, int64(size), errno)
 }

@@ -37,12 +37,7 @@ func writeAddress(who *caller, address, length uint64, value []byte) unix.Errno 
 
 // bind answers bind(2) of a simulated socket.
 func (s *supervisor) bind(c *notify.Call) {
-	bound := s.socketFD(c)
-	if p, ok := bound.(*packetSocket); ok {
-		_ = s.listener.Answer(c, 0, p.bind(s.caller(c), c.Args[1], c.Args[2]))
-		return
-	}
-	n, _ := bound.(*netlinkSocket)
+	n := s.netlinkFD(c)
 	if n == nil {
 		_ = s.listener.Continue(c)
 		return
@@ -78,17 +73,12 @@ func (n *netlinkSocket) join(group uint32) {
 
 // getsockname answers getsockname(2) of a simulated socket.
 func (s *supervisor) getsockname(c *notify.Call) {
-	var name []byte
-	switch n := s.socketFD(c).(type) {
-	case *netlinkSocket:
-		name = netlinkAddress(n.Port, n.groups)
-	case *packetSocket:
-		name = n.address()
-	default:
+	n := s.netlinkFD(c)
+	if n == nil {
 		_ = s.listener.Continue(c)
 		return
 	}
-	_ = s.listener.Answer(c, 0, writeAddress(s.caller(c), c.Args[1], c.Args[2], name))
+	_ = s.listener.Answer(c, 0, writeAddress(s.caller(c), c.Args[1], c.Args[2], netlinkAddress(n.Port, n.groups)))
 }
 
 // connectNetlink answers connect(2) of a netlink socket, whose only partner is
@@ -101,14 +91,9 @@ func (s *supervisor) connectNetlink(c *notify.Call) {
 	_ = s.listener.Answer(c, 0, 0)
 }
 
-// setsockopt answers setsockopt(2) at the level of netlink or packets.
+// setsockopt answers setsockopt(2) at the level of netlink.
 func (s *supervisor) setsockopt(c *notify.Call) {
-	set := s.socketFD(c)
-	if p, ok := set.(*packetSocket); ok {
-		s.setPacketOption(c, p)
-		return
-	}
-	n, _ := set.(*netlinkSocket)
+	n := s.netlinkFD(c)
 	if n == nil {
 		_ = s.listener.Continue(c)
 		return
@@ -134,24 +119,4 @@ func (s *supervisor) setsockopt(c *notify.Call) {
 		}
 	}
 	_ = s.listener.Answer(c, 0, 0)
-}
-
-// setPacketOption answers setsockopt(2) at the level of packets. Memory shared
-// with the kernel is what a pair of sockets cannot have; the other options make no
-// difference on simulated devices.
-func (s *supervisor) setPacketOption(c *notify.Call, p *packetSocket) {
-	switch option := int(int32(c.Args[2])); option {
-	case unix.PACKET_RX_RING, unix.PACKET_TX_RING, unix.PACKET_FANOUT, unix.PACKET_VNET_HDR:
-		_ = s.listener.Answer(c, 0, unix.ENOPROTOOPT)
-	default:
-		value := make([]byte, min(c.Args[4], 64))
-		if s.caller(c).Read(c.Args[3], value) != nil {
-			_ = s.listener.Answer(c, 0, unix.EFAULT)
-			return
-		}
-		if p.kernel >= 0 {
-			_ = unix.SetsockoptString(p.kernel, unix.SOL_PACKET, option, string(value))
-		}
-		_ = s.listener.Answer(c, 0, 0)
-	}
 }

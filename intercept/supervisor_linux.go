@@ -5,6 +5,7 @@ package intercept
 import (
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"sync"
 	"time"
@@ -28,6 +29,11 @@ type supervisor struct {
 	files  *files
 	log    *explainer
 
+	warning  sync.Mutex // held while warnings are written
+	warnings io.Writer
+
+	wires     *wires               // devices that stand for netkit devices
+	homeFD    int                  // the namespace below, if it is the program's own
 	home      uint64               // network namespace in which the program begins
 	wanderers bool                 // a thread may be in another one
 	dropped   bool                 // a thread may have fewer capabilities
@@ -37,10 +43,9 @@ type supervisor struct {
 	private   bool                 // the namespaces are the program's own
 	bpffs     map[uint64]bool      // devices of simulated bpf file systems
 
-	native    uint64 // network namespace of this process
-	lastPort  uint32 // see nextPort
-	datagram  []byte // see buffer
-	packets   []*packetSocket
+	native    uint64        // network namespace of this process
+	lastPort  uint32        // see nextPort
+	datagram  []byte        // see buffer
 	asking    caller        // of bpf(2), in hand
 	waiting   []*reception  // calls that wait to receive
 	waking    chan struct{} // says that there are such calls
@@ -59,6 +64,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 	if s.kernel == nil {
 		s.kernel = fake.New()
 	}
+	s.warnings = o.warnings()
 	var err error
 	if s.files, err = newFiles(); err != nil {
 		return nil, err
@@ -66,9 +72,11 @@ func newSupervisor(o Options) (*supervisor, error) {
 	s.sim = sim.New(s.kernel, sim.Options{
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: o.Faults, Verdicts: o.Verdicts,
 		Record: o.Record != nil, Explain: o.Explain != nil, Now: monotonic,
-		Warn: func(line string) { fmt.Fprintln(o.warnings(), "nkconform:", line) },
+		Warn: s.warn,
 	})
 	s.rtnl = rtnl.New(hooks{s.sim, s.kernel})
+	s.wires = newWires(s)
+	s.rtnl.SetWires(s.wires)
 	if s.native, err = currentNetns(); err != nil {
 		return nil, err
 	}
@@ -77,6 +85,13 @@ func newSupervisor(o Options) (*supervisor, error) {
 		s.log = &explainer{out: o.Explain}
 	}
 	return s, nil
+}
+
+// warn tells of something that is not simulated.
+func (s *supervisor) warn(line string) {
+	s.warning.Lock()
+	defer s.warning.Unlock()
+	fmt.Fprintln(s.warnings, "nkconform:", line)
 }
 
 // monotonic is the clock that programs of BPF are told.
@@ -120,6 +135,7 @@ func (s *supervisor) loop() error {
 		s.mu.Lock()
 		s.files.drain()
 		s.drainSockets()
+		s.wires.flush()
 		s.answer(c)
 		s.mu.Unlock()
 	}
@@ -160,6 +176,7 @@ func (s *supervisor) close() {
 	if s.listener != nil {
 		<-s.unwatched
 	}
+	s.wires.close()
 	s.files.close()
 }
 
@@ -229,9 +246,6 @@ func rules() []notify.Rule {
 		{Number: unix.SYS_RECVMSG, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_SETSOCKOPT, When: []notify.Condition{
 			{Arg: 1, Test: notify.Equal, Value: unix.SOL_NETLINK}, isNetlink,
-		}},
-		{Number: unix.SYS_SETSOCKOPT, When: []notify.Condition{
-			{Arg: 1, Test: notify.Equal, Value: unix.SOL_PACKET}, isPacket,
 		}},
 		{Number: unix.SYS_UNSHARE, When: []notify.Condition{newNetns}},
 		{Number: unix.SYS_SETNS},

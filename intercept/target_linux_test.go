@@ -41,6 +41,10 @@ var targets = map[string]func() int{
 	"rounds":     check(roundsTarget),
 	"busy":       check(busyTarget),
 	"median":     check(medianTarget),
+	"traffic":    check(trafficTarget),
+	"ending":     check(endingTarget),
+	"deleting":   check(deletingTarget),
+	"counters":   check(countersTarget),
 }
 
 func check(f func() error) func() int {

@@ -3,13 +3,9 @@
 package intercept
 
 import (
-	"bytes"
-	"encoding/binary"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/intercept/machine"
-	"github.com/nkconform/nkconform/intercept/rtnl"
 	"github.com/nkconform/nkconform/intercept/sim"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -20,102 +16,135 @@ const (
 	maxRedirects = 4  // XMIT_RECURSION_LIMIT is twice that
 )
 
+// journey is a frame on its way.
+type journey struct {
+	*machine.Packet
+	vnet      []byte // its struct virtio_net_hdr
+	redirects int
+}
+
 // pass has a packet pass a hook of a device.
-func (s *supervisor) pass(d *rtnl.Device, at mprog.AttachType, packet *machine.Packet) sim.Passage {
-	made := s.sim.Pass(d.Netns, d.Index, at, d.Policy(), packet)
-	if s.log != nil {
-		s.log.packet(d.Name, at, &made)
+func (p *pump) pass(e *end, at mprog.AttachType, j *journey) sim.Passage {
+	made := p.s.sim.Pass(e.netns, e.index, at, e.policy, j.Packet)
+	if p.s.log != nil {
+		p.s.log.packet(e.device.Name, at, &made)
 	}
 	return made
 }
 
-// transmit is the way of a frame from a simulated device to its peer
-// (__dev_queue_xmit, netkit_xmit).
-func (s *supervisor) transmit(d *rtnl.Device, frame []byte) unix.Errno {
-	if d.Flags&rtnl.FlagUp == 0 {
-		return unix.ENETDOWN
+// transmit is the way of a frame that a TAP device has sent, in front of which is
+// what tells of it.
+func (p *pump) transmit(e *end, data []byte) {
+	frame := data[vnetHeader:]
+	if e.layer3 { // the TAP device has put its own address in both places
+		for _, address := range [][]byte{frame[:6], frame[6:12]} {
+			if [6]byte(address) == e.mac {
+				clear(address)
+			}
+		}
 	}
-	return s.queue(d, machine.NewPacket(frame, d.Index), 0)
+	e.refused = false
+	p.queue(e, &journey{Packet: machine.NewPacket(frame, e.index), vnet: data[:vnetHeader]})
 }
 
-func (s *supervisor) queue(d *rtnl.Device, packet *machine.Packet, redirects int) unix.Errno {
-	if made := s.pass(d, mprog.TCXEgress, packet); !made.Passes {
-		return s.divert(d, &made, packet, redirects)
+// queue is the way of a frame from a netkit device to its peer (__dev_queue_xmit,
+// netkit_xmit).
+func (p *pump) queue(e *end, j *journey) {
+	sent := uint64(len(j.Data))
+	if made := p.pass(e, mprog.TCXEgress, j); !made.Passes {
+		e.lose(sent, false)
+		p.divert(e, e, &made, j)
+		return
 	}
-	if !d.Carrier() {
-		return 0 // its queue throws away, and does not say so
+	if e.peer == nil || !e.up || !e.peer.up {
+		e.lose(sent, true)
+		return
 	}
-	s.offer(d, packet, true)
-	peer := d.Peer()
-	if peer == nil {
-		return unix.ENOBUFS
+	j.Reached(e.peer.index, e.peer.kind(j.Data))
+	if made := p.pass(e, mprog.NetkitPrimary, j); !made.Passes {
+		if made.Verdict != actRedirect {
+			e.lose(sent, true)
+		}
+		p.divert(e, e.peer, &made, j)
+		return
 	}
-	packet.Arrived(peer.Index, packetKind(peer, packet.Data))
-	if made := s.pass(d, mprog.NetkitPrimary, packet); !made.Passes {
-		return s.divert(peer, &made, packet, redirects)
-	}
-	s.arrive(peer, packet, redirects)
-	return 0
+	p.arrive(e.peer, j)
 }
 
 // arrive is the way of a packet into a device (__netif_receive_skb_core).
-func (s *supervisor) arrive(d *rtnl.Device, packet *machine.Packet, redirects int) {
-	packet.Arrived(d.Index, packetKind(d, packet.Data))
-	s.offer(d, packet, true)
-	if made := s.pass(d, mprog.TCXIngress, packet); !made.Passes {
-		_ = s.divert(d, &made, packet, redirects) // nobody is told
+func (p *pump) arrive(e *end, j *journey) {
+	j.Received(e.index)
+	if made := p.pass(e, mprog.TCXIngress, j); !made.Passes {
+		p.divert(e, e, &made, j)
 		return
 	}
-	s.offer(d, packet, false)
+	p.deliver(e, j)
 }
 
-// divert handles a packet that does not go on: it is dropped, which the sender is
-// told, or redirected by a program.
-func (s *supervisor) divert(d *rtnl.Device, made *sim.Passage, packet *machine.Packet, redirects int) unix.Errno {
+// divert handles a packet that does not go on: it is dropped, or redirected by a
+// program to a device in the namespace of the one that it is at.
+func (p *pump) divert(from, at *end, made *sim.Passage, j *journey) {
 	if made.Verdict != actRedirect {
-		return unix.ENOBUFS
+		from.refused = true
+		return
 	}
-	to := s.rtnl.ByIndex(d.Netns, packet.Redirect.Ifindex)
-	if to == nil || to.Flags&rtnl.FlagUp == 0 || redirects == maxRedirects {
-		return 0
+	to := p.find(at.netns, j.Redirect.Ifindex)
+	if to == nil || !to.up || j.redirects == maxRedirects {
+		return
 	}
-	if packet.Redirect.Ingress {
-		s.arrive(to, packet, redirects+1)
-	} else {
-		packet.On(to.Index)
-		_ = s.queue(to, packet, redirects+1)
+	j.redirects++
+	if j.Redirect.Ingress {
+		p.arrive(to, j)
+		return
 	}
-	return 0
+	j.On(to.index)
+	p.queue(to, j)
 }
 
-// packetKind says whom a frame is for, as a device sees it.
-func packetKind(d *rtnl.Device, frame []byte) uint32 {
-	switch to := frame[:6]; {
-	case bytes.Equal(to, d.Address[:]):
+func (p *pump) find(netns uint64, index uint32) *end {
+	for _, e := range p.ends {
+		if e.netns == netns && e.index == index {
+			return e
+		}
+	}
+	return nil
+}
+
+// deliver writes a frame to the TAP device that receives it.
+func (p *pump) deliver(e *end, j *journey) {
+	frame := j.Data
+	if len(frame) < linkHeader {
+		return
+	}
+	if e.layer3 && [6]byte(frame) == [6]byte{} {
+		copy(frame, e.mac[:]) // else it is another host's
+	}
+	_, _ = unix.Writev(int(e.tap), [][]byte{j.vnet, frame}) // a device that is down, or gone, receives nothing
+}
+
+// lose counts a frame that the TAP device has counted as sent.
+func (e *end) lose(bytes uint64, dropped bool) {
+	e.lost.Packets++
+	e.lost.Bytes += bytes
+	if dropped {
+		e.lost.Dropped++
+		e.refused = true
+	}
+}
+
+// kind says whom a frame is for, as a device sees it: PACKET_HOST and so on.
+func (e *end) kind(frame []byte) uint32 {
+	own := e.mac
+	if e.layer3 {
+		own = [6]byte{}
+	}
+	switch to := [6]byte(frame); {
+	case to == own:
 		return unix.PACKET_HOST
-	case bytes.Equal(to, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}):
+	case to == [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}:
 		return unix.PACKET_BROADCAST
 	case to[0]&1 != 0:
 		return unix.PACKET_MULTICAST
 	}
 	return unix.PACKET_OTHERHOST
-}
-
-// offer hands a packet to the sockets that want it: those for every ethertype,
-// which come first, or those for its own.
-func (s *supervisor) offer(d *rtnl.Device, packet *machine.Packet, every bool) {
-	for _, p := range s.packets {
-		wanted := p.protocol == unix.ETH_P_ALL
-		if !every {
-			wanted = p.protocol == binary.BigEndian.Uint16(packet.Data[linkHeader-2:])
-		}
-		if !wanted || p.netns != d.Netns || p.ifindex != 0 && p.ifindex != d.Index {
-			continue
-		}
-		data := packet.Data
-		if !p.raw {
-			data = data[linkHeader:]
-		}
-		p.send(bytes.Clone(data))
-	}
 }

@@ -9,36 +9,30 @@ import (
 )
 
 // Device is one end of a simulated netkit pair, or a device without a peer.
+//
+// Where there are [Wires], a device of the running kernel stands for it, which has
+// its flags, addresses and all else that every device has; only what makes it a
+// netkit device is kept here. Elsewhere it is here alone.
 type Device struct {
-	Netns   uint64 // the namespace it is in
-	Index   uint32
-	Name    string
-	Flags   uint32 // IFF_*
-	MTU     uint32
-	Address [6]byte
+	Netns uint64 // the namespace it is in
+	Index uint32
+	Name  string
+	Flags uint32 // IFF_*
 
-	ids      namespaceIDs
+	netkitInfo
 	peer     *Device
-	primary  bool
+	wires    Wires // nil: the running kernel has nothing that stands for it
+	ids      namespaceIDs
+	mtu      uint32
+	address  [6]byte
 	alias    string
 	group    uint32
 	queueLen uint32
-	mode     uint32
-	policy   uint32
-	scrub    uint32
-	headroom uint16
-	tailroom uint16
 }
 
 // Values of a device and of its attributes (include/uapi/linux/if_link.h,
 // include/uapi/linux/if.h).
 const (
-	modeL2     = 0 // NETKIT_L2
-	modeL3     = 1 // NETKIT_L3
-	policyPass = 0 // NETKIT_PASS
-	policyDrop = 2 // NETKIT_DROP
-	scrubOn    = 1 // NETKIT_SCRUB_DEFAULT
-
 	FlagUp        = 0x1     // IFF_UP
 	flagBroadcast = 0x2     // IFF_BROADCAST
 	flagRunning   = 0x40    // IFF_RUNNING
@@ -48,7 +42,6 @@ const (
 
 	changeable = FlagUp | 0x100 | 0x200 | flagNoARP | flagMulticast // and PROMISC, ALLMULTI
 
-	kind    = "netkit"
 	minMTU  = 68
 	maxMTU  = 65535
 	maxName = 15
@@ -56,82 +49,87 @@ const (
 
 // Attributes of a link.
 const (
-	attrAddress     = 1
-	attrBroadcast   = 2
-	attrName        = 3
-	attrMTU         = 4
-	attrLink        = 5
-	attrQdisc       = 6
-	attrMaster      = 10
-	attrQueueLen    = 13
-	attrOperState   = 16
-	attrLinkMode    = 17
-	attrLinkInfo    = 18
-	attrNetnsPID    = 19
-	attrAlias       = 20
-	attrGroup       = 27
-	attrNetnsFD     = 28
-	attrPromiscuity = 30
-	attrTxQueues    = 31
-	attrRxQueues    = 32
-	attrCarrier     = 33
-	attrLinkNetnsID = 37
-	attrMinMTU      = 50
-	attrMaxMTU      = 51
-	attrAltName     = 53
+	attrAddress       = 1
+	attrBroadcast     = 2
+	attrName          = 3
+	attrMTU           = 4
+	attrLink          = 5
+	attrQdisc         = 6
+	attrMaster        = 10
+	attrQueueLen      = 13
+	attrOperState     = 16
+	attrLinkMode      = 17
+	attrLinkInfo      = 18
+	attrNetnsPID      = 19
+	attrAlias         = 20
+	attrGroup         = 27
+	attrNetnsFD       = 28
+	attrPromiscuity   = 30
+	attrTxQueues      = 31
+	attrRxQueues      = 32
+	attrCarrier       = 33
+	attrLinkNetnsID   = 37
+	attrStats         = 7
+	attrStats64       = 23
+	attrTargetNetnsID = 46
+	attrNewIndex      = 49
+	attrPermAddress   = 54
+	attrMinMTU        = 50
+	attrMaxMTU        = 51
+	attrAltName       = 53
 
 	infoKind = 1
 	infoData = 2
-
-	netkitPeer       = 1
-	netkitPrimary    = 2
-	netkitPolicy     = 3
-	netkitPeerPolicy = 4
-	netkitMode       = 5
-	netkitScrub      = 6
-	netkitPeerScrub  = 7
-	netkitHeadroom   = 8
-	netkitTailroom   = 9
-	netkitPairing    = 10
-
-	pairingSingle = 1 // NETKIT_DEVICE_SINGLE
 )
 
 // newDevice is what netkit_setup makes.
 func newDevice(netns uint64, index uint32, name string, mode uint32) *Device {
 	d := &Device{
 		Netns: netns, Index: index, Name: name, Flags: flagBroadcast | flagMulticast | flagNoARP,
-		MTU: 1500, queueLen: 1000, mode: mode, scrub: scrubOn,
+		mtu: 1500, queueLen: 1000, netkitInfo: netkitInfo{mode: mode, scrub: scrubOn},
 	}
 	if mode == modeL2 {
 		d.Flags &^= flagNoARP
-		d.Address = addressFor(netns, index)
+		d.address = addressFor(index)
 	}
 	return d
 }
 
 // addressFor makes up a hardware address that the same calls make up again.
-func addressFor(netns uint64, index uint32) (a [6]byte) {
+func addressFor(index uint32) (a [6]byte) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d", index))
 	copy(a[:], sum[:])
 	a[0] = a[0]&^1 | 2 // unicast, locally administered
 	return a
 }
 
+// MTU and Address are those of a device that the running kernel does not have.
+func (d *Device) MTU() uint32 { return d.mtu }
+
+// Address is the hardware address, zero for what has none.
+func (d *Device) Address() [6]byte { return d.address }
+
+// Wired reports whether the running kernel has a device that stands for this one.
+func (d *Device) Wired() bool { return d.wires != nil }
+
 // Peer is the device's other end, nil if it has none.
 func (d *Device) Peer() *Device { return d.peer }
-
-// Policy is what becomes of packets while no program is attached.
-func (d *Device) Policy() mprog.NetkitPolicy {
-	if d.policy == policyDrop {
-		return mprog.Blackhole
-	}
-	return mprog.Forward
-}
 
 // Carrier reports whether both ends are up, and so both carry.
 func (d *Device) Carrier() bool {
 	return d.Flags&FlagUp != 0 && (d.peer == nil || d.peer.Flags&FlagUp != 0)
+}
+
+// peerNamespace is the id of the peer's namespace, if it is another than the
+// device's.
+func (d *Device) peerNamespace() (id uint32, elsewhere bool) {
+	switch {
+	case d.peer == nil || d.peer.Netns == d.Netns:
+		return 0, false
+	case d.wires != nil:
+		return d.wires.NamespaceID(d)
+	}
+	return d.ids.of(d.Netns, d.peer.Netns), true
 }
 
 // flags are what user space is shown (dev_get_flags).
@@ -177,7 +175,7 @@ func (d *Device) describe(change uint32) []byte {
 	p = appendU32(p, attrQueueLen, d.queueLen)
 	p = appendU8(p, attrOperState, d.operState())
 	p = appendU8(p, attrLinkMode, linkModeDefault)
-	p = appendU32(p, attrMTU, d.MTU)
+	p = appendU32(p, attrMTU, d.mtu)
 	p = appendU32(p, attrMinMTU, minMTU)
 	p = appendU32(p, attrMaxMTU, maxMTU)
 	p = appendU32(p, attrGroup, d.group)
@@ -200,32 +198,12 @@ func (d *Device) describe(change uint32) []byte {
 	if d.peer != nil {
 		p = appendU32(p, attrLink, d.peer.Index)
 	}
-	if d.peer != nil && d.peer.Netns != d.Netns {
-		p = appendU32(p, attrLinkNetnsID, d.ids.of(d.Netns, d.peer.Netns))
+	if id, ok := d.peerNamespace(); ok {
+		p = appendU32(p, attrLinkNetnsID, id)
 	}
-	p = appendAttribute(p, attrAddress, d.Address[:])
+	p = appendAttribute(p, attrAddress, d.address[:])
 	p = appendAttribute(p, attrBroadcast, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	info := appendText(nil, infoKind, kind)
-	info = appendAttribute(info, infoData, d.data())
-	return appendAttribute(p, attrLinkInfo, info)
-}
-
-func (d *Device) data() []byte {
-	primary := uint8(0)
-	if d.primary {
-		primary = 1
-	}
-	p := appendU8(nil, netkitPrimary, primary)
-	p = appendU32(p, netkitPolicy, d.policy)
-	p = appendU32(p, netkitMode, d.mode)
-	p = appendU32(p, netkitScrub, d.scrub)
-	p = appendU16(p, netkitHeadroom, d.headroom)
-	p = appendU16(p, netkitTailroom, d.tailroom)
-	if d.peer == nil {
-		return appendU32(p, netkitPairing, pairingSingle)
-	}
-	p = appendU32(p, netkitPeerPolicy, d.peer.policy)
-	return appendU32(p, netkitPeerScrub, d.peer.scrub)
+	return appendAttribute(p, attrLinkInfo, d.linkInfo())
 }
 
 // checkName is dev_valid_name.

@@ -40,34 +40,34 @@ func (s *Server) create(r *linkRequest) mprog.Errno {
 	if !pairs {
 		return mprog.EOPNOTSUPP
 	}
+	d, errno := s.newEnd(netns, r.index, r.attrs, mode)
+	if errno != 0 {
+		return errno
+	}
+	d.primary = true
+	wish := Wish{d, forKernel(r.message.body[infoSize:])}
+	flags, change := native.Uint32(r.message.body[8:]), native.Uint32(r.message.body[12:])
 	if v, _ := data.u32(netkitPairing); v == pairingSingle && single {
-		return s.createSingle(r, netns, data, mode)
-	}
-	peerAttrs, peerIndex, peerFlags := attributes{}, uint32(0), uint32(0)
-	if p := data[netkitPeer]; p != nil {
-		if len(p) < infoSize {
-			return mprog.EINVAL
+		for _, pairs := range []uint16{netkitPeer, netkitPolicy, netkitPeerPolicy, netkitPeerScrub} {
+			if _, set := data[pairs]; set {
+				return mprog.EOPNOTSUPP
+			}
 		}
-		peerAttrs, _ = parseAttributes(p[infoSize:])
-		peerIndex, peerFlags = native.Uint32(p[4:]), native.Uint32(p[8:])
+		if v, ok := data.u32(netkitScrub); ok {
+			d.scrub = v
+		}
+		if errno := s.build(r, wish, nil); errno != 0 {
+			return errno
+		}
+		s.start(d, flags, change)
+		s.announce(d)
+		return 0
 	}
-	peerNetns, errno := r.target(peerAttrs, netns)
+	peer, peerFlags, errno := s.newPeer(r, data, netns, mode)
 	if errno != 0 {
 		return errno
 	}
-	if r.taken(netns, r.attrs.text(attrName)) || r.taken(peerNetns, peerAttrs.text(attrName)) {
-		return mprog.EEXIST
-	}
-	// The peer is registered first.
-	peer, errno := s.make(peerNetns, peerIndex, peerAttrs, mode, nil)
-	if errno != 0 {
-		return errno
-	}
-	d, errno := s.make(netns, r.index, r.attrs, mode, peer)
-	if errno != 0 {
-		return errno
-	}
-	d.primary, d.peer, peer.peer = true, peer, d
+	d.peer, peer.peer = peer.Device, d
 	if errno := configure(d, data); errno != 0 {
 		return errno
 	}
@@ -77,67 +77,45 @@ func (s *Server) create(r *linkRequest) mprog.Errno {
 		}
 	}
 	peer.headroom, peer.tailroom = d.headroom, d.tailroom
-	s.backend.Add(d, peer)
-	s.devices = append(s.devices, peer, d)
-	d.setFlags(native.Uint32(r.message.body[8:]), native.Uint32(r.message.body[12:]))
-	peer.setFlags(peerFlags, peerFlags)
-	s.announce(d)
-	return 0
-}
-
-// createSingle makes a device without a peer, of which nothing may be said.
-func (s *Server) createSingle(r *linkRequest, netns uint64, data attributes, mode uint32) mprog.Errno {
-	for _, pairs := range []uint16{netkitPeer, netkitPolicy, netkitPeerPolicy, netkitPeerScrub} {
-		if _, set := data[pairs]; set {
-			return mprog.EOPNOTSUPP
-		}
-	}
-	if r.taken(netns, r.attrs.text(attrName)) {
-		return mprog.EEXIST
-	}
-	d, errno := s.make(netns, r.index, r.attrs, mode, nil)
-	if errno != 0 {
+	if errno := s.build(r, wish, peer); errno != 0 {
 		return errno
 	}
-	if v, ok := data.u32(netkitScrub); ok {
-		d.scrub = v
-	}
-	d.primary = true
-	s.backend.Add(d, nil)
-	s.devices = append(s.devices, d)
-	d.setFlags(native.Uint32(r.message.body[8:]), native.Uint32(r.message.body[12:]))
+	s.start(peer.Device, peerFlags, peerFlags)
+	s.start(d, flags, change)
 	s.announce(d)
 	return 0
 }
 
-// make makes one end of a pair; other is the end made before.
-func (s *Server) make(netns uint64, index uint32, attrs attributes, mode uint32, other *Device) (*Device, mprog.Errno) {
-	taken := func(d *Device) bool { return d != nil && d.Netns == netns }
-	name := attrs.text(attrName)
-	if name == "" || name == "nk%d" {
-		for i := 0; name == "" || name == "nk%d" || s.ByName(netns, name) != nil || taken(other) && other.Name == name; i++ {
-			name = fmt.Sprintf("nk%d", i)
+// newPeer is the peer that the attributes of a pair to be made describe.
+func (s *Server) newPeer(r *linkRequest, data attributes, netns uint64, mode uint32) (*Wish, uint32, mprog.Errno) {
+	attrs, index, flags, rest := attributes{}, uint32(0), uint32(0), []byte(nil)
+	if p := data[netkitPeer]; p != nil {
+		if len(p) < infoSize {
+			return nil, 0, mprog.EINVAL
 		}
+		attrs, _ = parseAttributes(p[infoSize:])
+		index, flags, rest = native.Uint32(p[4:]), native.Uint32(p[8:]), forKernel(p[infoSize:])
+	}
+	netns, errno := r.target(attrs, netns)
+	if errno != 0 {
+		return nil, 0, errno
+	}
+	peer, errno := s.newEnd(netns, index, attrs, mode)
+	return &Wish{peer, rest}, flags, errno
+}
+
+// newEnd is one end of a pair as it is wished for, or a device without a peer.
+func (s *Server) newEnd(netns uint64, index uint32, attrs attributes, mode uint32) (*Device, mprog.Errno) {
+	name := attrs.text(attrName)
+	if name == "" {
+		name = "nk%d"
 	}
 	if errno := checkName(name); errno != 0 {
 		return nil, errno
 	}
-	if s.ByName(netns, name) != nil || taken(other) && other.Name == name {
-		return nil, mprog.EEXIST
-	}
-	if index == 0 {
-		s.last++
-		for s.ByIndex(netns, s.last) != nil {
-			s.last++
-		}
-		index = s.last
-	} else if s.ByIndex(netns, index) != nil || taken(other) && other.Index == index {
-		return nil, busy
-	}
 	d := newDevice(netns, index, name, mode)
-	d.ids = s.ids
 	if p, set := attrs[attrAddress]; set {
-		if len(p) != len(d.Address) {
+		if len(p) != len(d.address) {
 			return nil, mprog.EINVAL
 		}
 		if mode == modeL3 {
@@ -146,34 +124,92 @@ func (s *Server) make(netns uint64, index uint32, attrs attributes, mode uint32,
 		if p[0]&1 != 0 {
 			return nil, notAvailable
 		}
-		copy(d.Address[:], p)
+		copy(d.address[:], p)
 	}
 	return d, d.set(attrs)
 }
 
-// configure applies policies and scrubs (netkit_new_link).
-func configure(d *Device, data attributes) mprog.Errno {
-	policies, scrubs := map[uint16]*uint32{netkitPolicy: &d.policy}, map[uint16]*uint32{netkitScrub: &d.scrub}
-	if d.peer != nil {
-		policies[netkitPeerPolicy], scrubs[netkitPeerScrub] = &d.peer.policy, &d.peer.scrub
+// build makes devices, with wires if that is possible. The peer is registered
+// first.
+func (s *Server) build(r *linkRequest, d Wish, peer *Wish) mprog.Errno {
+	made := []*Device{d.Device}
+	if peer != nil {
+		made = []*Device{peer.Device, d.Device}
 	}
-	for typ, field := range policies {
-		if v, ok := data.u32(typ); ok {
-			if v != policyPass && v != policyDrop {
-				return mprog.EINVAL
-			}
-			*field = v
+	if s.wires != nil {
+		possible, errno := s.wires.Make(d, peer)
+		if errno != 0 {
+			return errno
+		}
+		if !possible {
+			s.wires = nil
+		}
+		for _, one := range made {
+			one.wires = s.wires
 		}
 	}
-	for typ, field := range scrubs {
-		if v, ok := data.u32(typ); ok {
-			if v > scrubOn {
-				return mprog.EINVAL
+	if s.wires == nil {
+		for i, one := range made {
+			if errno := s.place(r, one, made[:i]); errno != 0 {
+				return errno
 			}
-			*field = v
+			one.ids = s.ids
 		}
+	}
+	if peer == nil {
+		s.backend.Add(d.Device, nil)
+	} else {
+		s.backend.Add(d.Device, peer.Device)
+	}
+	s.devices = append(s.devices, made...)
+	return 0
+}
+
+// place finds a name and an ifindex for a device that the running kernel does not
+// have.
+func (s *Server) place(r *linkRequest, d *Device, others []*Device) mprog.Errno {
+	taken := func(name string) bool {
+		for _, other := range others {
+			if other.Netns == d.Netns && other.Name == name {
+				return true
+			}
+		}
+		return s.ByName(d.Netns, name) != nil || r.taken(d.Netns, name)
+	}
+	if d.Name == "nk%d" {
+		for i := 0; d.Name == "nk%d" || taken(d.Name); i++ {
+			d.Name = fmt.Sprintf("nk%d", i)
+		}
+	}
+	if taken(d.Name) {
+		return mprog.EEXIST
+	}
+	if d.Index == 0 {
+		s.last++
+		for s.ByIndex(d.Netns, s.last) != nil {
+			s.last++
+		}
+		d.Index = s.last
+		return 0
+	}
+	if s.ByIndex(d.Netns, d.Index) != nil || len(others) > 0 && others[0].Netns == d.Netns && others[0].Index == d.Index {
+		return busy
 	}
 	return 0
+}
+
+// start gives a new device its flags.
+func (s *Server) start(d *Device, flags, change uint32) {
+	if d.wires == nil {
+		d.setFlags(flags, change)
+		return
+	}
+	if change == 0 {
+		change = flags
+	}
+	if change &= changeable; change != 0 {
+		s.wires.SetFlags(d, flags, change)
+	}
 }
 
 // set applies the attributes that every device has.
@@ -182,7 +218,7 @@ func (d *Device) set(attrs attributes) mprog.Errno {
 		if mtu < minMTU || mtu > maxMTU {
 			return mprog.EINVAL
 		}
-		d.MTU = mtu
+		d.mtu = mtu
 	}
 	if n, ok := attrs.u32(attrQueueLen); ok {
 		d.queueLen = n
@@ -204,30 +240,35 @@ func (d *Device) setFlags(flags, change uint32) {
 	d.Flags = d.Flags&^change | flags&change
 }
 
-// change is do_setlink and netkit_change_link.
-func (s *Server) change(r *linkRequest, d *Device) mprog.Errno {
-	if info := r.attrs.nested(attrLinkInfo); info[infoData] != nil {
-		data := info.nested(infoData)
-		if !d.primary {
-			return mprog.EACCES
-		}
-		for _, fixed := range []uint16{netkitMode, netkitScrub, netkitPeerScrub, netkitHeadroom, netkitTailroom, netkitPrimary, netkitPeer} {
-			if _, set := data[fixed]; set {
-				return mprog.EACCES
-			}
-		}
-		if errno := configure(d, data); errno != 0 {
-			return errno
-		}
+// change is do_setlink and netkit_change_link. What concerns every device is done
+// by the running kernel, if it has one that stands for this.
+func (s *Server) change(r *linkRequest, d *Device) (forward message, errno mprog.Errno) {
+	if errno := d.changeNetkit(r.attrs); errno != 0 {
+		return message{}, errno
 	}
+	if _, set := r.attrs[attrAddress]; set && d.Layer3() {
+		return message{}, mprog.EOPNOTSUPP
+	}
+	if d.wires == nil {
+		return message{}, s.changeUnwired(r, d)
+	}
+	s.wires.Changed(d)
+	up := native.Uint32(r.message.body[8:]) & FlagUp
+	if up&native.Uint32(r.message.body[12:]) != 0 || up != 0 && native.Uint32(r.message.body[12:]) == 0 {
+		s.wires.Raise(d)
+	}
+	if _, set := r.attrs[attrLinkInfo]; set {
+		return r.message.without(attrLinkInfo), 0
+	}
+	return r.message, 0
+}
+
+func (s *Server) changeUnwired(r *linkRequest, d *Device) mprog.Errno {
 	if errno := d.set(r.attrs); errno != 0 {
 		return errno
 	}
-	if p := r.attrs[attrAddress]; len(p) == len(d.Address) {
-		if d.mode == modeL3 {
-			return mprog.EOPNOTSUPP
-		}
-		copy(d.Address[:], p)
+	if p := r.attrs[attrAddress]; len(p) == len(d.address) {
+		copy(d.address[:], p)
 	}
 	if name := r.attrs.text(attrName); name != "" && name != d.Name {
 		if errno := checkName(name); errno != 0 {

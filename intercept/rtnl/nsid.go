@@ -4,6 +4,7 @@ package rtnl
 const (
 	newNSID = 88 // RTM_NEWNSID
 	getNSID = 90 // RTM_GETNSID
+	delNSID = 89 // RTM_DELNSID
 
 	nsidID  = 1 // NETNSA_NSID
 	nsidPID = 2 // NETNSA_PID

@@ -25,6 +25,7 @@ type Backend interface {
 // concurrent use.
 type Server struct {
 	backend Backend
+	wires   Wires     // nil: the running kernel has no devices that stand for these
 	devices []*Device // in the order they were made
 	sockets []*Socket
 	last    uint32
@@ -49,6 +50,9 @@ type Socket struct {
 	// Forward asks the running kernel and returns its answers; nil if it cannot
 	// be asked.
 	Forward func(request []byte) (datagrams [][]byte)
+	// Settle, if set, is called when the running kernel has changed devices, before
+	// the program is told so.
+	Settle func()
 	// ReadOnly has the running kernel asked only for what changes nothing.
 	ReadOnly bool
 	// Namespace finds the namespace that an attribute names, by an fd or by a
@@ -114,51 +118,52 @@ func (s *Server) request(k *Socket, m message) {
 		}
 		return
 	}
-	handled, errno := s.answer(k, m)
+	forward, errno := s.answer(k, m)
 	switch {
-	case !handled:
-		s.forward(k, m)
+	case forward.raw != nil:
+		s.forward(k, m, forward)
 	case errno != 0 || m.flags&flagAck != 0:
 		k.Send(answerTo(m, k.Port, errno, k.Capped))
 	}
 }
 
-// answer handles a request about simulated devices.
-func (s *Server) answer(k *Socket, m message) (handled bool, errno mprog.Errno) {
+// answer handles a request about simulated devices, or returns the one that is for
+// the running kernel.
+func (s *Server) answer(k *Socket, m message) (forward message, errno mprog.Errno) {
 	if m.typ < newLink || m.typ > setLink || len(m.body) < infoSize {
-		return false, 0
+		return m, 0
 	}
 	attrs, ok := parseAttributes(m.body[infoSize:])
-	if !ok {
-		return false, 0
+	if _, elsewhere := attrs[attrTargetNetnsID]; !ok || elsewhere && m.typ != newLink {
+		return m, 0
 	}
 	r := &linkRequest{socket: k, message: m, index: native.Uint32(m.body[4:]), attrs: attrs}
 	d := s.named(r)
 	switch {
 	case d == nil && m.typ == newLink && m.flags&flagCreate != 0:
 		if attrs.nested(attrLinkInfo).text(infoKind) == kind {
-			return true, s.create(r)
+			return message{}, s.create(r)
 		}
 		if name := attrs.text(attrName); name != "" && s.ByName(k.Netns, name) != nil {
-			return true, mprog.EEXIST
+			return message{}, mprog.EEXIST
 		}
-		return false, 0
-	case d == nil:
-		return false, 0
+		return m, 0
+	case d == nil, d.wires != nil && (m.typ == getLink || m.typ == delLink):
+		return m, 0
 	}
 	switch m.typ {
 	case getLink:
 		k.Send(appendMessage(nil, message{typ: newLink, seq: m.seq, port: k.Port, body: d.describe(0)}))
-		return true, 0
+		return message{}, 0
 	case delLink:
 		s.Delete(d)
-		return true, 0
+		return message{}, 0
 	case newLink:
 		if m.flags&flagExcl != 0 {
-			return true, mprog.EEXIST
+			return message{}, mprog.EEXIST
 		}
 	}
-	return true, s.change(r, d)
+	return s.change(r, d)
 }
 
 // named finds the device that a request names by its ifindex, or else by its
@@ -176,42 +181,54 @@ func (s *Server) named(r *linkRequest) *Device {
 	return nil
 }
 
-// forward hands a request to the running kernel, and its answers back.
-func (s *Server) forward(k *Socket, m message) {
+// forward hands a request to the running kernel, and its answers back. Asked is
+// what the program has asked, where that is not the same.
+func (s *Server) forward(k *Socket, asked, m message) {
 	const get = 2 // the third of each four types
 	if k.Forward == nil {
-		k.Send(answerTo(m, k.Port, mprog.EOPNOTSUPP, k.Capped))
+		k.Send(answerTo(asked, k.Port, mprog.EOPNOTSUPP, k.Capped))
 		return
 	}
 	if k.ReadOnly && (m.typ-firstRT)%4 != get {
-		k.Send(answerTo(m, k.Port, mprog.EPERM, k.Capped))
+		k.Send(answerTo(asked, k.Port, mprog.EPERM, k.Capped))
 		return
 	}
+	var shown [][]byte
 	for _, p := range k.Forward(m.raw) {
+		shown = append(shown, s.show(k.Netns, p)...)
+	}
+	if k.Settle != nil && m.typ >= newLink && m.typ <= setLink && m.typ != getLink {
+		k.Settle()
+	}
+	for _, p := range shown {
 		k.Send(p)
 	}
 }
 
-// dump lists the running kernel's devices and then the simulated ones.
+// dump lists the running kernel's devices and then those that it does not have.
 func (s *Server) dump(k *Socket, m message) {
 	done := appendMessage(nil, message{
 		typ: msgDone, flags: flagMulti, seq: m.seq, port: k.Port, body: make([]byte, 4),
 	})
 	if k.Forward != nil {
-		for _, p := range k.Forward(m.raw) {
-			rest := p[:0:0]
+		want, request := kindFilter(m)
+		for _, p := range k.Forward(request.raw) {
+			var rest []message
 			for _, part := range split(p) {
 				if part.typ == msgDone {
 					done = appendMessage(nil, part)
 					continue
 				}
-				rest = appendMessage(rest, part)
 				if part.typ == msgError {
 					done = nil // refused
 				}
+				shown, ours := s.present(k.Netns, part)
+				if want == "" || ours == (want == kind) {
+					rest = append(rest, shown)
+				}
 			}
-			if len(rest) > 0 {
-				k.Send(rest)
+			for _, p := range join(rest) {
+				k.Send(p)
 			}
 		}
 	}
@@ -219,13 +236,26 @@ func (s *Server) dump(k *Socket, m message) {
 		return
 	}
 	for _, d := range s.devices {
-		if d.Netns == k.Netns && wanted(m) {
+		if d.wires == nil && d.Netns == k.Netns && wanted(m) {
 			k.Send(appendMessage(nil, message{
 				typ: newLink, flags: flagMulti, seq: m.seq, port: k.Port, body: d.describe(0),
 			}))
 		}
 	}
 	k.Send(done)
+}
+
+// kindFilter returns the kind of link that a dump is restricted to, if it is, and
+// the dump as the running kernel is asked for it: it knows nothing of netkit.
+func kindFilter(m message) (want string, request message) {
+	if len(m.body) < infoSize {
+		return "", m
+	}
+	attrs, _ := parseAttributes(m.body[infoSize:])
+	if want = attrs.nested(attrLinkInfo).text(infoKind); want == kind {
+		return want, m.without(attrLinkInfo)
+	}
+	return want, m
 }
 
 // wanted reports whether a dump's filters let netkit devices through.
@@ -261,15 +291,20 @@ func (s *Server) ByName(netns uint64, name string) *Device {
 	return nil
 }
 
-// SetFlags changes flags of a device, as the ioctl does.
+// SetFlags changes flags of a device that the running kernel does not have, as the
+// ioctl does.
 func (s *Server) SetFlags(d *Device, flags uint32) {
 	d.Flags = d.Flags&^changeable | flags&changeable
 	s.announce(d)
 }
 
 // announce tells of a device that is new or has changed, and of its peer, whose
-// carrier may have changed with it.
+// carrier may have changed with it. Of what stands for a device, the running kernel
+// tells.
 func (s *Server) announce(d *Device) {
+	if d.wires != nil {
+		return
+	}
 	s.notify(d.Netns, newLink, d.describe(0xffffffff))
 	if d.peer != nil {
 		s.notify(d.peer.Netns, newLink, d.peer.describe(0))
@@ -283,9 +318,16 @@ func (s *Server) Delete(d *Device) {
 	if d.peer != nil {
 		pair = append(pair, d.peer)
 	}
+	if d.wires != nil {
+		for _, gone := range pair {
+			s.wires.Delete(gone) // of which the running kernel tells
+		}
+	}
 	s.devices = slices.DeleteFunc(s.devices, func(other *Device) bool { return slices.Contains(pair, other) })
 	for _, gone := range pair {
-		s.notify(gone.Netns, delLink, gone.describe(0xffffffff))
+		if gone.wires == nil {
+			s.notify(gone.Netns, delLink, gone.describe(0xffffffff))
+		}
 	}
 }
 

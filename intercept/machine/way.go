@@ -1,0 +1,17 @@
+package machine
+
+// Reached says that the packet is at the other end of a pair, and for whom it is
+// there: PACKET_HOST and so on. It has not been received yet.
+func (p *Packet) Reached(ifindex, kind uint32) {
+	p.On(ifindex)
+	native.PutUint32(p.Context[skbIngress:], 0)
+	native.PutUint32(p.Context[skbPktType:], kind)
+}
+
+// Received says that a device has received the packet: it came in there, and its
+// length on the wire is counted without the link layer's header (eth_type_trans).
+func (p *Packet) Received(ifindex uint32) {
+	p.On(ifindex)
+	native.PutUint32(p.Context[skbIngress:], ifindex)
+	native.PutUint32(p.Context[SKBWireLen:], uint32(max(len(p.Data)-ethernetHeader, 0)))
+}

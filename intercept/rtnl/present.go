@@ -1,0 +1,184 @@
+package rtnl
+
+import "slices"
+
+// What the running kernel says of a device that stands for a netkit device is
+// shown as what a kernel says of a netkit device.
+
+// goodSize is how long the kernel makes the parts of a list (NLMSG_GOODSIZE).
+const goodSize = 4096
+
+// Relay hands on what the running kernel has sent to a socket.
+func (s *Server) Relay(k *Socket, datagram []byte) {
+	for _, p := range s.show(k.Netns, datagram) {
+		k.Send(p)
+	}
+}
+
+// show returns what the program is shown of a datagram.
+func (s *Server) show(netns uint64, datagram []byte) [][]byte {
+	parts := split(datagram)
+	changed := false
+	for i, part := range parts {
+		shown, ours := s.present(netns, part)
+		parts[i], changed = shown, changed || ours
+	}
+	if !changed {
+		return [][]byte{datagram}
+	}
+	return join(parts)
+}
+
+// join puts messages into datagrams that a program can be expected to have room
+// for.
+func join(parts []message) (datagrams [][]byte) {
+	var p []byte
+	for _, m := range parts {
+		next := appendMessage(nil, m)
+		if len(p) > 0 && len(p)+len(next) > goodSize {
+			datagrams, p = append(datagrams, p), nil
+		}
+		p = append(p, next...)
+	}
+	if len(p) > 0 {
+		datagrams = append(datagrams, p)
+	}
+	return datagrams
+}
+
+// present returns a message of the running kernel's as the program is shown it, and
+// whether it is about a netkit device.
+func (s *Server) present(netns uint64, m message) (shown message, ours bool) {
+	if m.typ != newLink && m.typ != delLink || len(m.body) < infoSize {
+		return m, false
+	}
+	attrs, ok := parseAttributes(m.body[infoSize:])
+	if !ok {
+		return m, false
+	}
+	d := s.ByIndex(netns, native.Uint32(m.body[4:]))
+	if _, elsewhere := attrs[attrTargetNetnsID]; elsewhere {
+		d = s.anywhere(native.Uint32(m.body[4:]), attrs.text(attrName))
+	}
+	if d == nil || d.wires == nil {
+		return m, false
+	}
+	m.body = d.dress(m.body)
+	return m, true
+}
+
+// anywhere finds a device of a namespace that is not told.
+func (s *Server) anywhere(index uint32, name string) *Device {
+	i := slices.IndexFunc(s.devices, func(d *Device) bool { return d.Index == index && d.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return s.devices[i]
+}
+
+// dress makes what the running kernel says of the device that stands for d what it
+// would say of d.
+func (d *Device) dress(body []byte) []byte {
+	header := body[:infoSize]
+	flags := native.Uint32(header[8:])
+	p := slices.Clone(header)
+	if flags&flagLowerUp != 0 { // which the kernel sees a little later
+		native.PutUint32(p[8:], flags|flagRunning)
+	}
+	linked := false
+	link := func() {
+		if linked {
+			return
+		}
+		linked = true
+		peer := uint32(0)
+		if d.peer != nil {
+			peer = d.peer.Index
+		}
+		p = appendU32(p, attrLink, peer)
+		if id, ok := d.peerNamespace(); ok {
+			p = appendU32(p, attrLinkNetnsID, id)
+		}
+	}
+	walk(body[infoSize:], func(typ uint16, value []byte) {
+		switch typ {
+		case attrAddress:
+			if d.Layer3() {
+				value = make([]byte, len(d.address))
+			}
+		case attrPermAddress, attrLink, attrLinkNetnsID:
+			return
+		case attrOperState:
+			value = []byte{d.seenState(flags)}
+		case attrMaxMTU:
+			value = native.AppendUint32(nil, maxMTU)
+		case attrQdisc:
+			value = []byte(queueing(value))
+		case attrStats, attrStats64:
+			value = d.wires.Lost(d).correct(value, typ == attrStats64)
+		case attrLinkInfo:
+			link()
+			value = d.dressInfo(value)
+		}
+		p = appendAttribute(p, typ, value)
+	})
+	link()
+	return p
+}
+
+// dressInfo keeps what a master says of its member.
+func (d *Device) dressInfo(info []byte) []byte {
+	p := d.linkInfo()
+	walk(info, func(typ uint16, value []byte) {
+		if typ != infoKind && typ != infoData {
+			p = appendAttribute(p, typ, value)
+		}
+	})
+	return p
+}
+
+// seenState is the operational state of a device with these flags
+// (default_operstate).
+func (d *Device) seenState(flags uint32) uint8 {
+	switch {
+	case flags&FlagUp == 0:
+		return stateDown
+	case flags&flagLowerUp != 0:
+		return stateUp
+	}
+	return stateLowerDown
+}
+
+// defaultQueues are what a device with a queue has by default; netkit devices have
+// none.
+var defaultQueues = []string{"pfifo_fast\x00", "fq_codel\x00", "fq\x00", "sfq\x00", "fq_pie\x00", "cake\x00"}
+
+func queueing(value []byte) string {
+	if slices.Contains(defaultQueues, string(value)) {
+		return "noqueue\x00"
+	}
+	return string(value)
+}
+
+// Where struct rtnl_link_stats and struct rtnl_link_stats64 have their fields.
+const (
+	txPackets = 1
+	txBytes   = 3
+	txDropped = 7
+)
+
+// correct takes what was not sent from the counters.
+func (l Lost) correct(stats []byte, wide bool) []byte {
+	stats = slices.Clone(stats)
+	for field, by := range map[int]uint64{txPackets: -l.Packets, txBytes: -l.Bytes, txDropped: l.Dropped} {
+		switch {
+		case wide && len(stats) >= 8*(field+1):
+			p := stats[8*field:]
+			native.PutUint64(p, native.Uint64(p)+by)
+		case !wide && len(stats) >= 4*(field+1):
+			p := stats[4*field:]
+			native.PutUint32(p, native.Uint32(p)+uint32(by))
+		}
+	}
+	return stats
+}

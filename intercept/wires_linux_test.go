@@ -1,0 +1,353 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	ebpflink "github.com/cilium/ebpf/link"
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// carries skips a test where netkit devices carry nothing.
+func carries(t testing.TB, text string) string {
+	t.Helper()
+	if _, reason, found := strings.Cut(text, "carry no packets here: "); found {
+		t.Skip(strings.SplitN(reason, "\n", 2)[0])
+	}
+	return text
+}
+
+func TestTraffic(t *testing.T) {
+	for _, name := range []string{"traffic", "ending", "deleting", "counters"} {
+		t.Run(name, func(t *testing.T) { t.Log(carries(t, output(t, target(t, "", name)))) })
+		if os.Geteuid() != 0 {
+			continue
+		}
+		t.Run(name+" as an ordinary user", func(t *testing.T) {
+			t.Log(carries(t, output(t, ordinary(t, target(t, "", name)))))
+		})
+	}
+}
+
+// ordinary has a command run by nobody, from a copy of the test program that nobody
+// may run.
+func ordinary(t testing.TB, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	program, err := os.ReadFile(cmd.Path)
+	require.NoError(t, err)
+	path := dir + "/intercept.test"
+	require.NoError(t, os.WriteFile(path, program, 0o755))
+	for i, arg := range cmd.Args {
+		if arg == cmd.Path {
+			cmd.Args[i] = path
+		}
+	}
+	cmd.Path, cmd.Dir = path, dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	return cmd
+}
+
+// container is a network namespace with a thread in it.
+type container struct{ jobs chan func() }
+
+func newContainer() (*container, int, error) {
+	c := &container{jobs: make(chan func())}
+	ready := make(chan error)
+	var tid int
+	var live func()
+	live = func() {
+		runtime.LockOSThread() // and never unlock: the thread, and the namespace, end with the goroutine
+		if tid = unix.Gettid(); tid == unix.Getpid() {
+			defer runtime.UnlockOSThread() // the first thread does not end
+			relayed := make(chan struct{})
+			go func() {
+				defer close(relayed)
+				live()
+			}()
+			<-relayed
+			return
+		}
+		ready <- unix.Unshare(unix.CLONE_NEWNET)
+		for job := range c.jobs {
+			job()
+		}
+	}
+	go live()
+	err := <-ready
+	return c, tid, err
+}
+
+func (c *container) do(f func() error) error {
+	done := make(chan error)
+	c.jobs <- func() { done <- f() }
+	return <-done
+}
+
+func (c *container) end() { close(c.jobs) }
+
+// pair makes a netkit pair, nk0's other end in a container, with addresses of IPv4
+// and IPv6.
+func pair(c *container, tid int) (index int, err error) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "eth0"
+	peer := netlink.NewLinkAttrs()
+	peer.Name = "inside"
+	nk := &netlink.Netkit{LinkAttrs: attrs, Scrub: 1, PeerScrub: 1}
+	nk.SetPeerAttrs(&peer)
+	if err := netlink.LinkAdd(nk); err != nil {
+		return 0, fmt.Errorf("add: %w", err)
+	}
+	inside, err := netlink.LinkByName("inside")
+	if err != nil {
+		return 0, err
+	}
+	if err := netlink.LinkSetNsPid(inside, tid); err != nil {
+		return 0, fmt.Errorf("move: %w", err)
+	}
+	outside, err := netlink.LinkByName("eth0")
+	if err != nil {
+		return 0, err
+	}
+	err = c.do(func() error {
+		inside, err := netlink.LinkByName("inside")
+		if err != nil {
+			return err
+		}
+		return errors.Join(want("kind inside", inside.Type(), "netkit"), furnish(inside, "10.9.0.2/24", "fd09::2/64"))
+	})
+	return outside.Attrs().Index, errors.Join(err, want("kind", outside.Type(), "netkit"), furnish(outside, "10.9.0.1/24", "fd09::1/64"))
+}
+
+func furnish(l netlink.Link, addresses ...string) error {
+	for _, text := range addresses {
+		a, err := netlink.ParseAddr(text)
+		if err != nil {
+			return err
+		}
+		a.Flags = unix.IFA_F_NODAD
+		if err := netlink.AddrAdd(l, a); err != nil {
+			return fmt.Errorf("address %s: %w", text, err)
+		}
+	}
+	return netlink.LinkSetUp(l)
+}
+
+// portDropper drops TCP over IPv4 to a port.
+func portDropper(port int32) *ebpf.ProgramSpec {
+	return &ebpf.ProgramSpec{Name: "port", Type: ebpf.SchedCLS, License: "GPL", Instructions: asm.Instructions{
+		asm.Mov.Reg(asm.R6, asm.R1),
+		asm.LoadAbs(linkHeader+9, asm.Byte), asm.JNE.Imm(asm.R0, unix.IPPROTO_TCP, "pass"),
+		asm.LoadAbs(linkHeader+20+2, asm.Half), asm.JNE.Imm(asm.R0, port, "pass"),
+		asm.Mov.Imm(asm.R0, 2), asm.Return(),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("pass"), asm.Return(),
+	}}
+}
+
+// trafficTarget has TCP and UDP between namespaces, and a program drop one port.
+func trafficTarget() error {
+	c, tid, err := newContainer()
+	if err != nil {
+		return err
+	}
+	index, err := pair(c, tid)
+	if err != nil {
+		return err
+	}
+	const data = 4 << 20
+	serve := func(network, address string) error {
+		return c.do(func() error {
+			l, err := net.Listen(network, address)
+			if err != nil {
+				return err
+			}
+			go func() {
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					go func() {
+						_, _ = io.Copy(conn, conn)
+						conn.Close()
+					}()
+				}
+			}()
+			return nil
+		})
+	}
+	if err := errors.Join(serve("tcp4", "10.9.0.2:80"), serve("tcp4", "10.9.0.2:81"), serve("tcp6", "[fd09::2]:80")); err != nil {
+		return err
+	}
+	prog, err := ebpf.NewProgram(portDropper(81))
+	if err != nil {
+		return err
+	}
+	l, err := ebpflink.AttachNetkit(ebpflink.NetkitOptions{Interface: index, Program: prog, Attach: ebpf.AttachNetkitPrimary})
+	if err != nil {
+		return err
+	}
+	echo := func(address string) error {
+		conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		sent := make([]byte, data)
+		for i := range sent {
+			sent[i] = byte(i * 7 >> 3)
+		}
+		go func() {
+			_, _ = conn.Write(sent)
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}()
+		got, err := io.ReadAll(conn)
+		return errors.Join(err, want("echo of "+address, string(got) == string(sent), true))
+	}
+	err = errors.Join(echo("10.9.0.2:80"), echo("[fd09::2]:80"))
+	if _, dropped := net.DialTimeout("tcp", "10.9.0.2:81", 200*time.Millisecond); dropped == nil {
+		err = errors.Join(err, errors.New("port 81 answers, though a program drops it"))
+	}
+	return errors.Join(err, l.Close(), echo("10.9.0.2:81"))
+}
+
+// endingTarget has a namespace end with a device in it: the other end goes, and its
+// link leads nowhere.
+func endingTarget() error {
+	c, tid, err := newContainer()
+	if err != nil {
+		return err
+	}
+	index, err := pair(c, tid)
+	if err != nil {
+		return err
+	}
+	prog, err := loadProgram()
+	if err != nil {
+		return err
+	}
+	l, err := link(index, prog, netkitHook)
+	if err != nil {
+		return err
+	}
+	c.end()
+	for begin := time.Now(); ; { // the kernel ends namespaces in the background
+		_, err := net.InterfaceByIndex(index)
+		if err != nil {
+			break
+		}
+		if time.Since(begin) > 10*time.Second {
+			return errors.New("the pair outlives the namespace of one end")
+		}
+		runtime.Gosched()
+	}
+	_, err = bpfCall(29, words(uint32(l), uint32(prog), 0, 0))
+	return errors.Join(want("update of its link", err, unix.ENOLINK), want("attach", attach(index, prog, netkitHook, 0), unix.ENODEV))
+}
+
+// deletingTarget deletes pairs while they carry packets.
+func deletingTarget() error {
+	for range 5 {
+		c, tid, err := newContainer()
+		if err != nil {
+			return err
+		}
+		index, err := pair(c, tid)
+		if err != nil {
+			return err
+		}
+		conn, err := net.Dial("udp4", "10.9.0.2:9")
+		if err != nil {
+			return err
+		}
+		stopped := make(chan error)
+		go func() {
+			for {
+				if _, err := conn.Write(make([]byte, 100)); errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EINVAL) {
+					stopped <- nil
+					return
+				}
+			}
+		}()
+		l, err := netlink.LinkByIndex(index)
+		if err := errors.Join(err, netlink.LinkDel(l), <-stopped); err != nil {
+			return err
+		}
+		err = c.do(func() error {
+			_, err := netlink.LinkByName("inside")
+			return want("the other end", errors.As(err, new(netlink.LinkNotFoundError)), true)
+		})
+		if err != nil {
+			return err
+		}
+		conn.Close()
+		c.end()
+	}
+	return nil
+}
+
+// countersTarget compares what a device counts with what it has sent.
+func countersTarget() error {
+	c, tid, err := newContainer()
+	if err != nil {
+		return err
+	}
+	index, err := pair(c, tid)
+	if err != nil {
+		return err
+	}
+	sender, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	send := func() error {
+		return unix.Sendto(sender, []byte{1}, 0, &unix.SockaddrLinklayer{Protocol: swapped(testEthertype), Ifindex: index, Halen: 6})
+	}
+	count := func() (sent, dropped uint64, err error) {
+		l, err := netlink.LinkByIndex(index)
+		if err != nil {
+			return 0, 0, err
+		}
+		s := l.Attrs().Statistics
+		return s.TxPackets, s.TxDropped, nil
+	}
+	drop := &ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}}
+	prog, err := ebpf.NewProgram(drop)
+	if err != nil {
+		return err
+	}
+	sent, dropped, err := count()
+	if err != nil {
+		return err
+	}
+	if err := send(); err != nil {
+		return err
+	}
+	l, err := ebpflink.AttachNetkit(ebpflink.NetkitOptions{Interface: index, Program: prog, Attach: ebpf.AttachNetkitPrimary})
+	if err != nil {
+		return err
+	}
+	err = want("dropped by a program", send(), unix.ENOBUFS)
+	nowSent, nowDropped, countErr := count()
+	// IPv6 may send by itself, which the program drops, too.
+	return errors.Join(err, countErr, want("counted as dropped", nowDropped > dropped, true),
+		want("counted as sent", nowSent >= sent+1, true), l.Close())
+}
