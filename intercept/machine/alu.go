@@ -23,14 +23,14 @@ const (
 	aluEnd  = 0xd0 // order of bytes
 )
 
-func (m *run) alu(i insn) error {
-	dst := &m.r[i.dst()]
+func (m *run) alu(i *insn) error {
+	dst := &m.r[i.dst]
 	if i.op() == aluEnd {
 		return reorder(dst, i)
 	}
-	b := uint64(int64(i.imm()))
+	b := uint64(i.imm)
 	if i.register() {
-		b = m.r[i.src()]
+		b = m.r[i.src]
 	}
 	v, width := *dst, 64
 	if i.class() == classALU {
@@ -44,7 +44,7 @@ func (m *run) alu(i insn) error {
 	return err
 }
 
-func calculate(i insn, a, b uint64, width int) (uint64, error) {
+func calculate(i *insn, a, b uint64, width int) (uint64, error) {
 	switch i.op() {
 	case aluAdd:
 		return a + b, nil
@@ -67,21 +67,21 @@ func calculate(i insn, a, b uint64, width int) (uint64, error) {
 	case aluArsh:
 		return uint64(int64(signExtend(a, width)) >> (b & uint64(width-1))), nil
 	case aluMov:
-		switch i.off() {
+		switch i.off {
 		case 0:
 			return b, nil
 		case 8, 16, 32:
-			return signExtend(b, int(i.off())), nil
+			return signExtend(b, int(i.off)), nil
 		}
 	case aluDiv, aluMod:
 		return divide(i, a, b, width), nil
 	}
-	return 0, fmt.Errorf("operation %#x: %w", i.code(), ErrUnknown)
+	return 0, fmt.Errorf("operation %#x: %w", i.code, ErrUnknown)
 }
 
 // divide divides as BPF does: by 0 is 0, and the remainder of that is the number.
-func divide(i insn, a, b uint64, width int) uint64 {
-	signed, remainder := i.off() == 1, i.op() == aluMod
+func divide(i *insn, a, b uint64, width int) uint64 {
+	signed, remainder := i.off == 1, i.op() == aluMod
 	switch {
 	case b == 0 && remainder:
 		return a
@@ -105,10 +105,10 @@ func divide(i insn, a, b uint64, width int) uint64 {
 }
 
 // reorder turns a number into another order of bytes, and cuts it.
-func reorder(v *uint64, i insn) error {
+func reorder(v *uint64, i *insn) error {
 	// To little or big endian, or to the other one, whichever that is.
 	swap := i.class() == classALU64 || i.register() == (native.Uint16([]byte{0, 1}) == 256)
-	switch i.imm() {
+	switch i.imm {
 	case 16:
 		*v = uint64(uint16(*v))
 		if swap {
@@ -124,7 +124,7 @@ func reorder(v *uint64, i insn) error {
 			*v = bits.ReverseBytes64(*v)
 		}
 	default:
-		return fmt.Errorf("order of %d bits: %w", i.imm(), ErrUnknown)
+		return fmt.Errorf("order of %d bits: %w", i.imm, ErrUnknown)
 	}
 	return nil
 }

@@ -1,24 +1,26 @@
 package machine
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
-// insn is a struct bpf_insn.
-type insn []byte
+// insn is a struct bpf_insn, or the two that a load of 64 bits is.
+type insn struct {
+	code     uint8
+	dst, src uint8
+	off      int32
+	imm      int64 // with its sign; of a load of 64 bits all of them
+}
 
-func (i insn) code() byte     { return i[0] }
-func (i insn) class() byte    { return i[0] & 7 }
-func (i insn) mode() byte     { return i[0] & 0xe0 }
-func (i insn) op() byte       { return i[0] & 0xf0 }
-func (i insn) register() bool { return i[0]&8 != 0 } // the second operand is a register
-func (i insn) dst() byte      { return i[1] & 0xf }
-func (i insn) src() byte      { return i[1] >> 4 }
-func (i insn) off() int16     { return int16(native.Uint16(i[2:])) }
-func (i insn) imm() int32     { return int32(native.Uint32(i[4:])) }
-
-func (i insn) offset() uint64 { return uint64(int64(i.off())) }
+func (i *insn) class() uint8   { return i.code & 7 }
+func (i *insn) mode() uint8    { return i.code & 0xe0 }
+func (i *insn) op() uint8      { return i.code & 0xf0 }
+func (i *insn) register() bool { return i.code&8 != 0 } // the second operand is a register
+func (i *insn) offset() uint64 { return uint64(int64(i.off)) }
 
 // size is how many bytes are loaded or stored.
-func (i insn) size() int { return [4]int{4, 2, 1, 8}[i[0]>>3&3] }
+func (i *insn) size() int { return [4]int{4, 2, 1, 8}[i.code>>3&3] }
 
 // Parts of instructions' codes (include/uapi/linux/bpf.h,
 // include/uapi/linux/bpf_common.h).
@@ -43,10 +45,12 @@ const (
 	opGoTo = 0x00
 	opCall = 0x80
 	opExit = 0x90
+	opMay  = 0xe0 // BPF_JCOND
 
 	// The source register of loadWide.
 	pseudoMapFD       = 1
 	pseudoMapValue    = 2
+	pseudoFunc        = 4
 	pseudoMapIdx      = 5
 	pseudoMapIdxValue = 6
 
@@ -56,3 +60,25 @@ const (
 )
 
 var errRegister = errors.New("no such register")
+
+const insnSize = 8 // sizeof(struct bpf_insn)
+
+// decode reads instructions. The second half of a load of 64 bits stays, as one
+// that cannot be carried out, so that offsets of jumps hold.
+func decode(code []byte) []insn {
+	insns := make([]insn, len(code)/insnSize)
+	for at := range insns {
+		p := code[at*insnSize:]
+		insns[at] = insn{
+			code: p[0], dst: p[1] & 0xf, src: p[1] >> 4,
+			off: int32(int16(native.Uint16(p[2:]))), imm: int64(int32(native.Uint32(p[4:]))),
+		}
+		if at > 0 && insns[at-1].code == loadWide && insns[at].code == 0 {
+			first := &insns[at-1]
+			first.imm = int64(uint64(uint32(first.imm)) | uint64(uint32(insns[at].imm))<<32)
+		}
+	}
+	return insns
+}
+
+func errCode(i *insn) error { return fmt.Errorf("code %#x: %w", i.code, ErrUnknown) }

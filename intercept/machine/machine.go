@@ -4,13 +4,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 )
 
 var native = binary.NativeEndian
 
 // Program is a program that can be run.
 type Program struct {
-	insns []byte
+	insns []insn
 	kind  Kind
 }
 
@@ -23,41 +24,16 @@ const (
 	XDP             // struct xdp_md
 )
 
-const insnSize = 8 // sizeof(struct bpf_insn)
-
-// New looks at a program's instructions, in which maps are named by ids in place
+// New decodes a program's instructions, in which maps are named by ids in place
 // of fds.
 func New(insns []byte, kind Kind) *Program {
-	return &Program{insns: insns, kind: kind}
-}
-
-// World is what programs reach besides their packet.
-type World interface {
-	Map(id uint32) Map // nil if there is none
-	Now() uint64       // nanoseconds
-	Random() uint32
-}
-
-// Map is a map, as programs see it. Values are memory that stays the map's.
-type Map interface {
-	KeySize() uint32
-	ValueSize() uint32
-	Lookup(key []byte) []byte
-	Update(key, value []byte, flags uint64) (errno int)
-	Delete(key []byte) (errno int)
-	// Inner returns the id of the map that an element of a map of maps is.
-	Inner(key []byte) (id uint32, ok bool)
-	// Tail returns the program that an element of a map of programs is, nil if
-	// none can be run by its index.
-	Tail(index uint32) *Program
-	// Push, Pop and Peek are of queues and stacks.
-	Push(value []byte, flags uint64) (errno int)
-	Pop(remove bool) []byte
+	return &Program{insns: decode(insns), kind: kind}
 }
 
 // Limits.
 const (
-	maxSteps     = 1_000_000 // of one run
+	maxSteps     = 1_000_000 // of one run, or one call of a callback
+	maxCallbacks = 1 << 26   // steps of all of them
 	maxFrames    = 8         // MAX_CALL_FRAMES
 	maxTailCalls = 33        // MAX_TAIL_CALL_CNT
 	stackSize    = 512       // MAX_BPF_STACK
@@ -76,12 +52,15 @@ var (
 // have let pass: nothing is known then of what becomes of the packet. Runs that
 // share a world are one after the other.
 func (p *Program) Run(packet *Packet, w World) (int32, error) {
-	m := &run{world: w, packet: packet}
-	v, err := m.run(p)
-	if err != nil {
+	m := runs.Get().(*run)
+	defer m.free()
+	m.world, m.packet = w, packet
+	m.regions, m.left, m.callbacks = m.few[:0], maxSteps, maxCallbacks
+	m.enter(p)
+	if err := m.loop(); err != nil {
 		return 0, fmt.Errorf("instruction %d: %w", m.at, err)
 	}
-	return int32(uint32(v)), nil
+	return int32(uint32(m.r[0])), nil
 }
 
 // run is a run of a program.
@@ -90,11 +69,17 @@ type run struct {
 	world  World
 	packet *Packet
 
-	program *Program
-	r       [11]uint64
-	at      int // the instruction in hand
-	frames  []frame
-	tails   int
+	program   *Program
+	r         [11]uint64
+	at        int // the instruction in hand
+	frames    []frame
+	base      int // how many frames there are when the loop in hand ends
+	tails     int
+	left      int // steps
+	callbacks int // steps that callbacks may still take
+
+	stacks    [maxFrames][stackSize]byte
+	addresses [maxFrames]uint64 // of stacks, 0: none yet
 }
 
 // frame is where a call of the program's own functions returns to.
@@ -103,106 +88,129 @@ type frame struct {
 	saved [5]uint64 // r6 to r10
 }
 
-func (m *run) run(p *Program) (uint64, error) {
-	m.regions = m.few[:0]
-	m.enter(p)
-	for range maxSteps {
-		if m.at < 0 || (m.at+1)*insnSize > len(m.program.insns) {
-			return 0, errEnd
-		}
-		i := insn(m.program.insns[m.at*insnSize:])
-		next, done, err := m.step(i)
-		if err != nil {
-			return 0, err
-		}
-		if done {
-			return m.r[0], nil
-		}
-		m.at = next
-	}
-	return 0, errSteps
+var runs = sync.Pool{New: func() any { return new(run) }}
+
+// free lets go of all that belongs to others.
+func (m *run) free() {
+	clear(m.regions)
+	clear(m.shared)
+	clear(m.addresses[:])
+	m.world, m.packet, m.program, m.regions = nil, nil, nil, nil
+	m.ctx, m.data, m.tails, m.base, m.frames = 0, 0, 0, 0, m.frames[:0]
+	m.r = [11]uint64{}
+	runs.Put(m)
 }
 
 // enter begins a program, with its context in r1.
 func (m *run) enter(p *Program) {
 	m.program, m.at, m.frames = p, 0, m.frames[:0]
 	m.r[1] = m.context(p.kind)
-	m.r[10] = m.add(make([]byte, stackSize)) + stackSize
+	m.r[10] = m.stack()
 }
 
-// step carries out an instruction and returns which is next.
-func (m *run) step(i insn) (next int, done bool, err error) {
-	next = m.at + 1
-	dst := i.dst()
-	if dst > 10 || i.src() > 10 {
-		return 0, false, errRegister
+// stack returns the end of the frame's empty stack.
+func (m *run) stack() uint64 {
+	depth := len(m.frames)
+	clear(m.stacks[depth][:])
+	if m.addresses[depth] == 0 {
+		m.addresses[depth] = m.add(m.stacks[depth][:])
+	}
+	return m.addresses[depth] + stackSize
+}
+
+// loop carries out instructions until the frame that is on top returns.
+func (m *run) loop() error {
+	for m.left > 0 {
+		m.left--
+		if uint(m.at) >= uint(len(m.program.insns)) {
+			return errEnd
+		}
+		done, err := m.step(&m.program.insns[m.at])
+		if done || err != nil {
+			return err
+		}
+	}
+	return errSteps
+}
+
+// step carries out an instruction, and goes on to the next.
+func (m *run) step(i *insn) (done bool, err error) {
+	if i.dst > 10 || i.src > 10 {
+		return false, errRegister
 	}
 	switch i.class() {
-	case classALU, classALU64:
-		return next, false, m.alu(i)
+	case classALU64, classALU:
+		err = m.alu(i)
 	case classJump, classJump32:
 		return m.jump(i)
-	case classLoad:
-		if i.code() != loadWide {
-			if mode := i.mode(); mode != modeAbsolute && mode != modeIndirect {
-				return 0, false, errCode(i)
-			}
-			return m.loadPacket(i)
-		}
-		if (m.at+2)*insnSize > len(m.program.insns) {
-			return 0, false, errEnd
-		}
-		second := insn(m.program.insns[next*insnSize:])
-		m.r[dst], err = m.wide(i, second)
-		return next + 1, false, err
 	case classLoadX:
-		m.r[dst], err = m.loadX(i)
-		return next, false, err
+		err = m.loadX(i)
+	case classStoreX:
+		switch i.mode() {
+		case modeMemory:
+			err = m.store(m.r[i.dst]+i.offset(), i.size(), m.r[i.src])
+		case modeAtomic:
+			err = m.atomic(i)
+		default:
+			err = errCode(i)
+		}
 	case classStore:
 		if i.mode() != modeMemory {
-			return 0, false, errCode(i)
+			return false, errCode(i)
 		}
-		return next, false, m.store(m.r[dst]+i.offset(), i.size(), uint64(int64(i.imm())))
+		err = m.store(m.r[i.dst]+i.offset(), i.size(), uint64(i.imm))
+	case classLoad:
+		switch mode := i.mode(); {
+		case i.code == loadWide:
+			err = m.wide(i)
+			m.at++
+		case mode == modeAbsolute, mode == modeIndirect:
+			return m.loadPacket(i)
+		default:
+			err = errCode(i)
+		}
 	}
-	switch i.mode() {
-	case modeAtomic:
-		return next, false, m.atomic(i)
-	case modeMemory:
-		return next, false, m.store(m.r[dst]+i.offset(), i.size(), m.r[i.src()])
+	if err == nil {
+		m.at++
 	}
-	return 0, false, errCode(i)
+	return false, err
 }
 
-func errCode(i insn) error { return fmt.Errorf("code %#x: %w", i.code(), ErrUnknown) }
-
-// wide is the value of an instruction that is two long: a number, a map, or a
-// place in a map's only value.
-func (m *run) wide(i, second insn) (uint64, error) {
-	switch i.src() {
+// wide loads what an instruction has that is two long: a number, a map, a
+// function, or a place in a map's only value.
+func (m *run) wide(i *insn) error {
+	low, high := uint32(i.imm), uint32(uint64(i.imm)>>32)
+	switch i.src {
+	case 0:
+		m.r[i.dst] = uint64(i.imm)
 	case pseudoMapFD, pseudoMapIdx:
-		return mapAddress(uint32(i.imm())), nil
+		m.r[i.dst] = mapAddress(low)
+	case pseudoFunc:
+		m.r[i.dst] = functionAddress(m.at + 1 + int(int32(low)))
 	case pseudoMapValue, pseudoMapIdxValue:
 		var value []byte
-		if of := m.world.Map(uint32(i.imm())); of != nil {
+		if of := m.world.Map(low); of != nil {
 			value = of.Lookup(make([]byte, of.KeySize()))
 		}
 		if value == nil {
-			return 0, errors.New("no such map")
+			return errNoMap
 		}
-		return m.share(value) + uint64(uint32(second.imm())), nil
-	case 0:
-		return uint64(uint32(i.imm())) | uint64(uint32(second.imm()))<<32, nil
+		m.r[i.dst] = m.share(value) + uint64(high)
+	default:
+		return fmt.Errorf("the address of a kernel's variable: %w", ErrUnknown)
 	}
-	return 0, fmt.Errorf("the address of a kernel's variable or of a function: %w", ErrUnknown)
+	return nil
 }
 
-func (m *run) loadX(i insn) (uint64, error) {
-	if mode := i.mode(); mode != modeMemory && mode != modeSigned {
-		return 0, errCode(i)
+func (m *run) loadX(i *insn) error {
+	mode := i.mode()
+	if mode != modeMemory && mode != modeSigned {
+		return errCode(i)
 	}
-	v, err := m.load(m.r[i.src()]+i.offset(), i.size())
-	if err == nil && i.mode() == modeSigned {
+	v, err := m.load(m.r[i.src]+i.offset(), i.size())
+	if mode == modeSigned {
 		v = signExtend(v, 8*i.size())
 	}
-	return v, err
+	m.r[i.dst] = v
+	return err
 }

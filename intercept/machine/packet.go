@@ -133,15 +133,15 @@ func (m *run) contextPointer(address uint64, size int) (uint64, bool) {
 
 // loadPacket is the load of a classic program: from the packet, in its order of
 // bytes. Where there is none the program ends with 0.
-func (m *run) loadPacket(i insn) (next int, done bool, err error) {
-	at := int64(i.imm())
+func (m *run) loadPacket(i *insn) (done bool, err error) {
+	at := i.imm
 	if i.mode() == modeIndirect {
-		at += int64(int32(m.r[i.src()]))
+		at += int64(int32(m.r[i.src]))
 	}
 	size := int64(i.size())
 	if at < 0 || at+size > int64(len(m.packet.Data)) {
 		m.r[0] = 0
-		return 0, true, nil
+		return true, nil
 	}
 	p := m.packet.Data[at:]
 	switch size {
@@ -152,5 +152,6 @@ func (m *run) loadPacket(i insn) (next int, done bool, err error) {
 	default:
 		m.r[0] = uint64(binary.BigEndian.Uint32(p))
 	}
-	return m.at + 1, false, nil
+	m.at++
+	return false, nil
 }
