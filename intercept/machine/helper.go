@@ -1,189 +1,136 @@
 package machine
 
-import "bytes"
-
-const tailCall = 12
-
 // Numbers of errno that helpers return.
 const (
-	noEntry = 2  // ENOENT
-	fault   = 14 // EFAULT
-	invalid = 22 // EINVAL
+	noPermission  = 1   // EPERM
+	noEntry       = 2   // ENOENT
+	tooBig        = 7   // E2BIG
+	tryAgain      = 11  // EAGAIN
+	noMemory      = 12  // ENOMEM
+	noAccess      = 13  // EACCES
+	fault         = 14  // EFAULT
+	noDevice      = 19  // ENODEV
+	invalid       = 22  // EINVAL
+	outOfRange    = 34  // ERANGE
+	badProtocol   = 71  // EPROTO
+	notOperation  = 95  // EOPNOTSUPP
+	noFamily      = 97  // EAFNOSUPPORT
+	already       = 114 // EALREADY
+	notSupported  = 524 // ENOTSUPP, which is the kernel's own
+	highestOffset = 0xffff
 )
 
 func failed(errno int) uint64 { return uint64(-int64(errno)) }
 
-// helpers are the kernel's functions, by number (include/uapi/linux/bpf.h).
-var helpers map[int32]func(*run) (uint64, error)
+// helper is one of the kernel's functions for programs: with its arguments in r1
+// to r5. An error ends the run, since it is nothing that a kernel would answer.
+type helper func(*run) (uint64, error)
+
+// helpers are by number; nil for one that is not simulated.
+var helpers []helper
 
 func init() { // a table that its own functions refer to
-	number := func(v uint64) func(*run) (uint64, error) {
-		return func(*run) (uint64, error) { return v, nil }
-	}
-	now := func(m *run) (uint64, error) { return m.world.Now(), nil }
-	helpers = map[int32]func(*run) (uint64, error){
-		1:        (*run).mapLookup,
-		2:        (*run).mapUpdate,
-		3:        (*run).mapDelete,
-		5:        now, // ktime_get_ns
-		6:        (*run).tracePrintk,
-		7:        func(m *run) (uint64, error) { return uint64(m.world.Random()), nil },
-		8:        number(0), // get_smp_processor_id
-		9:        (*run).storeBytes,
-		tailCall: number(0), // see run.tailCall
-		23:       (*run).redirect,
-		26:       (*run).loadBytes,
-		34:       func(m *run) (uint64, error) { return uint64(native.Uint32(m.packet.Context[skbHash:])), nil },
-		39:       (*run).pullData,
-		41:       number(0), // set_hash_invalid
-		42:       number(0), // get_numa_node_id
-		46:       number(0), // get_socket_cookie
-		87:       (*run).mapPush,
-		88:       func(m *run) (uint64, error) { return m.mapPop(true) },
-		89:       func(m *run) (uint64, error) { return m.mapPop(false) },
-		93:       number(0),                                                              // spin_lock
-		94:       number(0),                                                              // spin_unlock
-		118:      func(m *run) (uint64, error) { return m.world.Now() / 4_000_000, nil }, // jiffies64
-		125:      now,                                                                    // ktime_get_boot_ns
-		160:      now,                                                                    // ktime_get_coarse_ns
-		189:      (*run).loadBytes,                                                       // xdp_load_bytes
-		190:      (*run).storeBytes,                                                      // xdp_store_bytes
-		208:      now,                                                                    // ktime_get_tai_ns
+	helpers = make([]helper, len(helperNames))
+	byName := helpersByName()
+	for number, name := range helperNames {
+		helpers[number] = byName[name]
 	}
 }
 
-// key reads the key that r2 points to.
-func (m *run) key() (of Map, key []byte, err error) {
-	if of, err = m.mapAt(m.r[1]); err != nil {
-		return nil, nil, err
-	}
-	key, err = m.bytes(m.r[2], int(of.KeySize()))
-	return of, key, err
-}
+func constant(v uint64) helper { return func(*run) (uint64, error) { return v, nil } }
 
-func (m *run) mapLookup() (uint64, error) {
-	of, key, err := m.key()
-	if err != nil {
-		return 0, err
-	}
-	if id, ok := of.Inner(key); ok {
-		return mapAddress(id), nil
-	}
-	value := of.Lookup(key)
-	if value == nil {
-		return 0, nil
-	}
-	return m.share(value), nil
-}
+func now(m *run) (uint64, error) { return m.world.Now(), nil }
 
-func (m *run) mapUpdate() (uint64, error) {
-	of, key, err := m.key()
-	if err != nil {
-		return 0, err
-	}
-	value, err := m.bytes(m.r[3], int(of.ValueSize()))
-	if err != nil {
-		return 0, err
-	}
-	return failed(of.Update(bytes.Clone(key), bytes.Clone(value), m.r[4])), nil
-}
+// tickLength is a jiffy, in nanoseconds (CONFIG_HZ_250).
+const tickLength = 4_000_000
 
-func (m *run) mapDelete() (uint64, error) {
-	of, key, err := m.key()
-	if err != nil {
-		return 0, err
-	}
-	return failed(of.Delete(key)), nil
-}
+func helpersByName() map[string]helper {
+	return map[string]helper{
+		"map_lookup_elem":        (*run).mapLookup,
+		"map_update_elem":        (*run).mapUpdate,
+		"map_delete_elem":        (*run).mapDelete,
+		"map_lookup_percpu_elem": (*run).mapLookupPerCPU,
+		"map_push_elem":          (*run).mapPush,
+		"map_pop_elem":           func(m *run) (uint64, error) { return m.mapPop(true) },
+		"map_peek_elem":          func(m *run) (uint64, error) { return m.mapPop(false) },
+		"for_each_map_elem":      (*run).forEachElement,
+		"loop":                   (*run).repeat,
+		"spin_lock":              constant(0), // runs are one after the other
+		"spin_unlock":            constant(0),
 
-func (m *run) mapPush() (uint64, error) {
-	of, err := m.mapAt(m.r[1])
-	if err != nil {
-		return 0, err
-	}
-	value, err := m.bytes(m.r[2], int(of.ValueSize()))
-	if err != nil {
-		return 0, err
-	}
-	return failed(of.Push(bytes.Clone(value), m.r[3])), nil
-}
+		"ktime_get_ns":         now,
+		"ktime_get_boot_ns":    now,
+		"ktime_get_coarse_ns":  now,
+		"ktime_get_tai_ns":     now,
+		"jiffies64":            func(m *run) (uint64, error) { return m.world.Now() / tickLength, nil },
+		"get_prandom_u32":      func(m *run) (uint64, error) { return uint64(m.world.Random()), nil },
+		"get_smp_processor_id": constant(0),
+		"get_numa_node_id":     constant(0),
 
-func (m *run) mapPop(remove bool) (uint64, error) {
-	of, err := m.mapAt(m.r[1])
-	if err != nil {
-		return 0, err
-	}
-	to, err := m.bytes(m.r[2], int(of.ValueSize()))
-	if err != nil {
-		return 0, err
-	}
-	value := of.Pop(remove)
-	if value == nil {
-		clear(to)
-		return failed(noEntry), nil
-	}
-	copy(to, value)
-	return 0, nil
-}
+		"trace_printk":  (*run).tracePrintk,
+		"trace_vprintk": (*run).traceVprintk,
+		"snprintf":      (*run).snprintf,
+		"strtol":        (*run).parseSigned,
+		"strtoul":       (*run).parseUnsigned,
+		"strncmp":       (*run).compareStrings,
 
-// tracePrintk prints nowhere, and says that it did.
-func (m *run) tracePrintk() (uint64, error) {
-	text, err := m.bytes(m.r[1], int(uint32(m.r[2])))
-	if err != nil {
-		return 0, err
-	}
-	text, _, _ = bytes.Cut(text, []byte{0})
-	return uint64(len(text)), nil
-}
+		"ringbuf_output":         (*run).ringOutput,
+		"ringbuf_reserve":        (*run).ringReserve,
+		"ringbuf_submit":         func(m *run) (uint64, error) { return 0, m.ringFinish(0) },
+		"ringbuf_discard":        func(m *run) (uint64, error) { return 0, m.ringFinish(ringDiscarded) },
+		"ringbuf_query":          (*run).ringQuery,
+		"ringbuf_reserve_dynptr": (*run).ringReserveDynptr,
+		"ringbuf_submit_dynptr":  func(m *run) (uint64, error) { return 0, m.ringFinishDynptr(0) },
+		"ringbuf_discard_dynptr": func(m *run) (uint64, error) { return 0, m.ringFinishDynptr(ringDiscarded) },
+		"perf_event_output":      (*run).perfOutput,
 
-// loadBytes is bpf_skb_load_bytes: of the packet, from an offset on.
-func (m *run) loadBytes() (uint64, error) {
-	to, err := m.bytes(m.r[3], int(uint32(m.r[4])))
-	if err != nil {
-		return 0, err
-	}
-	at, n := uint64(uint32(m.r[2])), uint64(len(to))
-	if at+n > uint64(len(m.packet.Data)) {
-		clear(to)
-		return failed(fault), nil
-	}
-	copy(to, m.packet.Data[at:])
-	return 0, nil
-}
+		"dynptr_from_mem": (*run).dynptrFromMemory,
+		"dynptr_read":     (*run).dynptrRead,
+		"dynptr_write":    (*run).dynptrWrite,
+		"dynptr_data":     (*run).dynptrData,
 
-// storeBytes is bpf_skb_store_bytes.
-func (m *run) storeBytes() (uint64, error) {
-	from, err := m.bytes(m.r[3], int(uint32(m.r[4])))
-	if err != nil {
-		return 0, err
-	}
-	at, n := uint64(uint32(m.r[2])), uint64(len(from))
-	if at+n > uint64(len(m.packet.Data)) {
-		return failed(fault), nil
-	}
-	copy(m.packet.Data[at:], from)
-	return 0, nil
-}
+		"skb_load_bytes":          (*run).skbLoadBytes,
+		"skb_load_bytes_relative": (*run).skbLoadRelative,
+		"skb_store_bytes":         (*run).skbStoreBytes,
+		"skb_pull_data":           (*run).pullData,
+		"skb_change_type":         (*run).changeType,
+		"skb_change_proto":        (*run).changeProtocol,
+		"skb_change_head":         (*run).changeHead,
+		"skb_change_tail":         (*run).changeTail,
+		"skb_adjust_room":         (*run).adjustRoom,
+		"skb_vlan_push":           (*run).vlanPush,
+		"skb_vlan_pop":            (*run).vlanPop,
+		"skb_get_tunnel_key":      (*run).getTunnelKey,
+		"skb_set_tunnel_key":      (*run).setTunnelKey,
+		"skb_get_tunnel_opt":      (*run).getTunnelOptions,
+		"skb_set_tunnel_opt":      (*run).setTunnelOptions,
+		"skb_set_tstamp":          (*run).setTime,
+		"skb_ecn_set_ce":          (*run).congestion,
+		"skb_get_xfrm_state":      (*run).transformation,
+		"get_hash_recalc":         (*run).recalculateHash,
+		"set_hash":                (*run).setHash,
+		"set_hash_invalid":        (*run).invalidateHash,
+		"get_cgroup_classid":      constant(0), // no cgroup has one
+		"get_route_realm":         constant(0), // no route has one
 
-// pullData has nothing to do, as packets are in one piece.
-func (m *run) pullData() (uint64, error) {
-	if uint64(uint32(m.r[2])) > uint64(len(m.packet.Data)) {
-		return failed(invalid), nil
-	}
-	return 0, nil
-}
+		"l3_csum_replace": (*run).replaceL3,
+		"l4_csum_replace": (*run).replaceL4,
+		"csum_diff":       (*run).diffChecksum,
+		"csum_update":     (*run).updateChecksum,
+		"csum_level":      (*run).levelChecksum,
 
-// What bpf_redirect returns for the program to return.
-const (
-	tcShot     = 2
-	tcRedirect = 7
-	flagIn     = 1 // BPF_F_INGRESS
-)
+		"redirect":       (*run).redirect,
+		"redirect_peer":  (*run).redirectPeer,
+		"redirect_neigh": (*run).redirectNeighbour,
+		"redirect_map":   (*run).redirectMap,
+		"clone_redirect": (*run).cloneRedirect,
+		"check_mtu":      (*run).checkMTU,
 
-func (m *run) redirect() (uint64, error) {
-	if m.program.kind != SKB || m.r[2]&^flagIn != 0 {
-		return tcShot, nil
+		"xdp_adjust_head":  (*run).xdpAdjustHead,
+		"xdp_adjust_meta":  (*run).xdpAdjustMeta,
+		"xdp_adjust_tail":  (*run).xdpAdjustTail,
+		"xdp_load_bytes":   (*run).xdpLoadBytes,
+		"xdp_store_bytes":  (*run).xdpStoreBytes,
+		"xdp_get_buff_len": func(m *run) (uint64, error) { return uint64(len(m.packet.Data)), nil },
 	}
-	m.packet.Redirect = Redirect{Ifindex: uint32(m.r[1]), Ingress: m.r[2]&flagIn != 0}
-	return tcRedirect, nil
 }

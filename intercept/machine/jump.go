@@ -103,11 +103,10 @@ func (m *run) callHelper(number int32) error {
 	if number == tailCall {
 		return m.tailCall()
 	}
-	h := helpers[number]
-	if h == nil {
+	if number < 0 || int(number) >= len(helpers) || helpers[number] == nil {
 		return fmt.Errorf("%s: %w", helperText(number), ErrUnknown)
 	}
-	v, err := h(m)
+	v, err := helpers[number](m)
 	if err != nil {
 		return fmt.Errorf("%s: %w", helperText(number), err)
 	}
@@ -138,6 +137,8 @@ func (m *run) leave() {
 	copy(m.r[6:], f.saved[:])
 	m.at = f.at
 }
+
+const tailCall = 12 // the one helper that does not return
 
 // tailCall goes on with another program, or after the call if there is none.
 func (m *run) tailCall() error {

@@ -78,6 +78,9 @@ type run struct {
 	left      int // steps
 	callbacks int // steps that callbacks may still take
 
+	records []reserved // of ring buffers
+	dynptrs []dynptr
+
 	stacks    [maxFrames][stackSize]byte
 	addresses [maxFrames]uint64 // of stacks, 0: none yet
 }
@@ -98,6 +101,7 @@ func (m *run) free() {
 	m.world, m.packet, m.program, m.regions = nil, nil, nil, nil
 	m.ctx, m.data, m.tails, m.base, m.frames = 0, 0, 0, 0, m.frames[:0]
 	m.r = [11]uint64{}
+	m.records, m.dynptrs = nil, nil
 	runs.Put(m)
 }
 

@@ -12,6 +12,10 @@ import (
 type world struct {
 	maps  map[uint32]*array
 	clock uint64
+
+	traced  []string
+	facts   Facts
+	devices map[uint32]Device
 }
 
 func (w *world) Map(id uint32) Map {
@@ -22,12 +26,30 @@ func (w *world) Map(id uint32) Map {
 }
 func (w *world) Now() uint64    { w.clock++; return w.clock }
 func (w *world) Random() uint32 { return 4 }
+func (w *world) Trace(t string) { w.traced = append(w.traced, t) }
+func (w *world) Wake(uint32)    {}
+func (w *world) Facts() Facts   { return w.facts }
+
+func (w *world) Outside() Outside {
+	if w.devices == nil {
+		return nil
+	}
+	return outside(w.devices)
+}
+
+type outside map[uint32]Device
+
+func (o outside) Device(ifindex uint32) (Device, bool) {
+	d, ok := o[ifindex]
+	return d, ok
+}
 
 type array struct {
 	values [][]byte
 	inner  map[uint32]uint32
 	tails  map[uint32]*Program
 	queue  [][]byte
+	ring   []byte
 }
 
 func newArray(n, size int) *array {
@@ -67,6 +89,27 @@ func (a *array) Inner(key []byte) (uint32, bool) {
 	id, ok := a.inner[native.Uint32(key)]
 	return id, ok
 }
+
+func (a *array) Entries() uint32  { return uint32(len(a.values)) }
+func (a *array) Ring() []byte     { return a.ring }
+func (a *array) Held(uint32) bool { return false }
+
+func (a *array) Device(uint32) (uint32, bool) { return 0, false }
+
+func (a *array) LookupCPU(key []byte, cpu uint32) []byte {
+	if cpu != 0 {
+		return nil
+	}
+	return a.Lookup(key)
+}
+
+func (a *array) Keys() (keys [][]byte) {
+	for i := range a.values {
+		keys = append(keys, native.AppendUint32(nil, uint32(i)))
+	}
+	return keys
+}
+
 func (a *array) Tail(i uint32) *Program { return a.tails[i] }
 func (a *array) Push(value []byte, _ uint64) int {
 	a.queue = append(a.queue, value)
@@ -253,7 +296,7 @@ func raw(code uint8, dst, src asm.Register, constant int32) asm.Instruction {
 	return asm.Instruction{OpCode: asm.OpCode(code), Dst: dst, Src: src, Constant: int64(constant)}
 }
 
-func helper(number int32) asm.Instruction { return raw(0x85, 0, 0, number) }
+func callOf(number int32) asm.Instruction { return raw(0x85, 0, 0, number) }
 
 // What is not simulated ends the run where it is executed, and says its name.
 func TestUnknown(t *testing.T) {
@@ -262,8 +305,8 @@ func TestUnknown(t *testing.T) {
 		insns asm.Instructions
 		want  string
 	}{
-		{asm.Instructions{asm.FnSkbGetXfrmState.Call(), asm.Return()}, "instruction 0: helper bpf_skb_get_xfrm_state: not simulated"},
-		{asm.Instructions{helper(5000), asm.Return()}, "instruction 0: helper 5000: not simulated"},
+		{asm.Instructions{asm.FnTcpGenSyncookie.Call(), asm.Return()}, "instruction 0: helper bpf_tcp_gen_syncookie: not simulated"},
+		{asm.Instructions{callOf(5000), asm.Return()}, "instruction 0: helper 5000: not simulated"},
 		{asm.Instructions{asm.Mov.Imm(asm.R0, 0), kfunc, asm.Return()}, "instruction 1: function 7 of the kernel: not simulated"},
 	} {
 		_, err := New(assemble(t, c.insns), SKB).Run(NewPacket(someFrame(), 1), &world{})
@@ -272,7 +315,7 @@ func TestUnknown(t *testing.T) {
 	}
 	// What is not reached does no harm.
 	got, err := New(assemble(t, asm.Instructions{
-		asm.Mov.Imm(asm.R0, 2), asm.JEq.Imm(asm.R0, 2, "out"), asm.FnSkbGetXfrmState.Call(), asm.Return().WithSymbol("out"),
+		asm.Mov.Imm(asm.R0, 2), asm.JEq.Imm(asm.R0, 2, "out"), asm.FnTcpGenSyncookie.Call(), asm.Return().WithSymbol("out"),
 	}), SKB).Run(NewPacket(someFrame(), 1), &world{})
 	require.NoError(t, err)
 	require.EqualValues(t, 2, got)
@@ -287,7 +330,7 @@ func TestTailCall(t *testing.T) {
 	maps := map[uint32]*array{1: {tails: map[uint32]*Program{
 		0: New(assemble(t, asm.Instructions{asm.LoadMem(asm.R0, asm.R1, skbLen, asm.Word), asm.Return()}), SKB),
 		1: New(assemble(t, calls(1)), SKB), // calls itself as often as it may
-		3: New(assemble(t, asm.Instructions{asm.FnSkbGetXfrmState.Call(), asm.Return()}), SKB),
+		3: New(assemble(t, asm.Instructions{asm.FnTcpGenSyncookie.Call(), asm.Return()}), SKB),
 	}}}
 	run := func(index int32) (int32, error) {
 		return New(assemble(t, calls(index)), SKB).Run(NewPacket(someFrame(), 1), &world{maps: maps})

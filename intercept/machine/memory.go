@@ -41,46 +41,32 @@ func (m *memory) share(p []byte) uint64 {
 // bytes returns the memory at an address.
 func (m *memory) bytes(address uint64, size int) ([]byte, error) {
 	n, at := address>>regionBits, address&(1<<regionBits-1)
-	if n == 0 || n > uint64(len(m.regions)) || at+uint64(size) > uint64(len(m.regions[n-1])) {
+	if n == 0 || n > uint64(len(m.regions)) || size < 0 || at+uint64(size) > uint64(len(m.regions[n-1])) {
 		return nil, fmt.Errorf("%d bytes at %#x are out of reach", size, address)
 	}
 	return m.regions[n-1][at:][:size], nil
 }
 
 func (m *run) load(address uint64, size int) (uint64, error) {
-	if v, ok := m.contextPointer(address, size); ok {
-		return v, nil
+	if address>>regionBits == m.ctx>>regionBits {
+		return m.loadContext(address-m.ctx, size)
 	}
 	p, err := m.bytes(address, size)
 	if err != nil {
 		return 0, err
 	}
-	switch size {
-	case 1:
-		return uint64(p[0]), nil
-	case 2:
-		return uint64(native.Uint16(p)), nil
-	case 4:
-		return uint64(native.Uint32(p)), nil
-	}
-	return native.Uint64(p), nil
+	return number(p, size), nil
 }
 
-func (m *memory) store(address uint64, size int, v uint64) error {
+func (m *run) store(address uint64, size int, v uint64) error {
+	if address>>regionBits == m.ctx>>regionBits {
+		return m.storeContext(address-m.ctx, size, v)
+	}
 	p, err := m.bytes(address, size)
 	if err != nil {
 		return err
 	}
-	switch size {
-	case 1:
-		p[0] = byte(v)
-	case 2:
-		native.PutUint16(p, uint16(v))
-	case 4:
-		native.PutUint32(p, uint32(v))
-	default:
-		native.PutUint64(p, v)
-	}
+	put(p, size, v)
 	return nil
 }
 

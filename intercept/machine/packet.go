@@ -1,49 +1,66 @@
 package machine
 
-import "encoding/binary"
+import "net/netip"
 
 // Packet is what programs get, and may change.
 type Packet struct {
-	Data []byte // from the link layer's header on
+	Data []byte // from the link layer's header on, or from the network layer's
 	// Context is struct __sk_buff without what are addresses in it, as programs
 	// leave it for each other.
 	Context [contextSize]byte
 	// Redirect is where the last program wants the packet to go.
 	Redirect Redirect
+	// Clones are what bpf_clone_redirect sent, in order.
+	Clones []Clone
+	// Network and Transport are where in Data the headers of these layers begin.
+	// Transport is 0 where nobody has looked for it.
+	Network, Transport int
+	// Ingress says that the packet is on its way in (skb->tc_at_ingress).
+	Ingress bool
+
+	buffer []byte // what Data is a part of, if it has been moved
+	at     int    // where in it
+	meta   int    // how many bytes before Data are metadata
+	skb    skb
 }
 
-// Pull takes the link layer's header off.
-func (p *Packet) Pull() {
-	p.Data = p.Data[min(ethernetHeader, len(p.Data)):]
-	p.set(skbLen, uint32(len(p.Data)))
-}
-
-// Redirect is what bpf_redirect was told.
+// Redirect is what bpf_redirect and its relatives were told.
 type Redirect struct {
-	Ifindex uint32
-	Ingress bool // to arrive there, and not to be sent
+	Ifindex   uint32
+	Ingress   bool       // to arrive there, and not to be sent (BPF_F_INGRESS)
+	Peer      bool       // by bpf_redirect_peer: to arrive at the device's peer
+	Egress    bool       // and there to be sent (BPF_F_EGRESS)
+	Neighbour bool       // by bpf_redirect_neigh: link layer's addresses are to be looked up
+	NextHop   netip.Addr // those of this neighbour, if it is valid
+	Broadcast bool       // by bpf_redirect_map: to all of the map's devices
 }
 
-// Where struct __sk_buff has its fields.
-const (
-	skbLen      = 0
-	skbPktType  = 4
-	SKBMark     = 8
-	skbProtocol = 16
-	SKBPriority = 32
-	skbIngress  = 36
-	skbIfindex  = 40
-	SKBCB       = 48
-	skbHash     = 68
-	skbData     = 76
-	skbDataEnd  = 80
-	skbDataMeta = 140
-	SKBTime     = 152
-	SKBWireLen  = 160
-	contextSize = 192
-)
+// Clone is a copy of a packet that was sent.
+type Clone struct {
+	Data    []byte
+	Ifindex uint32
+	Ingress bool
+}
 
-const ethernetHeader = 14
+// skb is what struct sk_buff has and programs do not see.
+type skb struct {
+	encapsulated bool
+	checksum     checksumState
+	hash         bool // skb->hash is there
+	linkHeader   int  // skb->mac_len, 0: not said; VLANs' tags are the last of it
+	tunnel       *tunnel
+}
+
+const (
+	ethernetHeader = 14
+	minEthertype   = 0x600 // ETH_P_802_3_MIN; below it is a length
+	ethP8023       = 0x0001
+	ethP8022       = 0x0004
+	ethIP          = 0x0800
+	ethIPv6        = 0x86dd
+	ethVLAN        = 0x8100
+	ethVLANOuter   = 0x88a8
+)
 
 // NewPacket makes a packet of a frame, on a device.
 func NewPacket(frame []byte, ifindex uint32) *Packet {
@@ -51,15 +68,36 @@ func NewPacket(frame []byte, ifindex uint32) *Packet {
 	p.set(skbLen, uint32(len(frame)))
 	p.set(SKBWireLen, uint32(len(frame)))
 	if len(frame) >= ethernetHeader {
-		p.set(skbProtocol, uint32(native.Uint16(frame[ethernetHeader-2:])))
+		p.Network = ethernetHeader
+		p.setProtocol(ethertype(frame[ethernetHeader-2:]))
 	}
 	p.On(ifindex)
 	return p
 }
 
-// Protocol returns the packet's ethertype.
-func (p *Packet) Protocol() uint16 {
-	return binary.BigEndian.Uint16(native.AppendUint16(nil, native.Uint16(p.Context[skbProtocol:])))
+// ethertype is what a frame is, of which a length comes first in older ones.
+func ethertype(p []byte) uint16 {
+	switch t := uint16(p[0])<<8 | uint16(p[1]); {
+	case t >= minEthertype:
+		return t
+	case len(p) >= 4 && p[2] == 0xff && p[3] == 0xff:
+		return ethP8023
+	}
+	return ethP8022
+}
+
+// Short reports whether an IP packet is shorter than its header.
+func (p *Packet) Short() bool {
+	n := len(p.Data) - p.Network
+	return p.Protocol() == ethIP && n < ipv4Header || p.Protocol() == ethIPv6 && n < ipv6Header
+}
+
+// Pull takes the link layer's header off.
+func (p *Packet) Pull() {
+	n := min(ethernetHeader, len(p.Data))
+	p.Data = p.Data[n:]
+	p.Network -= n
+	p.set(skbLen, uint32(len(p.Data)))
 }
 
 // On says which device has the packet.
@@ -92,66 +130,16 @@ func (p *Packet) Arrived(ifindex uint32, kind uint32) {
 
 func (p *Packet) set(field int, v uint32) { native.PutUint32(p.Context[field:], v) }
 
-// Where struct xdp_md has its fields.
-const (
-	xdpData     = 0
-	xdpDataEnd  = 4
-	xdpDataMeta = 8
-	xdpSize     = 24
-)
+func (p *Packet) get(field int) uint32 { return native.Uint32(p.Context[field:]) }
 
-// context makes the packet reachable and returns the context's address.
-func (m *run) context(kind Kind) uint64 {
-	if m.data == 0 {
-		m.data = m.add(m.packet.Data)
-		m.ctx = m.add(m.packet.Context[:])
-		if kind == XDP {
-			m.ctx = m.add(make([]byte, xdpSize))
-		}
-	}
-	return m.ctx
-}
+// Protocol returns the ethertype, in the machine's order of bytes.
+func (p *Packet) Protocol() uint16 { return swap16(uint16(p.get(skbProtocol))) }
 
-// contextPointer is what the context has at an address, if that is a pointer.
-func (m *run) contextPointer(address uint64, size int) (uint64, bool) {
-	if size != 4 || address>>regionBits != m.ctx>>regionBits {
-		return 0, false
-	}
-	field := int(address - m.ctx)
-	data, end, meta := skbData, skbDataEnd, skbDataMeta
-	if m.program.kind == XDP {
-		data, end, meta = xdpData, xdpDataEnd, xdpDataMeta
-	}
-	switch field {
-	case data, meta:
-		return m.data, true
-	case end:
-		return m.data + uint64(len(m.packet.Data)), true
-	}
-	return 0, false
-}
+func (p *Packet) setProtocol(t uint16) { p.set(skbProtocol, uint32(swap16(t))) }
 
-// loadPacket is the load of a classic program: from the packet, in its order of
-// bytes. Where there is none the program ends with 0.
-func (m *run) loadPacket(i *insn) (done bool, err error) {
-	at := i.imm
-	if i.mode() == modeIndirect {
-		at += int64(int32(m.r[i.src]))
-	}
-	size := int64(i.size())
-	if at < 0 || at+size > int64(len(m.packet.Data)) {
-		m.r[0] = 0
-		return true, nil
-	}
-	p := m.packet.Data[at:]
-	switch size {
-	case 1:
-		m.r[0] = uint64(p[0])
-	case 2:
-		m.r[0] = uint64(binary.BigEndian.Uint16(p))
-	default:
-		m.r[0] = uint64(binary.BigEndian.Uint32(p))
-	}
-	m.at++
-	return false, nil
+// swap16 turns a number in the network's order of bytes into one of the machine.
+func swap16(v uint16) uint16 {
+	var p [2]byte
+	native.PutUint16(p[:], v)
+	return uint16(p[0])<<8 | uint16(p[1])
 }

@@ -5,21 +5,59 @@ type World interface {
 	Map(id uint32) Map // nil if there is none
 	Now() uint64       // nanoseconds
 	Random() uint32
+	// Trace gets what the program prints.
+	Trace(text string)
+	// Wake has those look at a ring buffer, by the map's id, who wait for it.
+	Wake(ring uint32)
+	Facts() Facts
+	// Outside is the network namespace in which the program runs, nil if nothing
+	// is known of it.
+	Outside() Outside
+}
+
+// Facts are what helpers do on some releases of Linux and not on others.
+type Facts struct {
+	PeerEgress    bool // bpf_redirect_peer knows BPF_F_EGRESS
+	UnalignedDiff bool // bpf_csum_diff takes lengths that are no multiple of 4
+}
+
+// Outside is what programs ask of their network namespace.
+type Outside interface {
+	// Device returns a device, by its ifindex, false if there is none.
+	Device(ifindex uint32) (Device, bool)
+}
+
+// Device is what programs get to know of a device.
+type Device struct {
+	MTU    uint32
+	Header uint32 // length of the link layer's header (hard_header_len)
+	Up     bool
 }
 
 // Map is a map, as programs see it. Values are memory that stays the map's.
 type Map interface {
 	KeySize() uint32
 	ValueSize() uint32
+	Entries() uint32
 	Lookup(key []byte) []byte
+	// LookupCPU returns the value that a CPU has of its own.
+	LookupCPU(key []byte, cpu uint32) []byte
 	Update(key, value []byte, flags uint64) (errno int)
 	Delete(key []byte) (errno int)
+	Keys() [][]byte
 	// Inner returns the id of the map that an element of a map of maps is.
 	Inner(key []byte) (id uint32, ok bool)
 	// Tail returns the program that an element of a map of programs is, nil if
 	// none can be run by its index.
 	Tail(index uint32) *Program
+	// Device returns the ifindex that an element of a map of devices has.
+	Device(index uint32) (ifindex uint32, ok bool)
+	// Held reports whether an element of an array of references is there.
+	Held(index uint32) bool
 	// Push, Pop and Peek are of queues and stacks.
 	Push(value []byte, flags uint64) (errno int)
 	Pop(remove bool) []byte
+	// Ring is the memory of a ring buffer: a page for the consumer's position, one
+	// for the producer's, and all data twice. Nil: it is no ring buffer.
+	Ring() []byte
 }

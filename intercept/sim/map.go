@@ -6,7 +6,7 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// bpfMap is a map. What programs would do with it is not simulated.
+// bpfMap is a map.
 type bpfMap struct {
 	sim  *Sim
 	id   uint32
@@ -46,9 +46,11 @@ const (
 	lpmTrie        mapType = 11
 	arrayOfMaps    mapType = 12
 	hashOfMaps     mapType = 13
+	devMap         mapType = 14
 	queueMap       mapType = 22
 	stackMap       mapType = 23
 	perCPUCgroup   mapType = 21
+	devMapHash     mapType = 25
 	ringBuffer     mapType = 27
 	userRingBuffer mapType = 31
 	lastMapType    mapType = 33 // BPF_MAP_TYPE_ARENA

@@ -23,13 +23,14 @@ func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mpr
 	packet *machine.Packet) (made Passage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	packet.Ingress = at == mprog.TCXIngress
 	_, made.Verdict, made.Passes = s.resident(netns).PassAt(ifindex, at, policy, packet.Protocol(), func(id uint32) int32 {
 		p := s.programs[id]
 		if p == nil { // loaded into the fake by somebody else
 			p = &program{id: id}
 		}
 		packet.Redirect = machine.Redirect{}
-		v, err := s.run(p, packet)
+		v, err := s.run(p, netns, packet)
 		text := fmt.Sprintf("%s returns %d", p.label(), v)
 		if err != nil {
 			v = dropped

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -29,6 +30,8 @@ type Sim struct {
 	now      func() uint64
 	random   *rand.Rand
 	warn     func(string)
+	trace    func(string)
+	outside  func(netns uint64) machine.Outside
 	record   *recorder // nil: nobody wants it
 	memory   func(size int) (Memory, error)
 
@@ -53,6 +56,12 @@ type Options struct {
 	// Warn is told, in a line without its end, of each program that cannot be run
 	// to its end, once. Nil: nobody is.
 	Warn func(string)
+	// Trace gets what programs print, with bpf_trace_printk. Nil: nobody does.
+	Trace func(string)
+	// Outside is what programs can ask of a network namespace. It is called, and
+	// what it returns, while programs run: it must not call the simulation. Nil,
+	// or a nil answer: they cannot, helpers that do are not simulated.
+	Outside func(netns uint64) machine.Outside
 	// Verdicts are what programs return, by their names, without being run.
 	Verdicts map[string]int32
 	// Now is what time programs are told, in nanoseconds; nil counts how often
@@ -86,8 +95,16 @@ func New(k *fake.Kernel, o Options) *Sim {
 		asked := uint64(0)
 		s.now = func() uint64 { asked++; return asked }
 	}
-	if s.warn = o.Warn; s.warn == nil {
-		s.warn = func(string) {}
+	for _, to := range []struct {
+		field *func(string)
+		given func(string)
+	}{{&s.warn, o.Warn}, {&s.trace, o.Trace}} {
+		if *to.field = to.given; to.given == nil {
+			*to.field = func(string) {}
+		}
+	}
+	if s.outside = o.Outside; s.outside == nil {
+		s.outside = func(uint64) machine.Outside { return nil }
 	}
 	if o.Record {
 		s.record = newRecorder(s)

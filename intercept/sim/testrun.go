@@ -74,18 +74,23 @@ func (k *call) testRun() error {
 			return err
 		}
 	}
+	if packet.Short() {
+		return refuse("test-run/size", mprog.EINVAL, "%d bytes have no room for an IP header", sizeIn)
+	}
 	if typ == mprog.SocketFilter {
 		packet.Pull()
-		data = append(packet.Data, make([]byte, ethernetHeader)...) // as many bytes as came in, from there on
-		packet.Data = data[:len(packet.Data)]
 	}
 	var verdict int32
 	for range min(max(k.u32(testRepeat), 1), maxRepeat) {
-		if verdict, err = k.Sim.run(p, packet); err != nil {
+		if verdict, err = k.Sim.run(p, k.caller.Netns(), packet); err != nil {
 			return fmt.Errorf("run %s: %w: %w", p.label(), err, mprog.ErrUnsupported)
 		}
 	}
-	return k.finishTest(packet, data, verdict)
+	out := packet.Data
+	if typ == mprog.SocketFilter {
+		out = append(make([]byte, ethernetHeader), out...) // in the header's place
+	}
+	return k.finishTest(packet, out, verdict)
 }
 
 // finishTest is bpf_test_finish and bpf_ctx_finish.

@@ -1,0 +1,287 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/machine"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// The judge of what programs do is the running kernel's BPF_PROG_TEST_RUN: the same
+// program and frame there and here, and all that can be seen of it.
+
+// outcome is what can be seen of a test run.
+type outcome struct {
+	Errno   mprog.Errno
+	Return  uint32
+	Data    []byte
+	Context []byte
+	Memory  []byte // the value of the map in r7
+}
+
+// trial is a test run to be.
+type trial struct {
+	typ     ebpf.ProgramType
+	steps   []step
+	frame   []byte
+	context []byte // nil: none
+}
+
+// step is a part of a program: with the context in r6 and memoryMap's value in r7.
+// Its result is r0, which is kept.
+type step struct {
+	name  string
+	insns asm.Instructions
+	grows int // bytes, in front of the packet
+}
+
+const (
+	valueSize = 4096 // of the memory in r7: results, then
+	inputAt   = 1024 // bytes that the trial begins with, then
+	outputAt  = 2048 // room
+)
+
+// program puts the steps together. Each keeps what it returns, and the last one's
+// is returned.
+func (c *trial) program(memory int) asm.Instructions {
+	insns := asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1), asm.LoadMapValue(asm.R7, memory, 0)}
+	for i, s := range c.steps {
+		insns = append(insns, s.insns...)
+		insns = append(insns, asm.StoreMem(asm.R7, int16(8*i), asm.R0, asm.DWord))
+	}
+	if c.typ == ebpf.CGroupSKB {
+		insns = append(insns, asm.And.Imm(asm.R0, 1))
+	}
+	return append(insns, asm.Return())
+}
+
+func (c *trial) text() string {
+	var b bytes.Buffer
+	for i, s := range c.steps {
+		fmt.Fprintf(&b, "%d %s\n", i, s.name)
+	}
+	return b.String()
+}
+
+// input is the memory that trials begin with.
+func input() []byte {
+	p := make([]byte, valueSize)
+	for i := range p[inputAt:outputAt] {
+		p[inputAt+i] = byte(i*7 + 1)
+	}
+	return p
+}
+
+// byteOrder is the machine's; package asm does not know binary.NativeEndian.
+func byteOrder() binary.ByteOrder {
+	if native.Uint16([]byte{0, 1}) == 1 {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
+}
+
+// judge runs trials on the running kernel, and here.
+type judge struct {
+	t      *testing.T
+	memory *ebpf.Map
+	p      *process
+	here   uint32 // the memory's fd
+}
+
+func newJudge(t *testing.T) *judge {
+	memory, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: valueSize, MaxEntries: 1})
+	if err != nil {
+		t.Skip("the running kernel makes no maps: ", err)
+	}
+	t.Cleanup(func() { memory.Close() })
+	p := newProcess(t, Options{CPUs: 1, Outside: func(uint64) machine.Outside { return loopbackOnly{} }})
+	return &judge{t: t, memory: memory, p: p, here: p.must(0, attrOf(int(arrayMap), 4, valueSize, 1))}
+}
+
+// loopbackOnly is a namespace with lo as it is when nobody has changed it.
+type loopbackOnly struct{}
+
+func (loopbackOnly) Device(ifindex uint32) (machine.Device, bool) {
+	return machine.Device{MTU: 65536, Header: ethernetHeader, Up: true}, ifindex == loopback
+}
+
+var errUnknown = errors.New("not simulated")
+var errRefused = errors.New("refused by the verifier")
+
+// kernel runs the trial on the running kernel.
+func (j *judge) kernel(c *trial) (o outcome, err error) {
+	require.NoError(j.t, j.memory.Put(uint32(0), input()))
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: c.typ, License: "GPL", Instructions: c.program(j.memory.FD())})
+	if err != nil {
+		return o, fmt.Errorf("%w: %w", errRefused, err)
+	}
+	defer p.Close()
+	o.Data = make([]byte, 1<<16)
+	run := &ebpf.RunOptions{Data: c.frame, DataOut: o.Data}
+	if c.context != nil {
+		o.Context = make([]byte, len(c.context))
+		run.Context, run.ContextOut = c.context, o.Context
+	}
+	o.Return, err = p.Run(run)
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return outcome{Errno: mprog.Errno(errno)}, nil
+	}
+	require.NoError(j.t, err)
+	o.Data = run.DataOut
+	return o, j.memory.Lookup(uint32(0), &o.Memory)
+}
+
+// simulated runs it here.
+func (j *judge) simulated(c *trial) (o outcome) {
+	p := j.p
+	p.used = 0
+	key := p.put(make([]byte, 8))
+	value := p.put(input())
+	p.must(2, attrOf(j.here, 0, key, value, uint64(0)))
+	var code bytes.Buffer
+	require.NoError(j.t, c.program(int(j.here)).Marshal(&code, byteOrder()))
+	fd := p.must(5, attrOf(int(c.typ), code.Len()/insnSize, p.put(code.Bytes()), p.put([]byte("GPL\x00")), 0, 0, uint64(0), 0, 0, ""))
+	defer p.close(fd)
+	data, to := p.put(c.frame), p.put(make([]byte, 1<<16))
+	a := attrOf(fd, 0, len(c.frame), 1<<16, data, to, 1, 0)
+	var context uint64
+	if c.context != nil {
+		context = p.put(make([]byte, len(c.context)))
+		a = append(a, attrOf(len(c.context), len(c.context), p.put(c.context), context)...)
+	}
+	used := p.used
+	_, at, errno := p.call(10, a)
+	if errno != 0 {
+		return outcome{Errno: errno}
+	}
+	p.used = used
+	answer, err := p.at(at, 16)
+	require.NoError(j.t, err)
+	o.Return = native.Uint32(answer[4:])
+	o.Data, _ = p.at(to, int(native.Uint32(answer[12:])))
+	o.Data = bytes.Clone(o.Data)
+	if c.context != nil {
+		o.Context, _ = p.at(context, len(c.context))
+	}
+	p.must(1, attrOf(j.here, 0, key, value, uint64(0)))
+	o.Memory, _ = p.at(value, valueSize)
+	return o
+}
+
+// compare runs the trial on both. It says what differs, first of what the steps
+// returned.
+func (j *judge) compare(c *trial) (difference string, err error) {
+	want, err := j.kernel(c)
+	if err != nil {
+		return "", err
+	}
+	got := j.simulated(c)
+	if got.Errno == mprog.EOPNOTSUPP && want.Errno == 0 {
+		return "", errUnknown
+	}
+	if want.Errno != got.Errno {
+		return fmt.Sprintf("errno %s, here %s", want.Errno, got.Errno), nil
+	}
+	for i, s := range c.steps {
+		if want.Errno == 0 && native.Uint64(want.Memory[8*i:]) != native.Uint64(got.Memory[8*i:]) {
+			return fmt.Sprintf("step %d, %s: %d, here %d", i, s.name, int64(native.Uint64(want.Memory[8*i:])), int64(native.Uint64(got.Memory[8*i:]))), nil
+		}
+	}
+	for _, part := range []struct {
+		name      string
+		want, got []byte
+	}{
+		{"return", native.AppendUint32(nil, want.Return), native.AppendUint32(nil, got.Return)},
+		{"data", want.Data, got.Data}, {"context", want.Context, got.Context}, {"memory", want.Memory, got.Memory},
+	} {
+		if !bytes.Equal(part.want, part.got) {
+			return part.name + ": " + firstDifference(part.want, part.got), nil
+		}
+	}
+	return "", nil
+}
+
+func firstDifference(want, got []byte) string {
+	at := 0
+	for at < min(len(want), len(got)) && want[at] == got[at] {
+		at++
+	}
+	part := func(p []byte) []byte { return p[at:min(at+16, len(p))] }
+	return fmt.Sprintf("%d bytes, here %d, at %d: %x, here %x", len(want), len(got), at, part(want), part(got))
+}
+
+// all runs trials, and fails the test for those that differ.
+func (j *judge) all(trials int, make func() *trial) {
+	refused, differ, unknown := 0, 0, 0
+	for n := range trials {
+		c := make()
+		difference, err := j.compare(c)
+		switch {
+		case errors.Is(err, errRefused):
+			if refused++; refused < 4 {
+				j.t.Log(err, c.text())
+			}
+		case errors.Is(err, errUnknown):
+			unknown++
+		case err != nil:
+			j.t.Fatal(err)
+		case difference != "":
+			j.t.Errorf("trial %d: %s\nof %s\nwith %x", n, difference, c.text(), c.frame)
+			if differ++; differ > 10 {
+				j.t.FailNow()
+			}
+		}
+	}
+	j.t.Logf("%d of %d programs refused by the verifier, %d not simulated", refused, trials, unknown)
+	require.Less(j.t, unknown, trials/20)
+	require.Less(j.t, refused, trials/4, "programs that the verifier refuses test nothing")
+}
+
+// randomFrame is a frame of one of the kinds that there are, long enough for its
+// headers or not.
+func randomFrame(r *rand.Rand) []byte {
+	p := make([]byte, 14+r.IntN(200))
+	if r.IntN(20) == 0 {
+		p = make([]byte, 14+r.IntN(2000))
+	}
+	for i := range p {
+		p[i] = byte(r.Uint32())
+	}
+	p[0] &^= 1
+	if r.IntN(4) == 0 {
+		clear(p[:6])
+	}
+	at := 12
+	tag := func(ethertype uint16) {
+		if len(p) >= at+2 {
+			p[at], p[at+1] = byte(ethertype>>8), byte(ethertype)
+		}
+	}
+	for range r.IntN(4) - 1 {
+		tag([]uint16{0x8100, 0x88a8}[r.IntN(2)])
+		at += 4
+	}
+	kind := []uint16{0x0800, 0x86dd, 0x0806, 0x0040, uint16(r.Uint32())}[min(r.IntN(10)/2, r.IntN(5))]
+	tag(kind)
+	at += 2
+	protocol := []byte{6, 17, 1, 58, byte(r.Uint32())}[r.IntN(5)]
+	switch {
+	case kind == 0x0800 && len(p) >= at+20:
+		p[at], p[at+9] = 0x45, protocol
+	case kind == 0x86dd && len(p) >= at+40:
+		p[at] = 0x60 | p[at]&0xf
+		p[at+6] = protocol
+	}
+	return p
+}

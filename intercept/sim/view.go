@@ -1,0 +1,122 @@
+package sim
+
+import (
+	"github.com/nkconform/nkconform/intercept/machine"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// mapView is a map as programs see it: of values that each CPU has one of, that
+// of CPU 0, on which all programs run, unless they ask.
+type mapView struct{ m *bpfMap }
+
+var _ machine.Map = mapView{}
+
+func (v mapView) KeySize() uint32   { return v.m.keySize }
+func (v mapView) ValueSize() uint32 { return v.m.valueSize }
+
+func (v mapView) Entries() uint32 { return v.m.entries }
+
+func (v mapView) Lookup(key []byte) []byte { return v.LookupCPU(key, 0) }
+
+func (v mapView) LookupCPU(key []byte, cpu uint32) []byte {
+	e := &v.m.elements
+	if v.m.typ.fds() || cpu >= uint32(v.m.sim.cpus) || cpu > 0 && !v.m.typ.perCPU() {
+		return nil
+	}
+	value := e.get(key)
+	if value == nil {
+		return nil
+	}
+	if v.m.typ.array() && v.m.memory == nil && e.values[string(key)] == nil {
+		e.values[string(key)] = &element{value: value} // has an address from now on
+	}
+	return value[cpu*round8(v.m.valueSize):][:v.m.valueSize]
+}
+
+func (v mapView) Keys() (keys [][]byte) {
+	for key := v.m.elements.next(nil); key != nil; key = v.m.elements.next(key) {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// Device is of maps whose values begin with an ifindex.
+func (v mapView) Device(index uint32) (ifindex uint32, ok bool) {
+	e := v.m.elements.values[string(native.AppendUint32(nil, index))]
+	if v.m.typ != devMap && v.m.typ != devMapHash || e == nil {
+		return 0, false
+	}
+	return native.Uint32(e.value), true
+}
+
+func (v mapView) Held(index uint32) bool {
+	return v.m.elements.values[string(native.AppendUint32(nil, index))] != nil
+}
+
+func (v mapView) Ring() []byte {
+	if v.m.typ != ringBuffer {
+		return nil
+	}
+	return v.m.memory.Bytes()
+}
+
+func (v mapView) Update(key, value []byte, flags uint64) int {
+	if v.m.typ.fds() {
+		return int(mprog.EINVAL)
+	}
+	if v.m.typ.perCPU() {
+		wide := make([]byte, v.m.wide())
+		if old := v.m.elements.get(key); old != nil {
+			copy(wide, old)
+		}
+		copy(wide, value)
+		value = wide
+	}
+	return errnoNumber(v.m.elements.put(key, value, nil, flags))
+}
+
+func (v mapView) Delete(key []byte) int {
+	switch {
+	case v.m.typ.array():
+		return int(mprog.EINVAL)
+	case !v.m.elements.remove(key):
+		return int(mprog.ENOENT)
+	}
+	return 0
+}
+
+func (v mapView) Inner(key []byte) (id uint32, ok bool) {
+	if !v.m.typ.outer() {
+		return 0, false
+	}
+	inner := v.m.elements.values[string(key)]
+	if inner == nil {
+		return 0, false
+	}
+	return inner.object.ID, true
+}
+
+func (v mapView) Tail(index uint32) *machine.Program {
+	if v.m.typ != progArray {
+		return nil
+	}
+	tail := v.m.elements.values[string(native.AppendUint32(nil, index))]
+	if tail == nil {
+		return nil
+	}
+	if p := v.m.sim.programs[tail.object.ID]; p != nil {
+		return p.code
+	}
+	return nil
+}
+
+func (v mapView) Push(value []byte, flags uint64) int {
+	return errnoNumber(v.m.elements.push(value, flags))
+}
+
+func (v mapView) Pop(remove bool) []byte { return v.m.elements.pop(remove) }
+
+func errnoNumber(err error) int {
+	errno, _ := mprog.ErrnoOf(err)
+	return int(errno)
+}
