@@ -5,6 +5,7 @@ package doctor
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -83,4 +84,35 @@ func TestNeed(t *testing.T) {
 	require.EqualError(t, s.skipped[1].(error), "cannot: it is broken (try: mend it)")
 	Need(&s, "no such")
 	require.Len(t, s.failed, 1)
+}
+
+// Why user namespaces are refused is told by the settings of distributions.
+func TestRefusedNamespaces(t *testing.T) {
+	defer func(s string) { settings = s }(settings)
+	for _, tc := range []struct {
+		setting, value string
+		refused        func(error) error
+		err            error
+		why, get       string
+	}{
+		{"kernel/unprivileged_userns_clone", "0", namespaceRefused, unix.EPERM,
+			"kernel.unprivileged_userns_clone is 0", "sysctl -w kernel.unprivileged_userns_clone=1"},
+		{"kernel/apparmor_restrict_unprivileged_userns", "1", namespaceRefused, unix.EACCES,
+			"kernel.apparmor_restrict_unprivileged_userns is 1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+		{"kernel/apparmor_restrict_unprivileged_userns", "1", withoutCapabilities, unix.EPERM,
+			"root of a user namespace has no capabilities", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+		{"user/max_user_namespaces", "3", namespaceRefused, unix.ENOSPC,
+			"user.max_user_namespaces is 3", "sysctl -w user.max_user_namespaces=10000"},
+		{"user/other", "1", namespaceRefused, unix.EINVAL, "CONFIG_USER_NS", "nkconform vm "},
+		{"user/other", "1", withoutCapabilities, unix.ENOSPC, "user.max_net_namespaces", "sysctl -w user.max_net_namespaces="},
+	} {
+		settings = t.TempDir()
+		file := settings + "/" + tc.setting
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(tc.value+"\n"), 0o644))
+		var m *Missing
+		require.ErrorAs(t, tc.refused(tc.err), &m, tc.setting)
+		require.Contains(t, m.Why, tc.why)
+		require.Contains(t, m.Get, tc.get)
+	}
 }

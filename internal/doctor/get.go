@@ -69,8 +69,11 @@ func inContainer() bool {
 	return err == nil && strings.Contains(string(text), "\nSeccomp:\t2\n")
 }
 
-// setting is a number in /proc/sys, with "." for "/", or "" if there is none.
+// settings is where the kernel's are, but for tests.
+var settings = "/proc/sys"
+
+// setting is the kernel's, with "." for "/", or "" if there is none of the name.
 func setting(name string) string {
-	text, _ := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
+	text, _ := os.ReadFile(settings + "/" + strings.ReplaceAll(name, ".", "/"))
 	return strings.TrimSpace(string(text))
 }
