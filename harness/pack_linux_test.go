@@ -14,6 +14,7 @@ import (
 
 	"github.com/nkconform/nkconform/harness/guest"
 	"github.com/nkconform/nkconform/harness/image"
+	"github.com/nkconform/nkconform/internal/doctor"
 )
 
 // packed returns the names in a command's initramfs, each with a leading
@@ -53,6 +54,7 @@ func hex(t *testing.T, b []byte) int64 {
 }
 
 func TestPack(t *testing.T) {
+	doctor.NeedProgram(t, "sh")
 	host, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
 	for _, d := range []string{"real/sub", "data"} {
@@ -90,6 +92,7 @@ func TestPack(t *testing.T) {
 // What this machine lacks is told by the names of the files that need it, and is
 // an error of the command alone.
 func TestPackWithoutInterpreter(t *testing.T) {
+	doctor.NeedProgram(t, "sh", "/usr/bin/env")
 	host, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
 	write := func(name, text string, perm os.FileMode) string {
@@ -119,6 +122,7 @@ func TestPackWithoutInterpreter(t *testing.T) {
 }
 
 func TestJob(t *testing.T) {
+	doctor.NeedProgram(t, "sh")
 	j, err := job(Command{Argv: []string{"sh", "-c", "true"}, Env: []string{"A=1"}, Dir: "."})
 	require.NoError(t, err)
 	assert.True(t, filepath.IsAbs(j.Argv[0]))

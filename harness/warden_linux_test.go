@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/harness/image"
+	"github.com/nkconform/nkconform/internal/doctor"
 )
 
 // doomedEnv makes the test binary a harness that is to be killed. Its value is
@@ -32,6 +33,7 @@ func doomedHarness(dir string) {
 }
 
 func TestKilledHarnessLeavesNothingBehind(t *testing.T) {
+	doctor.NeedProgram(t, "sh", "rm")
 	dir := filepath.Join(t.TempDir(), "own")
 	fifo := dir + ".held"
 	require.NoError(t, os.Mkdir(dir, 0o755))

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -36,7 +37,8 @@ func leavesNothing(f func() error) error {
 	_, progErr := bpfCall(11, words(0, 0, 0))
 	_, linkErr := bpfCall(31, words(0, 0, 0))
 	after := 0
-	for range 100 { // the command may just be looking something up
+	// The command may just be looking something up.
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		open, err := openFDs(os.Getppid())
 		if after = open; err != nil || after <= before {
 			break

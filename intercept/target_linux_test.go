@@ -45,6 +45,7 @@ var targets = map[string]func() int{
 	"ending":     check(endingTarget),
 	"deleting":   check(deletingTarget),
 	"counters":   check(countersTarget),
+	"reads":      check(readsTarget),
 }
 
 func check(f func() error) func() int {
@@ -194,8 +195,8 @@ func lifetimeTarget() error {
 	if _, err := unix.FcntlInt(uintptr(l), unix.F_SETFD, 0); err != nil {
 		return err
 	}
-	child, err := os.StartProcess("/bin/sh", []string{"sh", "-c", "read x"},
-		&os.ProcAttr{Files: func() []*os.File {
+	child, err := os.StartProcess("/proc/self/exe", []string{"reads"},
+		&os.ProcAttr{Env: append(os.Environ(), targetVariable+"=reads"), Files: func() []*os.File {
 			r, _, _ := os.Pipe()
 			return []*os.File{r, nil, os.Stderr, os.NewFile(uintptr(l), "link")}
 		}()})
@@ -207,6 +208,12 @@ func lifetimeTarget() error {
 	}
 	_, err = child.Wait()
 	return errors.Join(err, expect("os.File has it", 1))
+}
+
+// readsTarget ends with its input.
+func readsTarget() error {
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
 }
 
 // Numbers of bpf(2) that are not the machine's own are ENOSYS.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nkconform/nkconform"
 	"github.com/nkconform/nkconform/conformance"
+	"github.com/nkconform/nkconform/internal/doctor"
 	"github.com/nkconform/nkconform/kernel"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/mprog/attr"
@@ -175,6 +176,7 @@ func TestBroken(t *testing.T) {
 
 func TestNoTestee(t *testing.T) {
 	start(t, "") // or skips
+	doctor.NeedProgram(t, "true", "echo")
 	for _, command := range [][]string{{"/nonexistent"}, {"true"}, {"echo", "hello"}} {
 		_, err := New(command...)
 		require.ErrorContains(t, err, "start testee: ")

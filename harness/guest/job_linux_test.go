@@ -10,9 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nkconform/nkconform/harness/internal/wire"
+	"github.com/nkconform/nkconform/internal/doctor"
 )
 
 func TestStart(t *testing.T) {
+	doctor.NeedProgram(t, "/bin/sh", "sleep")
 	for _, test := range []struct {
 		name           string
 		argv           []string

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/nkconform/nkconform/internal/doctor"
 )
 
 // aptStub stands in for apt-get, which tells of a file, and for apt-helper, which
@@ -32,9 +34,7 @@ echo "$have" >>attempts
 `
 
 func TestDownloadGoesOn(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the stub is a shell script")
-	}
+	doctor.NeedProgram(t, "/bin/sh", "cat", "rm") // the stub is a script
 	const right = "6923dd1bc0460082c5d55a831908c24a282860b7f1cd6c2b79cf1bc8857c639c"
 	for _, tc := range []struct {
 		name, left, sum string
@@ -85,9 +85,7 @@ func stubApt(t *testing.T, dir, script string) {
 // and is ended with what apt has started: the stub waits for a signal, as if
 // the mirror said no more.
 func TestDownloadIsToldOfAndEnds(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the stub is a shell script")
-	}
+	doctor.NeedProgram(t, "/bin/sh", "head", "sleep") // the stub is a script
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "downloads"), 0o755))
 	stubApt(t, dir, `#!/bin/sh
@@ -155,9 +153,7 @@ func TestCheckSpace(t *testing.T) {
 
 // Lists that cannot be renewed do for what they have, and are told of otherwise.
 func TestFindInOldLists(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the stub is a shell script")
-	}
+	doctor.NeedProgram(t, "/bin/sh") // the stub is a script
 	dir := t.TempDir()
 	stubApt(t, dir, `#!/bin/sh
 case "$*" in

@@ -9,6 +9,7 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"sync"
 )
 
@@ -65,6 +66,17 @@ type Skipper interface {
 	Helper()
 	Skip(args ...any)
 	Fatal(args ...any)
+}
+
+// NeedProgram skips a test on a machine that lacks one of the programs named, which
+// are looked for as exec.LookPath does.
+func NeedProgram(t Skipper, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skip("needs the program", err)
+		}
+	}
 }
 
 // Need skips a test on a machine that lacks one of the things named, and says

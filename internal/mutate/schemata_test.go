@@ -74,7 +74,7 @@ func TestTogether(t *testing.T) {
 	dir := t.TempDir()
 	s := together(f, number)
 	for name, text := range map[string]string{
-		"go.mod": "module mutants\n\ngo 1.26\n", "model.go": s.out.String(), "main.go": fmt.Sprintf(printing, len(list)),
+		"go.mod": "module mutants\n\ngo 1.25\n", "model.go": s.out.String(), "main.go": fmt.Sprintf(printing, len(list)),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}

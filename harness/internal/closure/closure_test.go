@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/nkconform/nkconform/internal/doctor"
 )
 
 func TestParseList(t *testing.T) {
@@ -34,6 +36,7 @@ func TestNotFound(t *testing.T) {
 }
 
 func TestNeedsOfScriptsAndData(t *testing.T) {
+	doctor.NeedProgram(t, "/bin/sh", "/usr/bin/env")
 	dir := t.TempDir()
 	interp := filepath.Join(dir, "interp")
 	require.NoError(t, os.WriteFile(interp, nil, 0o755))
@@ -66,6 +69,7 @@ func TestNeedsOfPrograms(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("no ELF programs here")
 	}
+	doctor.NeedProgram(t, "sh")
 	sh, err := exec.LookPath("sh")
 	require.NoError(t, err)
 	needs, err := Of(sh)
