@@ -92,6 +92,11 @@ func (s *supervisor) separate() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("mounts for the program: %w", err)
 	}
+	for _, mount := range []func() error{ownSysfs, ownRun} {
+		if err := mount(); err != nil {
+			s.warn(err.Error())
+		}
+	}
 	if err := s.mountBPF(mprog.BPFFS); err != nil && !errors.Is(err, unix.ENOENT) {
 		return err
 	}

@@ -46,6 +46,8 @@ var targets = map[string]func() int{
 	"deleting":   check(deletingTarget),
 	"counters":   check(countersTarget),
 	"reads":      check(readsTarget),
+	"speed":      check(speedTarget),
+	"own":        check(ownTarget),
 }
 
 func check(f func() error) func() int {

@@ -20,6 +20,7 @@ const (
 type journey struct {
 	*machine.Packet
 	vnet      []byte // its struct virtio_net_hdr
+	length    int    // that goes with that
 	redirects int
 }
 
@@ -44,7 +45,9 @@ func (p *pump) transmit(e *end, data []byte) {
 		}
 	}
 	e.refused = false
-	p.queue(e, &journey{Packet: machine.NewPacket(frame, e.index), vnet: data[:vnetHeader]})
+	j := &journey{Packet: machine.NewPacket(frame, e.index), vnet: data[:vnetHeader], length: len(frame)}
+	describe(j.vnet, j.Packet)
+	p.queue(e, j)
 }
 
 // queue is the way of a frame from a netkit device to its peer (__dev_queue_xmit,
@@ -118,6 +121,10 @@ func (p *pump) deliver(e *end, j *journey) {
 	}
 	if e.layer3 && [6]byte(frame) == [6]byte{} {
 		copy(frame, e.mac[:]) // else it is another host's
+	}
+	if len(frame) != j.length {
+		mend(j.vnet, frame, len(frame)-j.length)
+		j.length = len(frame)
 	}
 	_, _ = unix.Writev(int(e.tap), [][]byte{j.vnet, frame}) // a device that is down, or gone, receives nothing
 }

@@ -33,7 +33,7 @@ func carries(t testing.TB, text string) string {
 }
 
 func TestTraffic(t *testing.T) {
-	for _, name := range []string{"traffic", "ending", "deleting", "counters"} {
+	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own"} {
 		t.Run(name, func(t *testing.T) { t.Log(carries(t, output(t, target(t, "", name)))) })
 		if os.Geteuid() != 0 {
 			continue
@@ -350,4 +350,35 @@ func countersTarget() error {
 	// IPv6 may send by itself, which the program drops, too.
 	return errors.Join(err, countErr, want("counted as dropped", nowDropped > dropped, true),
 		want("counted as sent", nowSent >= sent+1, true), l.Close())
+}
+
+// ownTarget looks for what only the program has: names of namespaces, and a sysfs of
+// its devices.
+func ownTarget() error {
+	if err := os.MkdirAll("/run/netns", 0o755); err != nil {
+		return err
+	}
+	name := "/run/netns/" + ownName
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		return err
+	}
+	if err := unix.Mount("/proc/self/ns/net", name, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("name a namespace: %w", err)
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "shown0"
+	if err := netlink.LinkAdd(&netlink.Netkit{LinkAttrs: attrs, Scrub: 1, PeerScrub: 1}); err != nil {
+		return err
+	}
+	_, err := os.Stat("/sys/class/net/shown0")
+	return err
+}
+
+const ownName = "nkconform-test"
+
+// What a program leaves in /run is gone with it.
+func TestNothingLeft(t *testing.T) {
+	carries(t, output(t, target(t, "", "own")))
+	require.NoFileExists(t, "/run/netns/"+ownName)
+	require.NoFileExists(t, "/var/run/netns/"+ownName)
 }

@@ -13,6 +13,7 @@ const (
 	checksumNone        checksumKind = iota
 	checksumUnnecessary              // somebody has looked at it
 	checksumComplete                 // the sum is known
+	checksumPartial                  // the field has the sum of what is not in the payload, and the device is to add that
 )
 
 // Sums of the Internet's kind (RFC 1071) in 32 bits are not folded: carries are
@@ -153,12 +154,24 @@ func (m *run) replaceL4() (uint64, error) {
 	if errno != 0 {
 		return failed(errno), nil
 	}
+	if m.packet.skb.checksum.kind == checksumPartial {
+		v = partialSum(native.Uint16(field), from, to, flags)
+	}
 	m.packet.skb.checksum.changePseudo(from, to, flags)
 	if flags&checksumMayBe0 != 0 && v == 0 {
 		v = checksumMangled0
 	}
 	native.PutUint16(field, v)
 	return 0, nil
+}
+
+// partialSum changes a sum that only counts what is not in the payload
+// (inet_proto_csum_replace4, inet_proto_csum_replace_by_diff).
+func partialSum(sum uint16, from, to, flags uint64) uint16 {
+	if flags&checksumPseudo == 0 {
+		return sum
+	}
+	return ^foldSum(addSum(addSum(uint32(sum), ^uint32(from)), uint32(to)))
 }
 
 // changePseudo keeps a complete sum right when what changes is not in the packet's

@@ -15,3 +15,14 @@ func (p *Packet) Received(ifindex uint32) {
 	native.PutUint32(p.Context[skbIngress:], ifindex)
 	native.PutUint32(p.Context[SKBWireLen:], uint32(max(len(p.Data)-ethernetHeader, 0)))
 }
+
+// Offloaded says what the device is to do with the packet: cut it into so many
+// pieces, of so many bytes of payload each, and add to its checksum what is in the
+// payload (CHECKSUM_PARTIAL).
+func (p *Packet) Offloaded(pieces, size uint32, partial bool) {
+	native.PutUint32(p.Context[skbGSOSegs:], pieces)
+	native.PutUint32(p.Context[skbGSOSize:], size)
+	if partial {
+		p.skb.checksum = checksumState{kind: checksumPartial}
+	}
+}

@@ -9,7 +9,7 @@ import (
 
 // Passage is what a hook made of a packet.
 type Passage struct {
-	Ran     []string // the programs that ran, with what they returned and why not more
+	Ran     []string // the programs that ran, with what they returned and why not more, if it is to be explained
 	Verdict int32    // the last one's
 	Passes  bool
 }
@@ -31,13 +31,20 @@ func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mpr
 		}
 		packet.Redirect = machine.Redirect{}
 		v, err := s.run(p, netns, packet)
-		text := fmt.Sprintf("%s returns %d", p.label(), v)
 		if err != nil {
 			v = dropped
-			text = fmt.Sprintf("%s drops: %v", p.label(), err)
 		}
-		made.Ran = append(made.Ran, text)
+		if s.explain {
+			made.Ran = append(made.Ran, told(p, v, err))
+		}
 		return v
 	})
 	return made
+}
+
+func told(p *program, v int32, err error) string {
+	if err != nil {
+		return fmt.Sprintf("%s drops: %v", p.label(), err)
+	}
+	return fmt.Sprintf("%s returns %d", p.label(), v)
 }

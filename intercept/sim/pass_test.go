@@ -54,6 +54,7 @@ func TestPass(t *testing.T) {
 		for _, name := range c.progs {
 			p.must(8, attrOf(1, fds[name], int(mprog.TCXIngress), 0))
 		}
+		p.sim.explain = true
 		made := p.sim.Pass(7, 1, mprog.TCXIngress, mprog.Forward, machine.NewPacket(make([]byte, 20), 1))
 		require.Len(t, made.Ran, c.ran, c.progs)
 		require.Equal(t, c.verdict, made.Verdict, c.progs)
