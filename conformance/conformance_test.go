@@ -2,6 +2,8 @@ package conformance_test
 
 import (
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -198,9 +200,36 @@ func TestSelect(t *testing.T) {
 		require.Equal(t, tc.want, strings.Join(ids, " "), tc.patterns)
 	}
 	_, err := conformance.Select(all, "attach/", "nothing/")
-	require.ErrorContains(t, err, `pattern "nothing/" matches none of the 4 scenarios: ids begin with attach, detach, link`)
+	require.EqualError(t, err, `pattern "nothing/" matches none of the 4 scenarios, and no rule has that id: ids begin with attach, detach, link`)
+	_, err = conformance.Select(all, "detach/ordr")
+	require.EqualError(t, err, `pattern "detach/ordr" matches none of the 4 scenarios, and no rule has that id: perhaps detach/order or detach/border`)
 	_, err = conformance.Select(all, "[")
 	require.ErrorContains(t, err, `pattern "["`)
+}
+
+// The id of a rule is a pattern where no scenario's begins with it.
+func TestSelectByRule(t *testing.T) {
+	all, err := conformance.Load(os.DirFS("../testdata/scenarios"))
+	require.NoError(t, err)
+	for pattern, want := range map[string]string{
+		"order/before":          `flags=before`,               // a behaviour
+		"attach-type/not-built": `! EINVAL`,                   // a refusal, on a kernel that lacks something
+		"qdisc/exists":          `! EEXIST`,                   // another
+		"revision/stale":        `! ESTALE`,                   // also a folder
+		"revision/emptied-tcx":  `expected_revision=1 += rev`, // shown by another folder
+	} {
+		chosen, err := conformance.Select(all, pattern)
+		require.NoError(t, err)
+		require.Less(t, len(chosen), len(all)/4, pattern)
+		shown := regexp.MustCompile(want)
+		require.True(t, slices.ContainsFunc(chosen, func(s conformance.Scenario) bool { return shown.MatchString(s.Trace.String()) }), pattern)
+	}
+	_, err = conformance.Select(all, "stage/netns")
+	require.ErrorContains(t, err, "shows the rule stage/netns")
+	_, err = conformance.Select(all, "order/befor")
+	require.ErrorContains(t, err, "perhaps order/before")
+	_, err = conformance.Select(all, "revison/stale")
+	require.ErrorContains(t, err, "perhaps revision/stale")
 }
 
 // Every successful change in the suite says what the hook is like afterwards,

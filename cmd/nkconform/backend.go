@@ -24,6 +24,9 @@ type backend struct {
 	begun  int                // scenarios
 }
 
+// fake says that the kernel is simulated.
+func (b *backend) fake() bool { return b.name == "fake" || strings.HasPrefix(b.name, fakePrefix) }
+
 // here runs a function.
 func here(f func()) error {
 	f()
@@ -33,10 +36,29 @@ func here(f func()) error {
 // vmPrefix begins the names of backends that are kernels to boot.
 const vmPrefix = "vm:"
 
+// fakePrefix begins the names of simulated kernels of a version.
+const fakePrefix = "fake:"
+
+// kernelUsage is what the flag says that names a version of the simulated kernel.
+var kernelUsage = "version of Linux to simulate, with the backend fake (default " + fake.Newest.String() + ")"
+
+// backendName is the name of a backend, which of the fake tells its version.
+func backendName(backend, version string) (string, error) {
+	switch {
+	case strings.HasPrefix(backend, fakePrefix):
+		return "", fmt.Errorf("unknown backend %q: expected fake, and the version as --kernel %s", backend, strings.TrimPrefix(backend, fakePrefix))
+	case version == "":
+		return backend, nil
+	case backend != "fake":
+		return "", fmt.Errorf("--kernel %s is a version to simulate, and the backend is %s: expected fake", version, backend)
+	}
+	return fakePrefix + version, nil
+}
+
 // localBackend returns the backend that a name stands for, of those that need
 // no machine.
 func localBackend(name string) (*backend, error) {
-	if version, ok := strings.CutPrefix(name, "fake:"); ok {
+	if version, ok := strings.CutPrefix(name, fakePrefix); ok {
 		release, err := fake.ParseRelease(version)
 		if err != nil {
 			return nil, err
@@ -52,7 +74,7 @@ func localBackend(name string) (*backend, error) {
 	case "host":
 		return hostBackend()
 	}
-	return nil, fmt.Errorf("unknown backend %q: expected fake, fake:VERSION, host, testee:CMD or vm:IMAGE", name)
+	return nil, fmt.Errorf("unknown backend %q: expected fake, host, testee:CMD or vm:IMAGE", name)
 }
 
 func fakeBackend(name string, release fake.Release) *backend {

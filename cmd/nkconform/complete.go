@@ -21,7 +21,6 @@ var completeFlags = map[string]completer{
 	"backend": completeBackend,
 	"against": completeBackend,
 	"kernel":  completeRelease,
-	"linux":   completeRelease,
 	"vm":      oneOf(machineNames),
 	"only":    completeID,
 	"hook":    oneOf(func() []string { return []string{"primary", "peer", "ingress", "egress"} }),
@@ -108,11 +107,11 @@ func completeProgram(*cobra.Command, []string, string) ([]cobra.Completion, cobr
 // completeID completes ids of scenarios, to the next slash: there are hundreds.
 // What is no id may be a file.
 func completeID(c *cobra.Command, _ []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	dir := ""
-	if flag := c.Flags().Lookup("scenarios"); flag != nil {
-		dir = flag.Value.String()
+	var played choice
+	if paths, err := c.Flags().GetStringArray("scenarios"); err == nil {
+		played.paths = paths
 	}
-	list, err := loadScenarios(dir, nil)
+	list, err := played.load()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -153,23 +152,15 @@ func completeRelease(*cobra.Command, []string, string) ([]cobra.Completion, cobr
 
 // completeBackend completes what --backend takes.
 func completeBackend(c *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	switch {
-	case strings.HasPrefix(word, vmPrefix):
-		images, directive := completeImage(c, args, strings.TrimPrefix(word, vmPrefix))
+	if ref, ok := isVM(word); ok {
+		images, directive := completeImage(c, args, ref)
 		for i := range images {
 			images[i] = vmPrefix + images[i]
 		}
 		return images, directive
-	case strings.HasPrefix(word, "fake:"):
-		var list []cobra.Completion
-		for _, r := range releases() {
-			list = append(list, "fake:"+r)
-		}
-		return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
 	return []cobra.Completion{
 		cobra.CompletionWithDesc("fake", "the simulated kernel"),
-		cobra.CompletionWithDesc("fake:", "the same as another version"),
 		cobra.CompletionWithDesc("host", "the running kernel"),
 		cobra.CompletionWithDesc(vmPrefix, "a kernel booted for it"),
 		cobra.CompletionWithDesc("testee:", "the running kernel through a program"),

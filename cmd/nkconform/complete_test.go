@@ -33,7 +33,7 @@ func TestCompletions(t *testing.T) {
 		{[]string{"list", "nosuch"}, nil, []string{"a", "r"}},
 		{[]string{"explain", "cap"}, []string{"capability/"}, nil},
 		{[]string{"run", "--backend", ""}, []string{"fake\tthe simulated kernel", "host\tthe running kernel"}, nil},
-		{[]string{"run", "--backend", "fake:6.1"}, []string{"fake:6.1", "fake:6.16"}, []string{"fake:7"}},
+		{[]string{"run", "--kernel", "6.1"}, []string{"6.1", "6.16"}, []string{"7"}},
 		{[]string{"fuzz", "--against", "host"}, []string{"host\tthe running kernel"}, []string{"fake"}},
 		{[]string{"exec", "--kernel", "6.6"}, []string{"6.6"}, []string{"7"}},
 		{[]string{"matrix", "--vm", ""}, nil, []string{","}},

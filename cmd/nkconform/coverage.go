@@ -21,6 +21,7 @@ type coverageOptions struct {
 	seed      uint64
 	sequences int
 	missing   bool
+	chosen    choice // in the guest
 }
 
 // counters are the contents of the kernel's .gcda files by their paths, after
@@ -30,15 +31,18 @@ type counters struct{ Suite, Fuzz map[string][]byte }
 func coverageCommand() *cobra.Command {
 	var o coverageOptions
 	c := &cobra.Command{
-		Use:   "coverage [flags] TREE",
+		Use:   "coverage [flags] TREE [PATTERN]...",
 		Short: "Measure how much of the kernel's code the suite reaches",
 		Long: `Coverage runs the suite, and then the fuzzer, in a User-Mode Linux kernel that was
 built with gcov in the folder TREE (scripts/coverage.sh builds one), and prints
 how many lines and branches of the kernel's mprog, netkit and tcx code they
-reached, and those that neither did.`,
+reached, and those that neither did. With a PATTERN only the scenarios run that
+match.
+
+` + patternsHelp,
 		Example: `  scripts/coverage.sh
-  nkconform coverage ~/.cache/nkconform/coverage-7.3/linux-source-7.3`,
-		Args: cobra.MaximumNArgs(1),
+  nkconform coverage ~/.cache/nkconform/coverage-7.3/linux-source-7.3
+  nkconform coverage --sequences 0 ~/.cache/nkconform/coverage-7.3/linux-source-7.3 revision/`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.collect {
 				return collectCoverage(c.Context(), o)
@@ -46,7 +50,7 @@ reached, and those that neither did.`,
 			if len(args) == 0 {
 				return errors.New("no TREE given: expected the folder in which the kernel was built")
 			}
-			return coverage(c.Context(), o, args[0])
+			return coverage(c.Context(), o, args[0], args[1:])
 		},
 	}
 	f := c.Flags()
@@ -55,12 +59,19 @@ reached, and those that neither did.`,
 	f.BoolVar(&o.missing, "missing", true, "list what was not reached")
 	f.BoolVar(&o.collect, "collect", false, "in the guest: print the counters")
 	_ = f.MarkHidden("collect") // the flag is defined above
+	o.chosen.addIDs(f)
 	return c
 }
 
-func coverage(ctx context.Context, o coverageOptions, tree string) error {
-	tree, err := filepath.Abs(tree)
+func coverage(ctx context.Context, o coverageOptions, tree string, patterns []string) error {
+	chosen, err := choice{patterns: patterns}.load()
 	if err != nil {
+		return err
+	}
+	if len(patterns) == 0 {
+		chosen = nil // all
+	}
+	if tree, err = filepath.Abs(tree); err != nil {
 		return err
 	}
 	img, err := image.Resolve(ctx, "uml:"+filepath.Join(tree, "linux"), image.Options{})
@@ -69,8 +80,8 @@ func coverage(ctx context.Context, o coverageOptions, tree string) error {
 	}
 	out, res, err := guestOutput(ctx, "uml", harness.Command{
 		Image: img, Timeout: time.Hour,
-		Argv: []string{"coverage", "--collect", "--seed", strconv.FormatUint(o.seed, 10),
-			"--sequences", strconv.Itoa(o.sequences)},
+		Argv: append([]string{"coverage", "--collect", "--seed", strconv.FormatUint(o.seed, 10),
+			"--sequences", strconv.Itoa(o.sequences)}, idArgs(chosen)...),
 	})
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ func collectCoverage(ctx context.Context, o coverageOptions) error {
 	if err := os.WriteFile(debugFS+"/gcov/reset", []byte("1"), 0); err != nil {
 		return fmt.Errorf("the kernel is not built with gcov: %w", err)
 	}
-	if err := runSuite(); err != nil {
+	if err := runSuite(o.chosen); err != nil {
 		return err
 	}
 	var c counters
@@ -33,7 +33,7 @@ func collectCoverage(ctx context.Context, o coverageOptions) error {
 	if c.Suite, err = readCounters(); err != nil {
 		return err
 	}
-	a, b, done, err := lockstepBackends("fake", "host")
+	a, b, done, err := lockstepBackends("fake", "host", "")
 	if err != nil {
 		return err
 	}
@@ -56,9 +56,9 @@ func collectCoverage(ctx context.Context, o coverageOptions) error {
 	return json.NewEncoder(os.Stdout).Encode(c)
 }
 
-// runSuite runs every scenario, whatever comes of it.
-func runSuite() error {
-	all, err := loadScenarios("", nil)
+// runSuite runs every scenario chosen, whatever comes of it.
+func runSuite(chosen choice) error {
+	all, err := chosen.load()
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 // exhaustiveOptions are the flags of exhaustive.
 type exhaustiveOptions struct {
 	backend, against, hook string
+	kernel                 string
 	universe               lockstep.Universe
 	progress               bool
 	vm                     vmOptions
@@ -40,6 +41,7 @@ to the same state are continued once.`,
 	f := c.Flags()
 	f.StringVarP(&o.backend, "backend", "b", "fake", "what is compared: fake or host")
 	f.StringVarP(&o.against, "against", "a", "fake", "with what: fake, host or vm:IMAGE")
+	f.StringVarP(&o.kernel, "kernel", "k", "", kernelUsage)
 	f.StringVar(&o.hook, "hook", "primary", "which hook: primary, peer, ingress or egress")
 	f.Int16Var(&o.universe.Progs, "progs", 3, "how many programs")
 	f.Int16Var(&o.universe.Links, "links", 2, "how many links")
@@ -57,11 +59,11 @@ func exhaustive(ctx context.Context, o exhaustiveOptions) error {
 	o.universe.Type = at
 	if image, ok := isVM(o.against); ok {
 		o.vm.timeout = 12 * time.Hour
-		return selfInVM(ctx, o.vm, image, []string{"exhaustive", "--backend", o.backend, "--against", "host", "--hook", o.hook,
+		return selfInVM(ctx, o.vm, image, append([]string{"exhaustive", "--backend", o.backend, "--against", "host", "--hook", o.hook,
 			"--progs", strconv.Itoa(int(o.universe.Progs)), "--links", strconv.Itoa(int(o.universe.Links)),
-			"--steps", strconv.Itoa(o.universe.Steps), "--progress=" + strconv.FormatBool(o.progress)})
+			"--steps", strconv.Itoa(o.universe.Steps), "--progress=" + strconv.FormatBool(o.progress)}, kernelArgs(o.kernel)...))
 	}
-	a, b, done, err := lockstepBackends(o.backend, o.against)
+	a, b, done, err := lockstepBackends(o.backend, o.against, o.kernel)
 	if err != nil {
 		return err
 	}

@@ -18,27 +18,27 @@ import (
 )
 
 func explainCommand() *cobra.Command {
-	var hook, release string
+	var hook, kernel string
 	c := &cobra.Command{
-		Use:   "explain [flags] FILE|ID...\n  nkconform explain [flags] --hook HOOK STATEMENT...",
+		Use:   "explain [flags] FILE.trace|FOLDER|PATTERN...\n  nkconform explain [flags] --hook HOOK STATEMENT...",
 		Short: "Tell why a kernel answers as it does: its checks in order",
-		Long: `Explain plays traces, files or scenarios of the suite, on the simulated kernel and
+		Long: `Explain plays .trace files or scenarios of the suite on the simulated kernel and
 prints for every statement the kernel's checks in their order, up to the one that
 refused, each with its numbers and the id of its rule.
 
+` + patternsHelp + `
+
 With --hook it does so for single statements, on a hook with the programs, links
 and revision given. Programs that only the statements name are loaded first.`,
-		Example: `  nkconform explain revision/stale
+		Example: `  nkconform explain revision/stale/attach-replace
+  nkconform explain order/before
   nkconform explain my.trace
   nkconform explain --hook 'nk0:primary [a b@l] revision 4' 'attach nk0:primary c flags=before relative_fd=b'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			r := fake.Newest
-			if release != "" {
-				var err error
-				if r, err = fake.ParseRelease(release); err != nil {
-					return err
-				}
+			r, err := fake.ParseRelease(kernel)
+			if err != nil {
+				return err
 			}
 			if hook != "" {
 				text, first, err := stageHook(hook, args)
@@ -59,7 +59,7 @@ and revision given. Programs that only the statements name are loaded first.`,
 				return explain(os.Stdout, conformance.Scenario{Trace: f}, r, first)
 			}
 			for _, arg := range args {
-				list, err := findScenarios(arg)
+				list, err := choose([]string{arg}).load()
 				if err != nil {
 					return err
 				}
@@ -76,22 +76,8 @@ and revision given. Programs that only the statements name are loaded first.`,
 		},
 	}
 	c.Flags().StringVar(&hook, "hook", "", "state of the hook: DEVICE:TYPE [PROGRAM PROGRAM@LINK] revision N")
-	c.Flags().StringVar(&release, "linux", "", "version of the kernel, such as 6.12 (default the newest known)")
+	c.Flags().StringVarP(&kernel, "kernel", "k", fake.Newest.String(), "version of Linux to simulate")
 	return c
-}
-
-// findScenarios reads a file, or finds scenarios of the suite.
-func findScenarios(arg string) ([]conformance.Scenario, error) {
-	text, err := os.ReadFile(arg)
-	if err == nil {
-		f, err := trace.Parse(arg, string(text))
-		return []conformance.Scenario{{Trace: f}}, err
-	}
-	list, errID := loadScenarios("", []string{arg})
-	if errID != nil {
-		return nil, fmt.Errorf("%w, and no scenario: %w", err, errID)
-	}
-	return list, nil
 }
 
 // explained is a kernel that is told, through Supports, which statement comes.

@@ -10,12 +10,16 @@ import (
 
 func formatCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "fmt FILE...",
+		Use:   "fmt FILE.trace|FOLDER...",
 		Short: "Write traces in the printer's form",
 		Example: `  nkconform fmt my.trace
-  nkconform fmt testdata/scenarios/*/*.trace`,
+  nkconform fmt ./traces`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, files []string) error {
+		RunE: func(_ *cobra.Command, paths []string) error {
+			files, err := traceFiles(paths)
+			if err != nil {
+				return err
+			}
 			for _, file := range files {
 				text, err := os.ReadFile(file)
 				if err != nil {

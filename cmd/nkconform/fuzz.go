@@ -20,6 +20,7 @@ import (
 // fuzzOptions are the flags of fuzz.
 type fuzzOptions struct {
 	backend, against string
+	kernel           string
 	seed             uint64
 	first            uint64
 	sequences, steps int
@@ -64,6 +65,7 @@ With vm:IMAGE both backends run in the guest.`,
 	f := c.Flags()
 	f.StringVarP(&o.backend, "backend", "b", "fake", "what is compared: fake or host")
 	f.StringVarP(&o.against, "against", "a", "fake", "with what: fake, host or vm:IMAGE")
+	f.StringVarP(&o.kernel, "kernel", "k", "", kernelUsage)
 	f.Uint64Var(&o.seed, "seed", 0, "seed of all sequences (default: another each time)")
 	f.Uint64Var(&o.first, "first", 0, "number of the first sequence")
 	f.IntVarP(&o.sequences, "sequences", "n", 0, "how many sequences (default 1000, without limit with --time)")
@@ -87,7 +89,7 @@ func fuzz(ctx context.Context, o fuzzOptions) error {
 		}
 		return fuzzInVM(ctx, o, image)
 	}
-	a, b, done, err := lockstepBackends(o.backend, o.against)
+	a, b, done, err := lockstepBackends(o.backend, o.against, o.kernel)
 	if err != nil {
 		return err
 	}
@@ -103,6 +105,7 @@ func fuzzInVM(ctx context.Context, o fuzzOptions, image string) error {
 		"--steps", strconv.Itoa(o.steps), "--time", o.limit.String(), "--progress=" + strconv.FormatBool(o.progress),
 		"--shrink=" + strconv.FormatBool(o.shrink), "--beat",
 	}
+	argv = append(argv, kernelArgs(o.kernel)...)
 	o.vm.timeout = o.limit + time.Hour
 	b := &beats{out: os.Stderr, show: o.progress}
 	o.vm.stderr = b

@@ -48,7 +48,7 @@ func TestExamplesCanBeCalled(t *testing.T) {
 			args = called.Flags().Args()
 			require.NoError(t, called.ValidateArgs(args), line)
 			if ofSuite.MatchString(line) {
-				_, err := loadScenarios("", args)
+				_, err := choice{patterns: args}.load()
 				require.NoError(t, err, line)
 			}
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/nkconform/nkconform/conformance/lockstep"
 	"github.com/nkconform/nkconform/fake"
@@ -9,9 +10,12 @@ import (
 	"github.com/nkconform/nkconform/trace"
 )
 
-// lockstepBackends returns two backends to compare. A fake among them is made
-// like the other.
-func lockstepBackends(nameA, nameB string) (a, b lockstep.Backend, done func() error, err error) {
+// lockstepBackends returns two backends to compare. A fake among them is made like the
+// other, and of a version if one is given.
+func lockstepBackends(nameA, nameB, version string) (a, b lockstep.Backend, done func() error, err error) {
+	if nameA, nameB, err = lockstepNames(nameA, nameB, version); err != nil {
+		return a, b, nil, err
+	}
 	localA, err := localBackend(nameA)
 	if err != nil {
 		return a, b, nil, err
@@ -29,10 +33,37 @@ func lockstepBackends(nameA, nameB string) (a, b lockstep.Backend, done func() e
 		open := func() (mprog.Environment, error) { return l.open(&trace.File{}) }
 		if l.name == "fake" {
 			open = func() (mprog.Environment, error) { return fake.New(options...), nil }
+		} else if l.fake() {
+			of := append(slices.Clone(options), fake.Linux(l.kernel.Release))
+			open = func() (mprog.Environment, error) { return fake.New(of...), nil }
 		}
 		return lockstep.Backend{Name: l.name, New: open}
 	}
 	return wrap(localA), wrap(localB), done, nil
+}
+
+// lockstepNames are the names of two backends, the version that of each fake.
+func lockstepNames(a, b, version string) (string, string, error) {
+	of := func(name string) string {
+		if name == "fake" || a != "fake" && b != "fake" {
+			return version
+		}
+		return ""
+	}
+	ofA, errA := backendName(a, of(a))
+	ofB, errB := backendName(b, of(b))
+	if errA != nil {
+		return "", "", errA
+	}
+	return ofA, ofB, errB
+}
+
+// kernelArgs hands the version of the fake on to a guest.
+func kernelArgs(version string) []string {
+	if version == "" {
+		return nil
+	}
+	return []string{"--kernel", version}
 }
 
 // alike are the options for a fake to be compared with the backends: it is the
@@ -41,7 +72,7 @@ func lockstepBackends(nameA, nameB string) (a, b lockstep.Backend, done func() e
 func alike(backends ...*backend) ([]fake.Option, error) {
 	var options []fake.Option
 	for _, b := range backends {
-		if b.name == "fake" {
+		if b.fake() {
 			continue
 		}
 		if r, err := fake.ParseRelease(b.kernel.Release); err == nil {

@@ -22,8 +22,7 @@ type matrixOptions struct {
 	list       string
 	shard      string
 	plan       bool
-	scenarios  string
-	only       []string
+	choice     choice
 	deviations string
 	format     string
 	verbose    bool
@@ -63,8 +62,8 @@ never says a word is booted once more.`,
 	f.StringVar(&o.list, "list", "", "file that lists the kernels")
 	f.StringVar(&o.shard, "shard", "", "only share `i/n` of the kernels, such as 1/3")
 	f.BoolVar(&o.plan, "plan", false, "print as JSON what would run, in the form of a CI matrix, and stop")
-	f.StringVarP(&o.scenarios, "scenarios", "s", "", "folder of .trace files to run instead of the suite")
-	f.StringSliceVar(&o.only, "only", nil, "only scenarios that match, as for run")
+	f.StringArrayVarP(&o.choice.paths, "scenarios", "s", nil, scenariosUsage)
+	f.StringSliceVar(&o.choice.patterns, "only", nil, "only scenarios that match, as for run")
 	f.StringVar(&o.deviations, "known", "", knownUsage)
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
@@ -168,15 +167,15 @@ func runMatrix(ctx context.Context, o matrixOptions, images []string) error {
 }
 
 func (o matrixOptions) suite() (matrix.Suite, error) {
-	chosen, err := loadScenarios(o.scenarios, o.only)
+	chosen, err := o.choice.load()
 	if err != nil {
 		return matrix.Suite{}, err
 	}
-	known, err := loadDeviations(o.deviations, o.scenarios, chosen, o.only)
+	known, err := loadDeviations(o.deviations, o.choice, chosen)
 	if err != nil {
 		return matrix.Suite{}, err
 	}
-	return guestSuite(o.scenarios, o.only, chosen, known)
+	return guestSuite(o.choice, chosen, known)
 }
 
 // printPlan prints the kernels as GitHub's strategy.matrix takes them.

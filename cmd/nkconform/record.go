@@ -23,41 +23,55 @@ import (
 // recordOptions are the flags of record.
 type recordOptions struct {
 	backend, machine string
+	kernel           string
 	note, print      bool
+	chosen           choice // in the guest
 	timeout          time.Duration
 }
 
 func recordCommand() *cobra.Command {
 	var o recordOptions
 	c := &cobra.Command{
-		Use:   "record [flags] FILE...",
+		Use:   "record [flags] FILE.trace|FOLDER|PATTERN...",
 		Short: "Write a kernel's answers into traces",
 		Long: `Record plays each trace and writes the answers that came into its file, in place
-of those it had. A trace that the backend cannot perform is left as it is.
+of those it had; of scenarios of the suite that match a PATTERN it prints them. A trace
+that the backend cannot perform is left as it is.
+
+` + patternsHelp + `
 
 With --note a comment at the top names the kernel. If it names others already and
 the answers are not theirs, the file is left as it is and the exit status is 1.`,
 		Example: `  sudo nkconform record --backend host my.trace
-  nkconform record --backend vm:debian:7.3 --note testdata/recorded/releases/*.trace`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, files []string) error {
-			if o.print {
-				return printRecorded(o, files)
+  nkconform record --backend vm:debian:7.3 --note testdata/recorded/releases
+  nkconform record --backend vm:debian:6.12 order/before`,
+		Args: func(c *cobra.Command, args []string) error {
+			if o.print { // what is recorded may have ids only
+				return nil
 			}
-			return record(c.Context(), o, files)
+			return cobra.MinimumNArgs(1)(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.print {
+				return printRecorded(o, args)
+			}
+			return record(c.Context(), o, args)
 		},
 	}
 	f := c.Flags()
 	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, host or vm:IMAGE")
+	f.StringVarP(&o.kernel, "kernel", "k", "", kernelUsage)
 	f.BoolVar(&o.note, "note", false, "name the kernel in a comment")
 	f.StringVar(&o.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	f.DurationVar(&o.timeout, "timeout", 30*time.Minute, "limit for a virtual machine, from boot to end")
 	f.BoolVar(&o.print, "print", false, "in the guest: print what is recorded")
 	_ = f.MarkHidden("print") // the flag is defined above
+	o.chosen.addIDs(f)
 	return c
 }
 
-// recording is what a backend answered: the traces with the answers, by file.
+// recording is what a backend answered: the traces with the answers, by file or by id
+// of the suite's scenario.
 type recording struct {
 	Kernel string
 	Traces map[string]string
@@ -66,20 +80,47 @@ type recording struct {
 
 // printRecorded prints a recording for the host.
 func printRecorded(o recordOptions, files []string) error {
-	r, err := recordLocal(o.backend, files)
+	var chosen []conformance.Scenario
+	if len(o.chosen.ids) > 0 {
+		var err error
+		if chosen, err = o.chosen.load(); err != nil {
+			return err
+		}
+	}
+	r, err := recordLocal(o.backend, files, chosen)
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
-func record(ctx context.Context, o recordOptions, files []string) error {
+// toRecord are the files and the scenarios of the suite that arguments name.
+func toRecord(args []string) (files []string, chosen []conformance.Scenario, err error) {
+	c := choose(args)
+	if files, err = traceFiles(c.paths); err != nil || len(c.patterns) == 0 {
+		return files, nil, err
+	}
+	chosen, err = choice{patterns: c.patterns}.load()
+	return files, chosen, err
+}
+
+func record(ctx context.Context, o recordOptions, args []string) error {
+	files, chosen, err := toRecord(args)
+	if err != nil {
+		return err
+	}
+	if o.note && len(chosen) > 0 {
+		return errors.New("--note writes into files: expected FILE.trace or FOLDER, and no PATTERN")
+	}
+	name, err := backendName(o.backend, o.kernel)
+	if err != nil {
+		return err
+	}
 	var r recording
-	var err error
 	if image, ok := isVM(o.backend); ok {
-		r, err = recordInVM(ctx, o, image, files)
+		r, err = recordInVM(ctx, o, image, files, chosen)
 	} else {
-		r, err = recordLocal(o.backend, files)
+		r, err = recordLocal(name, files, chosen)
 	}
 	if err != nil {
 		return err
@@ -102,6 +143,17 @@ func record(ctx context.Context, o recordOptions, files []string) error {
 		if err := replace(file, text); err != nil {
 			errs = multierror.Append(errs, err)
 		}
+	}
+	for _, s := range chosen {
+		text, ok := r.Traces[s.ID]
+		if !ok {
+			errs = multierror.Append(errs, errors.New(r.Errors[s.ID]))
+			continue
+		}
+		if len(chosen) > 1 {
+			fmt.Printf("## %s\n", s.ID)
+		}
+		fmt.Print(text)
 	}
 	if err := errs.ErrorOrNil(); err != nil {
 		return err
@@ -152,32 +204,37 @@ func noteKernel(text, file, kernel string) (_ string, ok bool) {
 }
 
 // recordLocal records in this process.
-func recordLocal(name string, files []string) (recording, error) {
+func recordLocal(name string, files []string, chosen []conformance.Scenario) (recording, error) {
 	r := recording{Traces: map[string]string{}, Errors: map[string]string{}}
 	b, err := localBackend(name)
 	if err != nil {
 		return r, err
 	}
-	for _, file := range files {
-		text, kernel, err := recordFile(b, file)
+	note := func(name string, f *trace.File, err error) {
+		if err == nil {
+			r.Traces[name], r.Kernel, err = recordTrace(b, f)
+		}
 		if err != nil {
-			r.Errors[file] = err.Error()
+			delete(r.Traces, name)
+			r.Errors[name] = err.Error()
+		}
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			note(file, nil, err)
 			continue
 		}
-		r.Traces[file], r.Kernel = text, kernel
+		f, err := trace.Parse(file, string(text))
+		note(file, f, err)
+	}
+	for _, s := range chosen {
+		note(s.ID, s.Trace, nil)
 	}
 	return r, b.close()
 }
 
-func recordFile(b *backend, file string) (text, kernel string, err error) {
-	old, err := os.ReadFile(file)
-	if err != nil {
-		return "", "", err
-	}
-	f, err := trace.Parse(file, string(old))
-	if err != nil {
-		return "", "", err
-	}
+func recordTrace(b *backend, f *trace.File) (text, kernel string, err error) {
 	env, err := b.open(f)
 	if err != nil {
 		return "", "", err

@@ -7,13 +7,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/harness/image"
 )
 
 // recordInVM records in a guest, which has the files at the same paths.
-func recordInVM(ctx context.Context, o recordOptions, ref string, files []string) (r recording, err error) {
-	argv := []string{"record", "--backend", "host", "--print"}
+func recordInVM(ctx context.Context, o recordOptions, ref string, files []string, chosen []conformance.Scenario) (r recording, err error) {
+	argv := append([]string{"record", "--backend", "host", "--print"}, idArgs(chosen)...)
 	var absolute []string
 	for _, file := range files {
 		abs, err := filepath.Abs(file)
@@ -27,7 +28,7 @@ func recordInVM(ctx context.Context, o recordOptions, ref string, files []string
 		return r, err
 	}
 	out, _, err := guestOutput(ctx, o.machine, harness.Command{
-		Image: img, Argv: append(argv, absolute...), Files: absolute, Timeout: o.timeout,
+		Image: img, Argv: append(append(argv, "--"), absolute...), Files: absolute, Timeout: o.timeout,
 	})
 	if err != nil {
 		return r, err
@@ -36,14 +37,13 @@ func recordInVM(ctx context.Context, o recordOptions, ref string, files []string
 	if err := json.Unmarshal(out, &came); err != nil {
 		return r, fmt.Errorf("in the guest of %s: %w", ref, err)
 	}
-	r = recording{Kernel: came.Kernel, Traces: map[string]string{}, Errors: map[string]string{}}
 	for i, file := range files {
 		if text, ok := came.Traces[absolute[i]]; ok {
-			r.Traces[file] = text
+			came.Traces[file] = text
 		}
-		r.Errors[file] = came.Errors[absolute[i]]
+		came.Errors[file] = came.Errors[absolute[i]]
 	}
-	return r, nil
+	return came, nil
 }
 
 // guestOutput runs this program with the command's arguments in a guest and

@@ -69,12 +69,12 @@ func readResults(file string) (*report.Results, error) {
 // loadDeviations reads the list of known deviations: the file's or, for the
 // suite, the built-in one. Of scenarios that were not chosen by patterns, each
 // case on it must be one.
-func loadDeviations(file, scenarios string, chosen []conformance.Scenario, patterns []string) (deviation.List, error) {
-	list, err := readDeviations(file, scenarios)
+func loadDeviations(file string, c choice, chosen []conformance.Scenario) (deviation.List, error) {
+	list, err := readDeviations(file, c)
 	if err != nil {
 		return nil, fmt.Errorf("known deviations: %w", err)
 	}
-	if len(patterns) > 0 {
+	if len(c.patterns)+len(c.ids) > 0 {
 		return list, nil
 	}
 	ids := make([]string, len(chosen))
@@ -87,7 +87,7 @@ func loadDeviations(file, scenarios string, chosen []conformance.Scenario, patte
 	return list, nil
 }
 
-func readDeviations(file, scenarios string) (deviation.List, error) {
+func readDeviations(file string, c choice) (deviation.List, error) {
 	switch {
 	case file != "":
 		text, err := os.ReadFile(file)
@@ -95,7 +95,7 @@ func readDeviations(file, scenarios string) (deviation.List, error) {
 			return nil, err
 		}
 		return deviation.Parse(file, string(text))
-	case scenarios == "":
+	case len(c.paths) == 0:
 		return matrix.DefaultDeviations()
 	}
 	return nil, nil

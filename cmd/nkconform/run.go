@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/nkconform/nkconform"
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/deviation"
 	"github.com/nkconform/nkconform/harness"
@@ -30,7 +28,8 @@ const knownUsage = "file of known deviations (default: the built-in list, with t
 // runOptions are the flags of run.
 type runOptions struct {
 	backend    string
-	scenarios  string
+	kernel     string
+	choice     choice
 	format     string
 	machine    string
 	timeout    time.Duration
@@ -44,16 +43,16 @@ type runOptions struct {
 func runCommand() *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
-		Use:   "run [flags] [FOLDER] [PATTERN...]",
+		Use:   "run [flags] [FILE.trace|FOLDER]... [PATTERN]...",
 		Short: "Run scenarios on a kernel, simulated or real",
-		Long: `Run plays the scenarios, or those whose ids match a PATTERN: a prefix of ids, or
-a glob such as 'revision/*/link*'. After every step the answer, the list, the
-owning links and the revision of every hook touched are compared. With a FOLDER
-those are its .trace files instead of the suite.
+		Long: `Run plays the scenarios of the suite or, instead, of .trace files and of folders of
+such; of these, the ones that match a PATTERN. After every step the answer, the
+list, the owning links and the revision of every hook touched are compared.
+
+` + patternsHelp + `
 
 Backends:
-  fake       the kernel simulated in memory, the newest known: needs nothing
-  fake:6.12  the same as another version
+  fake       the kernel simulated in memory, of the version --kernel: needs nothing
   host       the running kernel, in a network namespace of its own: needs root
   vm:IMAGE   a kernel booted for this run: needs QEMU, not root, not KVM
   testee:CMD the running kernel through a library: CMD makes the attaching calls
@@ -62,20 +61,26 @@ IMAGE is a file, debian:VERSION for the newest kernel package of Debian whose
 version begins with VERSION, or another that 'nkconform kernels' tells of.`,
 		Example: `  nkconform run
   nkconform run attach/ 'revision/*/link*'
+  nkconform run --kernel 6.12 order/before
+  nkconform run my.trace other.trace
   sudo nkconform run --backend host
   nkconform run --backend vm:debian:7.1
   nkconform run --backend vm:debian:7.1 ./traces
   nkconform run --backend vm:./vmlinuz --format junit >results.xml`,
-		RunE: func(c *cobra.Command, patterns []string) error {
-			if o.scenarios == "" {
-				o.scenarios, patterns = splitFolder(patterns)
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(o.choice.paths) > 0 {
+				o.choice.patterns = args
+			} else {
+				given := choose(args)
+				o.choice.paths, o.choice.patterns = given.paths, given.patterns
 			}
-			return run(c.Context(), o, patterns)
+			return run(c.Context(), o)
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, fake:VERSION, host, testee:CMD or vm:IMAGE")
-	f.StringVarP(&o.scenarios, "scenarios", "s", "", "folder of .trace files to run instead of the suite")
+	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, host, testee:CMD or vm:IMAGE")
+	f.StringVarP(&o.kernel, "kernel", "k", "", kernelUsage)
+	f.StringArrayVarP(&o.choice.paths, "scenarios", "s", nil, scenariosUsage)
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.StringVar(&o.machine, "vm", harness.Auto, "machine that boots the image: "+harness.Names())
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit for a virtual machine, from boot to end")
@@ -84,57 +89,29 @@ version begins with VERSION, or another that 'nkconform kernels' tells of.`,
 	f.IntVar(&o.guests, "guests", 0, "virtual machines that share the suite (default: one a core)")
 	f.StringVar(&o.part, "part", "", "only share i/n of the scenarios")
 	_ = f.MarkHidden("part") // for guests
+	o.choice.addIDs(f)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
 	return c
 }
 
-// splitFolder takes the folder of scenarios off the arguments, if the first is
-// one and no pattern of the suite's.
-func splitFolder(args []string) (dir string, patterns []string) {
-	if len(args) == 0 {
-		return "", args
-	}
-	if _, err := loadScenarios("", args[:1]); err == nil {
-		return "", args
-	}
-	if info, err := os.Stat(args[0]); err != nil || !info.IsDir() {
-		return "", args
-	}
-	return args[0], args[1:]
-}
-
-// loadScenarios reads the suite, or the folder that stands in for it.
-func loadScenarios(dir string, patterns []string) ([]conformance.Scenario, error) {
-	var tree fs.FS = nkconform.Scenarios()
-	if dir != "" {
-		if info, err := os.Stat(dir); err != nil {
-			return nil, fmt.Errorf("scenarios: %w", err)
-		} else if !info.IsDir() {
-			return nil, fmt.Errorf("scenarios: %s is not a folder", dir)
-		}
-		tree = os.DirFS(dir)
-	}
-	all, err := conformance.Load(tree)
-	if err != nil {
-		return nil, err
-	}
-	return conformance.Select(all, patterns...)
-}
-
-func run(ctx context.Context, o runOptions, patterns []string) error {
+func run(ctx context.Context, o runOptions) error {
 	if o.format != formatStream {
 		if _, err := report.ParseFormat(o.format); err != nil {
 			return err
 		}
 	}
-	chosen, err := loadScenarios(o.scenarios, patterns)
+	name, err := backendName(o.backend, o.kernel)
+	if err != nil {
+		return err
+	}
+	chosen, err := o.choice.load()
 	if err != nil {
 		return err
 	}
 	if o.guests < 0 {
 		return fmt.Errorf("bad number %d for --guests: expected 1 or more", o.guests)
 	}
-	known, err := loadDeviations(o.deviations, o.scenarios, chosen, patterns)
+	known, err := loadDeviations(o.deviations, o.choice, chosen)
 	if err != nil {
 		return err
 	}
@@ -144,13 +121,13 @@ func run(ctx context.Context, o runOptions, patterns []string) error {
 		}
 	}
 	if o.format == formatStream {
-		return runStream(ctx, o.backend, chosen, os.Stdout)
+		return runStream(ctx, name, chosen, os.Stdout)
 	}
 	var results *report.Results
 	if image, ok := isVM(o.backend); ok {
-		results, err = runVM(ctx, o, image, patterns, chosen, known)
+		results, err = runVM(ctx, o, image, chosen, known)
 	} else {
-		results, err = runLocal(ctx, o.backend, chosen, known)
+		results, err = runLocal(ctx, name, chosen, known)
 	}
 	if err != nil {
 		return err
@@ -210,14 +187,16 @@ func runStream(ctx context.Context, name string, chosen []conformance.Scenario, 
 }
 
 func listCommand() *cobra.Command {
-	var dir string
-	c := &cobra.Command{
-		Use:   "list [flags] [PATTERN...]",
+	return &cobra.Command{
+		Use:   "list [FILE.trace|FOLDER]... [PATTERN]...",
 		Short: "List scenarios with the rules they show",
+		Long:  "List names the scenarios that 'nkconform run' would play.\n\n" + patternsHelp,
 		Example: `  nkconform list
-  nkconform list revision/`,
-		RunE: func(_ *cobra.Command, patterns []string) error {
-			chosen, err := loadScenarios(dir, patterns)
+  nkconform list revision/
+  nkconform list order/before
+  nkconform list ./traces`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			chosen, err := choose(args).load()
 			if err != nil {
 				return err
 			}
@@ -229,6 +208,4 @@ func listCommand() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().StringVarP(&dir, "scenarios", "s", "", "folder of .trace files instead of the suite")
-	return c
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/nkconform/nkconform/conformance"
@@ -29,25 +28,27 @@ func positive(limits map[string]time.Duration) error {
 }
 
 // guestSuite is the suite as this program runs it in a guest.
-func guestSuite(dir string, patterns []string, chosen []conformance.Scenario, known deviation.List) (matrix.Suite, error) {
+func guestSuite(c choice, chosen []conformance.Scenario, known deviation.List) (matrix.Suite, error) {
 	s := matrix.Suite{
 		Argv:      []string{"run", "--backend", "host", "--format", formatStream},
 		Scenarios: chosen, Deviations: known,
 	}
-	if dir != "" {
-		abs, err := filepath.Abs(dir)
-		if err != nil {
-			return s, fmt.Errorf("scenarios: %w", err)
-		}
-		s.Argv = append(s.Argv, "--scenarios", abs)
-		s.Files = append(s.Files, abs)
+	paths, err := c.absolute()
+	if err != nil {
+		return s, err
 	}
-	s.Argv = append(append(s.Argv, "--"), patterns...)
+	s.Files = paths
+	for _, p := range paths {
+		s.Argv = append(s.Argv, "--scenarios", p)
+	}
+	if len(c.patterns) > 0 {
+		s.Argv = append(s.Argv, idArgs(chosen)...)
+	}
 	return s, nil
 }
 
 // runVM runs the scenarios in a kernel booted for it.
-func runVM(ctx context.Context, o runOptions, image string, patterns []string,
+func runVM(ctx context.Context, o runOptions, image string,
 	chosen []conformance.Scenario, known deviation.List) (*report.Results, error) {
 	if err := o.guest.check(); err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func runVM(ctx context.Context, o runOptions, image string, patterns []string,
 	if err := positive(map[string]time.Duration{"timeout": o.timeout}); err != nil {
 		return nil, err
 	}
-	suite, err := guestSuite(o.scenarios, patterns, chosen, known)
+	suite, err := guestSuite(o.choice, chosen, known)
 	if err != nil {
 		return nil, err
 	}
