@@ -124,7 +124,7 @@ func selfInVM(ctx context.Context, o vmOptions, image string, argv []string) err
 		return fmt.Errorf("find this program: %w", err)
 	}
 	o.bare = true
-	o.memory = max(o.memory, guestMemory)
+	o.memory, o.guest.cpus = max(o.memory, guestMemory), max(o.guest.cpus, 1)
 	return runInVM(ctx, o, image, append([]string{self}, argv...))
 }
 
