@@ -66,14 +66,18 @@ type Command struct {
 	// BootTimeout limits the time until the guest's first word;
 	// DefaultBootTimeout, or what the machine needs, if zero.
 	BootTimeout time.Duration
-	// HangTimeout is how long a task in the guest may wait uninterruptibly, a
-	// processor of it do one thing, or nothing be heard from it, until that
-	// counts as a hang: DefaultHangTimeout, or EmulatedHangTimeout where
-	// processors are emulated, if zero.
+	// HangTimeout is how long a task in the guest may wait uninterruptibly, or
+	// a processor of it do one thing, until its kernel is to say that it hangs:
+	// DefaultHangTimeout, or EmulatedHangTimeout where processors are emulated,
+	// if zero. A guest of which nothing is heard for twice as long hangs, too.
 	HangTimeout time.Duration
-	// Steady says that the command writes something all the time, so that it
-	// hangs, too, when it says nothing for the HangTimeout.
+	// Steady says that the command writes something all the time, so that
+	// nothing else is a sign of life of the guest.
 	Steady bool
+	// Broke is called when the kernel says that it is broken: what the command
+	// does after that counts for nothing, though some of its output may be from
+	// before. Optional. It must not wait for anything.
+	Broke func()
 	// Memory is the guest's memory in MiB, not counting what is packed for
 	// it; DefaultMemory if zero.
 	Memory int

@@ -46,7 +46,7 @@ func run(ctx context.Context, c Command, prog program, accel string) (Result, er
 	go rec.receive()
 
 	limit, bootLimit := c.limits()
-	hang := c.hang(accel)
+	silent := 2 * c.hang(accel) // time for the kernel to say so itself
 	res := Result{ExitStatus: -1, Accel: accel}
 	var stopped error // why the machine was killed, if it was
 	deadline, reason := time.After(bootLimit), errLate
@@ -63,7 +63,7 @@ loop:
 			if f.Kind == wire.Hello {
 				p.settle()
 				res.Release, res.Boot = string(f.Data), time.Since(began)
-				silence.Reset(hang)
+				silence.Reset(silent)
 				if reason == errLate {
 					deadline = time.After(limit - res.Boot)
 				}
@@ -79,15 +79,18 @@ loop:
 				deadline = time.After(endGrace)
 			}
 		case <-rec.heard:
-			silence.Reset(hang)
+			silence.Reset(silent)
 		case <-silence.C:
 			if res.Boot > 0 && res.ExitStatus < 0 && !rec.writing.Load() {
 				stopped = errSilent
 				break loop
 			}
-			silence.Reset(hang)
+			silence.Reset(silent)
 		case <-broke:
 			broke, told = nil, p.watch.Told()
+			if c.Broke != nil {
+				c.Broke()
+			}
 			deadline, reason = time.After(tellGrace), errBroken
 		case <-told:
 			told = nil
@@ -122,7 +125,7 @@ loop:
 	log := keepLog(c, res.Console)
 	why := epitaph(res, p.err)
 	if _, broken := console.Broken(res.KernelTrouble); stopped == errSilent && !broken {
-		why = fmt.Sprintf("it hangs: nothing was heard from it for %s", hang)
+		why = fmt.Sprintf("it hangs: nothing was heard from it for %s", silent)
 	}
 	switch {
 	case res.Boot == 0 && stopped == errLate:

@@ -104,7 +104,7 @@ func TestRun(t *testing.T) {
 		{"breaks in the middle of a word", "hello 7.3;out a;err b;console [    9.5] BUG: KASAN: use-after-free in f+0x1/0x2;hang", -1, "*harness.DiedError the guest of fake died: its kernel broke: BUG: KASAN: use-after-free in f+0x1/0x2"},
 		{"breaks while booting", oops + ";hang", -1, "*harness.BootError fake does not boot: its kernel broke: BUG: unable to handle page fault for address: 10, in f+0x1/0x2; console log: "},
 		{"breaks, and the command ends", "hello 7.3;out a;err b;" + oops + ";exit 137", 137, ""},
-		{"silence after a word", "hello 7.3;out a;err b;hang", -1, "*harness.DiedError the guest of fake died: it hangs: nothing was heard from it for 250ms; console log: "},
+		{"silence after a word", "hello 7.3;out a;err b;hang", -1, "*harness.DiedError the guest of fake died: it hangs: nothing was heard from it for 400ms; console log: "},
 		{"noise", "noise;hang", -1, "*fmt.wrapError run fake: no start of frames from the guest, only noise"},
 		{"bad status", "hello 7.3;exit zero;hang", -1, "*fmt.wrapError run fake: the guest sent a bad exit status: "},
 	} {
@@ -115,7 +115,7 @@ func TestRun(t *testing.T) {
 			case "silence":
 				c.BootTimeout = 50 * time.Millisecond
 			case "silence after a word":
-				c.HangTimeout = 250 * time.Millisecond
+				c.HangTimeout = 200 * time.Millisecond
 			case "hang":
 				c.Timeout = time.Second // in which it must have started
 			}

@@ -13,81 +13,84 @@ import (
 )
 
 // judge makes failures of all that went wrong beside the scenarios. The run
-// holds the cases that were reported.
-func (s *share) judge(ctx context.Context, run *report.Run, res harness.Result, err error, stderr string) {
+// holds the cases that were reported, late has those that came after the kernel had
+// broken.
+func (s *share) judge(ctx context.Context, run *report.Run, late []report.Case, res harness.Result, err error, stderr string) {
+	_, broken := console.Broken(res.KernelTrouble)
+	ran := s.ran(res.KernelTrouble)
+	told := s.complaints(run, res.KernelTrouble)
+	for _, c := range late {
+		if s.precedes(c.ID, ran) {
+			run.AddCase(c)
+		}
+	}
 	var noBoot *harness.BootError
 	var died *harness.DiedError
-	var late *harness.TimeoutError
-	broken, _ := console.Broken(res.KernelTrouble)
-	ran := s.ran(broken)
+	var slow *harness.TimeoutError
 	switch {
-	case err == nil && (res.ExitStatus == 0 || res.ExitStatus == 1):
-		if len(s.missing(run)) > 0 {
-			s.incomplete(run, ran, "the suite ended before this")
-		}
-	case err == nil:
-		s.incomplete(run, ran, crash(res.ExitStatus, stderr))
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && err != nil:
 		run.Stopped = why(ctx)
 		err = nil // it is not the kernel's
 	case errors.As(err, &noBoot):
 		run.Fail("kernel/boot", "The kernel boots.", err.Error())
+	case err == nil && res.ExitStatus <= 1 && len(s.missing(run)) == 0:
+	case broken && err == nil:
+		s.incomplete(run, ran, "the kernel broke")
+	case broken:
+		s.incomplete(run, ran, err.Error())
+	case err == nil && res.ExitStatus <= 1:
+		s.incomplete(run, s.next(run), "the suite ended before this")
+	case err == nil:
+		s.incomplete(run, s.next(run), crash(res.ExitStatus, stderr))
 	case errors.As(err, &died):
-		s.incomplete(run, ran, err.Error())
-	case errors.As(err, &late):
-		s.incomplete(run, ran, err.Error())
+		s.incomplete(run, s.next(run), err.Error()+"\n"+lastWords)
+	case errors.As(err, &slow):
+		s.incomplete(run, s.next(run), err.Error())
 	default:
 		run.Fail("kernel/machine", "The machine runs the suite.", err.Error())
 	}
-	if len(res.KernelTrouble) > 0 {
-		run.Fail("kernel/console", "The kernel complains about nothing while the suite runs.", s.complaints(res.KernelTrouble))
+	if told != "" {
+		run.Fail("kernel/console", "The kernel complains about nothing while the suite runs.", told)
 	}
-	if err != nil || res.ExitStatus > 1 || len(res.KernelTrouble) > 0 { // it may say why, as when memory runs out
+	if err != nil || res.ExitStatus > 1 || told != "" { // it may say why, as when memory runs out
 		run.KeepConsole(res.Console)
 	}
 }
 
-// complaints tells what a kernel complained of, and in which scenario.
-func (s *share) complaints(list []console.Complaint) string {
-	var told []string
-	for _, c := range list {
-		text := c.Brief()
-		if id := s.ran(c); id != "" {
-			text = "in " + id + ":\n" + text
-		}
-		told = append(told, text)
-	}
-	return strings.Join(told, "\n\n")
-}
-
-// lastWords is told where it is not known which scenario ran: what a guest that dies
-// had written a moment before has not always come out of its machine.
+// lastWords is told of a guest that died without a word: what it had written a moment
+// before has not always come out of its machine.
 const lastWords = "in this scenario or soon after it: the last results of a guest that dies can be lost"
 
-// incomplete blames the scenario that was running when the suite ended, and notes
-// that those without a result have none. It is ran, or where that is not known the
-// first without a result.
-func (s *share) incomplete(run *report.Run, ran, why string) {
+// incomplete blames a scenario for the suite's end, if it has no result, and notes that
+// the others without one have not run.
+func (s *share) incomplete(run *report.Run, blamed, why string) {
+	const failed = "the kernel or the suite had failed"
 	missing := s.missing(run)
-	reason := "not run: the kernel or the suite had failed"
 	switch {
-	case len(run.Cases) == 0 && ran == "": // perhaps no scenario had begun
-		run.Fail("kernel/suite", "The suite runs on the kernel.", why)
 	case len(missing) == 0:
 		run.Fail("kernel/end", "The kernel and the suite come to an orderly end.", why)
-	case ran == "":
-		ran, why = missing[0], why+"\n"+lastWords
-	case slices.Contains(missing, ran):
-		reason = "its result was lost: the kernel broke soon after it"
+	case len(run.Cases) == 0 && blamed == "": // perhaps no scenario had begun
+		run.Fail("kernel/suite", "The suite runs on the kernel.", why)
 	}
 	for _, id := range missing {
-		c := report.Case{ID: id, Status: report.NotRun, Reason: reason}
-		if id == ran {
+		c := report.Case{ID: id, Status: report.NotRun, Reason: "not run: " + failed}
+		switch {
+		case id == blamed:
 			c = report.Case{ID: id, Status: report.Failed, Failure: &report.Failure{Detail: why}}
-			reason = "not run: the kernel or the suite had failed"
+		case s.precedes(id, blamed):
+			c.Reason = "its result was lost: soon after it, " + failed
 		}
 		run.AddCase(s.complete(c))
 	}
+}
+
+// next is the first scenario without a result, which was running when the suite ended
+// that did not say otherwise; "" if none has a result, as perhaps none had begun.
+func (s *share) next(run *report.Run) string {
+	if missing := s.missing(run); len(missing) > 0 && len(run.Cases) > 0 {
+		return missing[0]
+	}
+	return ""
 }
 
 // missing lists the scenarios without a result.

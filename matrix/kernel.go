@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/harness"
@@ -99,14 +100,20 @@ func (s *share) run(ctx context.Context) (*report.Run, error) {
 	for boots := 1; ; boots++ {
 		run := s.newRun(s.entry)
 		s.watch(Event{Entry: s.entry, Stage: Booting})
+		var broke atomic.Bool
+		var late []report.Case
 		stream := &report.Receiver{OnCase: func(c report.Case) {
-			run.AddCase(s.complete(c))
+			if c = s.complete(c); broke.Load() {
+				late = append(late, c)
+				return
+			}
+			run.AddCase(c)
 			s.watch(Event{Entry: s.entry, Stage: Running, Cases: int(s.cases.Add(1))})
 		}}
 		stderr := &tail{max: maxStderr}
 		kind, res, err := s.options.machines.boot(ctx, s.entry.Machine, harness.Command{
 			Image: s.image, Argv: s.argv, Files: s.suite.Files, Env: suiteEnv,
-			Stdout: stream, Stderr: stderr, HangTimeout: s.options.Hang, Steady: true,
+			Stdout: stream, Stderr: stderr, HangTimeout: s.options.Hang, Steady: true, Broke: func() { broke.Store(true) },
 			Timeout: s.options.Kernel, BootTimeout: s.options.Boot, LogDir: s.options.LogDir,
 			CPUs: s.options.CPUs, KernelArgs: append(slices.Clone(suiteArgs), s.options.KernelArgs...),
 		})
@@ -125,7 +132,7 @@ func (s *share) run(ctx context.Context) (*report.Run, error) {
 			run.Fail("kernel/machine", "There is a machine that boots the kernel.", err.Error())
 			return run, err
 		}
-		s.judge(ctx, run, res, err, stderr.String())
+		s.judge(ctx, run, late, res, err, stderr.String())
 		return run, nil
 	}
 }

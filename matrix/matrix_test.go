@@ -51,9 +51,10 @@ func TestBrokenKernels(t *testing.T) {
 		{"before any result", TaskName(1), nil, "a failed, b not run, c not run, kernel/console failed", "in a:\n"},
 		{"in the last, after its result", TaskName(3), all, "a passed, b passed, c passed, kernel/end failed, kernel/console failed", "in c:\n"},
 		{"in one that has its result", TaskName(1), all[:2], "a passed, b passed, c not run, kernel/console failed", "in a:\n"},
-		{"in a task of its own", "kworker/0:1", all[:1], "a passed, b failed, c not run, kernel/console failed", "BUG: unable to handle page fault\nCPU: 0"},
-		{"in none of these", TaskName(4), all[:1], "a passed, b failed, c not run, kernel/console failed", "BUG: unable"},
-		{"in the suite's other threads", "nkconform", all[:1], "a passed, b failed, c not run, kernel/console failed", "BUG: unable"},
+		{"in a task of its own", "kworker/0:1", all[:1], "a passed, b not run, c not run, kernel/console failed", "soon after a ended:\nBUG: unable to handle page fault\nCPU: 0"},
+		{"in a task of its own, before any result", "kworker/0:1", nil, "kernel/suite failed, a not run, b not run, c not run, kernel/console failed", "BUG: unable"},
+		{"in none of these", TaskName(4), all[:1], "a passed, b not run, c not run, kernel/console failed", "soon after a ended:\nBUG: unable"},
+		{"in the suite's other threads", "nkconform", all[:1], "a passed, b not run, c not run, kernel/console failed", "soon after a ended:\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, dies := range []bool{true, false} {
@@ -80,6 +81,31 @@ func TestBrokenKernels(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What comes after the kernel's message may be from before it: that is kept of the
+// scenarios before the one that it names. Of what ran on nothing else is.
+func TestResultsOfBrokenKernels(t *testing.T) {
+	for _, tc := range []struct {
+		task, want string
+		exit       error
+	}{
+		{TaskName(3), "a passed, b passed, c failed, kernel/console failed", &harness.DiedError{Image: "k", Reason: "its kernel broke"}},
+		{TaskName(2), "a passed, b failed, c not run, kernel/console failed", nil},
+		{"kworker/0:1", "a passed, b not run, c not run, kernel/console failed", nil},
+	} {
+		r := &room{kernels: map[string]kernelFunc{"k": func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
+			out := say(t, c.Stdout, all[:1])
+			c.Broke()
+			sayMore(t, out, all[1:])
+			res := took(0)
+			res.KernelTrouble = oops(tc.task)
+			return res, tc.exit
+		}}}
+		got, err := Run(t.Context(), entries("k"), suite(t), Options{machines: r})
+		require.NoError(t, err)
+		require.Equal(t, tc.want, outcome(got.Runs[0]), tc.task)
 	}
 }
 

@@ -69,9 +69,14 @@ func suite(t *testing.T) Suite {
 }
 
 // say reports cases as a guest does: those in failed failed.
-func say(t *testing.T, out io.Writer, ids []string, failed ...string) {
+func say(t *testing.T, out io.Writer, ids []string, failed ...string) *report.Streaming {
 	s, err := report.NewStreaming(out, report.Kernel{Release: "7.1.13", Machine: "x86_64"})
 	require.NoError(t, err)
+	sayMore(t, s, ids, failed...)
+	return s
+}
+
+func sayMore(t *testing.T, s *report.Streaming, ids []string, failed ...string) {
 	for _, id := range ids {
 		c := report.Case{ID: id, Status: report.Passed, Seconds: 0.5}
 		for _, f := range failed {

@@ -65,10 +65,10 @@ func TestGuestsShareASuite(t *testing.T) {
 		{"none boots", "kernel/boot failed", "not a Linux kernel image", func(context.Context, int, harness.Command) (harness.Result, error) {
 			return harness.Result{}, &harness.BootError{Image: "k", Reason: "not a Linux kernel image"}
 		}},
-		{"both complain", "a passed, b passed, c passed, kernel/console failed", "BUG: a\nBUG: b", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
+		{"both complain", "a passed, b passed, c passed, kernel/console failed", "WARNING: a\nWARNING: b", func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
 			say(t, c.Stdout, part(t, c))
 			res := took(0)
-			res.KernelTrouble, res.Console = console.Find("BUG: "+part(t, c)[0]), "BUG"
+			res.KernelTrouble, res.Console = console.Find("WARNING: "+part(t, c)[0]), "WARNING"
 			return res, nil
 		}},
 	} {

@@ -20,7 +20,7 @@ func (c Complaint) String() string {
 	if c.Where == "" {
 		return c.Headline
 	}
-	return c.Headline + ", in " + c.Where
+	return strings.TrimSuffix(c.Headline, ".") + ", in " + c.Where
 }
 
 // Broken returns the first complaint after which nothing of the kernel counts.
@@ -37,6 +37,9 @@ var (
 	// rip is where the kernel's own code was; user programs have other segments.
 	rip   = regexp.MustCompile(`^(?:RIP: 0010:|pc : |(?:WARNING|BUG): .* (?:at|in) )([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)`)
 	frame = regexp.MustCompile(`^ *(?:\[<[0-9a-f]+>\] )?(\? )?([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[[\w ]+\])?$`)
+	// beginStack is what comes before calls; KFENCE's says what has been done wrong.
+	beginStack = regexp.MustCompile(`^(?:Call Trace:|.* at .*\(in kfence-#\d+\):$)`)
+
 	tasks = []*regexp.Regexp{
 		regexp.MustCompile(`^CPU: .*\bComm: (.+?) (?:Not tainted|Tainted: |Kdump: )`),
 		regexp.MustCompile(`^Pid: .*\bcomm: (.+?) (?:Not tainted|Tainted: )`), // User-Mode Linux
@@ -46,7 +49,7 @@ var (
 		regexp.MustCompile(`^(?:Read|Write|Free|Access) of .* by task (.+)/\d+$`), // KASAN
 	}
 	// plumbing is what every stack of its kind begins with.
-	plumbing = regexp.MustCompile(`^(?:__)?(?:dump_stack|show_stack|v?panic|schedule|might_resched|might_sleep)[\w.]*\+`)
+	plumbing = regexp.MustCompile(`^(?:__)?(?:dump_stack|show_stack|v?panic|schedule|io_schedule|might_resched|might_sleep|mutex_|rt_mutex_|rwsem_|down_|wait_for_)[\w.]*\+`)
 )
 
 // newComplaint makes a complaint of the lines of a report.
@@ -65,7 +68,7 @@ func newComplaint(kind Kind, lines []line, first int) Complaint {
 			}
 		}
 		switch m := frame.FindStringSubmatch(l.message); {
-		case strings.HasPrefix(l.message, "Call Trace:"), endStack.MatchString(l.message):
+		case beginStack.MatchString(l.message), stacks > 0 && (l.message == "" || endStack.MatchString(l.message)):
 			stacks++
 		case m != nil && m[1] == "" && stacks == 1:
 			c.Trace = append(c.Trace, m[2])
@@ -81,11 +84,11 @@ func newComplaint(kind Kind, lines []line, first int) Complaint {
 }
 
 // dull is what takes the source and the binary to be read: registers, code, the
-// entry from a user's program, calls that may not have been any.
-var dull = regexp.MustCompile(`^(?:RIP: 0033:|[RE]SP: |[RE]?[A-D]X: |R(?:BP|SI|DI|\d\d): |[CF]S: |CR\d: |DR\d: |PKRU: |PGD |Code: )|^ *(?:\[<[0-9a-f]+>\] )?\? `)
+// entry from a user's program, the contents of memory, calls that may not have been any.
+var dull = regexp.MustCompile(`^(?:RIP: 0033:|[RE]SP: |[RE]?[A-D]X: |R(?:BP|SI|DI|\d\d): |[CF]S: |CR\d: |DR\d: |PKRU: |PGD |Code: )|^(?:Redzone|Object|Padding|Bytes b4)? *>?[0-9a-f]{16}: |^$|^ *(?:\[<[0-9a-f]+>\] )?\? `)
 
 // maxBrief is how many lines of a report are enough to tell what happened.
-const maxBrief = 40
+const maxBrief = 50
 
 // Brief is the text without registers, code and uncertain calls, of no more lines than
 // fit a screen.

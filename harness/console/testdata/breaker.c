@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Breaks the running kernel in the way that the parameter "how" names. It made
-// the logs beside it; the kernel's headers build it: see Makefile.
+// Breaks the running kernel in the way that the parameter "how" names: at once,
+// or when a function named "probe" is called the "hit"-th time. It made the logs
+// beside it; the kernel's headers build it: see Makefile.
 #include <linux/delay.h>
 #include <linux/interrupt.h>
+#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/module.h>
@@ -10,6 +12,7 @@
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -18,6 +21,10 @@
 
 static char *how = "";
 module_param(how, charp, 0);
+static char *probe;
+module_param(probe, charp, 0);
+static int hit = 1;
+module_param(hit, int, 0);
 MODULE_DESCRIPTION("breaks the running kernel");
 MODULE_LICENSE("Dual MIT/GPL");
 
@@ -129,6 +136,18 @@ static void in_worker(struct work_struct *w) { breaker_null(); }
 static DECLARE_WORK(work, in_worker);
 static void breaker_worker(void) { schedule_work(&work); flush_work(&work); }
 
+// It keeps a lock that others wait for.
+static int keeper(void *unused)
+{
+	rtnl_lock();
+	for (;;)
+		schedule_timeout_interruptible(HZ);
+	return 0;
+}
+static void start_keeper(struct work_struct *w) { kthread_run(keeper, NULL, "keeper"); }
+static DECLARE_WORK(keep, start_keeper);
+static void breaker_lock(void) { schedule_work(&keep); }
+
 static const struct {
 	const char *how;
 	void (*does)(void);
@@ -137,14 +156,28 @@ static const struct {
 	{"jump", breaker_jump}, {"panic", breaker_panic}, {"divide", breaker_divide}, {"sleep", breaker_sleep},
 	{"spin", breaker_spin}, {"deaf", breaker_deaf}, {"rcu", breaker_rcu}, {"atomic", breaker_atomic},
 	{"refcount", breaker_refcount}, {"list", breaker_list}, {"overflow", breaker_overflow}, {"freed", breaker_freed},
-	{"twice", breaker_twice}, {"softirq", breaker_softirq}, {"worker", breaker_worker},
+	{"twice", breaker_twice}, {"softirq", breaker_softirq}, {"worker", breaker_worker}, {"lock", breaker_lock},
 };
+
+static void (*chosen)(void);
+static int on_hit(struct kprobe *p, struct pt_regs *regs)
+{
+	if (--hit == 0)
+		chosen();
+	return 0;
+}
+static struct kprobe where = {.pre_handler = on_hit};
 
 static int __init breaker_init(void)
 {
 	int i;
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		if (strcmp(ways[i].how, how) == 0) {
+			if (probe) {
+				chosen = ways[i].does;
+				where.symbol_name = probe;
+				return register_kprobe(&where);
+			}
 			ways[i].does();
 			return 0;
 		}
