@@ -59,7 +59,7 @@ func (m *run) moved() {
 		m.regions[m.data>>regionBits-1] = nil
 	}
 	p := m.packet
-	if meta := p.metadata(); meta != nil {
+	if meta := p.Metadata(); meta != nil {
 		m.data = m.add(p.buffer[p.at-p.meta:p.at+len(p.Data)]) + uint64(p.meta)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // format is bpf_bprintf_prepare and bstr_printf: a text of a format and its
@@ -56,7 +57,7 @@ type verb struct {
 // verbOf reads a conversion behind its %, and how long it is; 0 if there is none
 // such.
 func verbOf(format []byte) (v verb, n int) {
-	for n < len(format) && bytes.IndexByte([]byte("0+- #"), format[n]) >= 0 {
+	for n < len(format) && bytes.IndexByte([]byte("0+- "), format[n]) >= 0 {
 		n++
 	}
 	v.flags = string(format[:n])
@@ -117,6 +118,9 @@ func (v verb) number(argument uint64) string {
 	kind := v.kind[len(v.kind)-1]
 	long := len(v.kind) > 1
 	flags := "%" + v.flags
+	if kind != 'd' && kind != 'i' { // of a number without a sign
+		flags = "%" + strings.NewReplacer("+", "", " ", "").Replace(v.flags)
+	}
 	if v.width > 0 {
 		flags += strconv.Itoa(v.width)
 	}

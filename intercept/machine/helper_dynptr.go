@@ -95,7 +95,10 @@ func (m *run) dynptrRead() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	from, errno, err := m.within(m.r[3], uint32(m.r[4]), uint32(len(to)), m.r[5] != 0)
+	from, errno, err := m.within(m.r[3], uint32(m.r[4]), uint32(len(to)))
+	if m.r[5] != 0 {
+		return failed(invalid), err
+	}
 	copy(to, from)
 	return failed(errno), err
 }
@@ -106,18 +109,21 @@ func (m *run) dynptrWrite() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	to, errno, err := m.within(m.r[1], uint32(m.r[2]), uint32(len(from)), m.r[5] != 0)
+	to, errno, err := m.within(m.r[1], uint32(m.r[2]), uint32(len(from)))
+	if errno == 0 && m.r[5] != 0 {
+		return failed(invalid), err
+	}
 	copy(to, from)
 	return failed(errno), err
 }
 
 // within is a part of what the dynptr at an address refers to.
-func (m *run) within(at uint64, offset, size uint32, flags bool) (part []byte, errno int, err error) {
+func (m *run) within(at uint64, offset, size uint32) (part []byte, errno int, err error) {
 	d, err := m.dynptrAt(at)
 	switch {
 	case err != nil:
 		return nil, 0, err
-	case d == nil, flags:
+	case d == nil:
 		return nil, invalid, nil
 	case uint64(offset)+uint64(size) > d.size:
 		return nil, tooBig, nil

@@ -125,8 +125,8 @@ func (m *run) repeat() (uint64, error) {
 	switch {
 	case flags != 0:
 		return failed(invalid), nil
-	case n > maxRepeats:
-		return failed(tooBig), nil
+	case n > maxRepeats: // in 32 bits, as kernels put the loop in the call's place
+		return uint64(uint32(failed(tooBig))), nil
 	}
 	for i := range n {
 		v, err := m.callback(callback, i, argument)

@@ -38,14 +38,33 @@ func (m *run) skbLoadRelative() (uint64, error) {
 		return 0, err
 	}
 	at, header := uint64(uint32(m.r[2])), uint32(m.r[5])
-	if at > highestOffset || header > 1 || header == 0 && m.packet.Network == 0 {
+	p := m.packet
+	switch {
+	case at > highestOffset, header > 1, header == 0 && p.Network == 0 && p.pulled == nil:
 		clear(to)
 		return failed(fault), nil
-	}
-	if header == 1 { // BPF_HDR_START_NET
-		at += uint64(m.packet.Network)
+	case header == 1: // BPF_HDR_START_NET
+		at += uint64(p.Network)
+	case p.pulled != nil:
+		return p.copyWhole(to, at), nil
 	}
 	return m.copyTo(to, at), nil
+}
+
+// copyWhole copies from the packet with the link layer's header that was taken
+// off.
+func (p *Packet) copyWhole(to []byte, at uint64) uint64 {
+	if at+uint64(len(to)) > uint64(len(p.pulled)+len(p.Data)) {
+		clear(to)
+		return failed(fault)
+	}
+	n := 0
+	if at < uint64(len(p.pulled)) {
+		n = copy(to, p.pulled[at:])
+		at = uint64(len(p.pulled))
+	}
+	copy(to[n:], p.Data[at-uint64(len(p.pulled)):])
+	return 0
 }
 
 // Flags of bpf_skb_store_bytes.

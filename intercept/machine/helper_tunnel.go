@@ -39,7 +39,7 @@ const (
 	tunnelBitKey      = 1 << 2
 	tunnelBitSequence = 1 << 3
 	tunnelBitWhole    = 1 << 8
-	tunnelBitOptions  = 1<<11 | 1<<12 | 1<<14 // Geneve's, VXLAN's, ERSPAN's
+	tunnelBitOptions  = 1<<11 | 1<<12 | 1<<14 | 1<<15 // Geneve's, VXLAN's, ERSPAN's, GTP's
 	tunnelBitNoCache  = 1 << 13
 )
 

@@ -2,14 +2,22 @@ package machine
 
 // Packets of XDP lie in a frame of one page, as far as they fit.
 
+// place has the packet in a frame.
+func (m *run) place() {
+	if !m.packet.placed() {
+		m.packet.place(0, 0)
+		m.moved()
+	}
+}
+
 func (m *run) xdpAdjustHead() (uint64, error) {
 	p, n := m.packet, int(int32(m.r[2]))
-	p.place(0, 0)
+	m.place()
 	at := p.at + n
 	if at < frameStruct+p.meta || at > p.at+len(p.Data)-ethernetHeader {
 		return failed(invalid), nil
 	}
-	copy(p.buffer[at-p.meta:at], append([]byte{}, p.metadata()...))
+	copy(p.buffer[at-p.meta:at], append([]byte{}, p.Metadata()...))
 	p.at, p.Data = at, p.buffer[at:p.at+len(p.Data)]
 	p.set(skbLen, uint32(len(p.Data)))
 	m.moved()
@@ -18,7 +26,7 @@ func (m *run) xdpAdjustHead() (uint64, error) {
 
 func (m *run) xdpAdjustMeta() (uint64, error) {
 	p, n := m.packet, int(int32(m.r[2]))
-	p.place(0, 0)
+	m.place()
 	at := p.at - p.meta + n
 	switch meta := p.at - at; {
 	case at < frameStruct, meta < 0:
@@ -34,7 +42,7 @@ func (m *run) xdpAdjustMeta() (uint64, error) {
 
 func (m *run) xdpAdjustTail() (uint64, error) {
 	p, n := m.packet, int(int32(m.r[2]))
-	p.place(0, 0)
+	m.place()
 	length := len(p.Data) + n
 	if p.at+length > len(p.buffer) || length < ethernetHeader {
 		return failed(invalid), nil

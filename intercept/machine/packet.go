@@ -18,6 +18,7 @@ type Packet struct {
 	// Ingress says that the packet is on its way in (skb->tc_at_ingress).
 	Ingress bool
 
+	pulled []byte // the link layer's header, if it was taken off
 	buffer []byte // what Data is a part of, if it has been moved
 	at     int    // where in it
 	meta   int    // how many bytes before Data are metadata
@@ -95,7 +96,7 @@ func (p *Packet) Short() bool {
 // Pull takes the link layer's header off.
 func (p *Packet) Pull() {
 	n := min(ethernetHeader, len(p.Data))
-	p.Data = p.Data[n:]
+	p.pulled, p.Data = p.Data[:n:n], p.Data[n:]
 	p.Network -= n
 	p.set(skbLen, uint32(len(p.Data)))
 }

@@ -23,7 +23,7 @@ func (p *Packet) place(before, behind int) {
 	}
 	before = max(before, headroom-p.meta) + p.meta
 	buffer := make([]byte, before+n+max(behind, pageSize-sharedInfo-headroom-n, 0))
-	copy(buffer[before-p.meta:], p.metadata())
+	copy(buffer[before-p.meta:], p.Metadata())
 	copy(buffer[before:], p.Data)
 	p.buffer, p.at, p.Data = buffer, before, buffer[before:before+n]
 }
@@ -33,11 +33,23 @@ func (p *Packet) placed() bool {
 	return p.buffer != nil && len(p.Data) > 0 && p.at < len(p.buffer) && &p.buffer[p.at] == &p.Data[0]
 }
 
-func (p *Packet) metadata() []byte {
+// Metadata is what an XDP program has put before the packet.
+func (p *Packet) Metadata() []byte {
 	if p.meta == 0 || !p.placed() {
 		return nil
 	}
 	return p.buffer[p.at-p.meta : p.at]
+}
+
+// SetMetadata puts bytes there.
+func (p *Packet) SetMetadata(metadata []byte) {
+	if len(metadata) == 0 {
+		return
+	}
+	p.meta = 0
+	p.place(len(metadata), 0)
+	p.meta = len(metadata)
+	copy(p.buffer[p.at-p.meta:], metadata)
 }
 
 // push makes room in front of the packet, or takes it away.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	types "github.com/cilium/ebpf/btf"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -34,7 +35,10 @@ type trial struct {
 	typ     ebpf.ProgramType
 	steps   []step
 	frame   []byte
-	context []byte // nil: none
+	context []byte           // nil: none
+	text    []byte           // at textAt of the memory
+	format  []byte           // in the map of constants
+	tail    asm.Instructions // functions of the program
 }
 
 // step is a part of a program: with the context in r6 and memoryMap's value in r7.
@@ -48,13 +52,29 @@ type step struct {
 const (
 	valueSize = 4096 // of the memory in r7: results, then
 	inputAt   = 1024 // bytes that the trial begins with, then
+	textAt    = 1792 // the last of them, then
 	outputAt  = 2048 // room
 )
 
+// Maps of trials, whose fds differ.
+const (
+	theMemory = iota
+	theConstants
+	theRing
+	theHash
+	theQueue
+	mapCount
+
+	mapMark = 0x7fff_0000 // before it, in place of an fd
+)
+
+// fds are those of the maps.
+type fds [mapCount]int
+
 // program puts the steps together. Each keeps what it returns, and the last one's
 // is returned.
-func (c *trial) program(memory int) asm.Instructions {
-	insns := asm.Instructions{asm.Mov.Reg(asm.R6, asm.R1), asm.LoadMapValue(asm.R7, memory, 0)}
+func (c *trial) program(maps fds) asm.Instructions {
+	insns := asm.Instructions{types.WithFuncMetadata(asm.Mov.Reg(asm.R6, asm.R1), functionOf("main")).WithSymbol("main"), asm.LoadMapValue(asm.R7, mapMark|theMemory, 0)}
 	for i, s := range c.steps {
 		insns = append(insns, s.insns...)
 		insns = append(insns, asm.StoreMem(asm.R7, int16(8*i), asm.R0, asm.DWord))
@@ -62,10 +82,21 @@ func (c *trial) program(memory int) asm.Instructions {
 	if c.typ == ebpf.CGroupSKB {
 		insns = append(insns, asm.And.Imm(asm.R0, 1))
 	}
-	return append(insns, asm.Return())
+	insns = append(append(insns, asm.Return()), c.tail...)
+	for i, in := range insns {
+		if uint32(in.Constant)&^0xff == mapMark && in.OpCode.IsDWordLoad() {
+			insns[i].Constant = in.Constant>>32<<32 | int64(maps[in.Constant&0xff])
+		}
+	}
+	return insns
 }
 
-func (c *trial) text() string {
+// function is what a program's function is in BTF.
+func functionOf(name string) *types.Func {
+	return &types.Func{Name: name, Type: &types.FuncProto{Return: &types.Int{Name: "int", Size: 4, Encoding: types.Signed}}, Linkage: types.StaticFunc}
+}
+
+func (c *trial) describe() string {
 	var b bytes.Buffer
 	for i, s := range c.steps {
 		fmt.Fprintf(&b, "%d %s\n", i, s.name)
@@ -73,14 +104,17 @@ func (c *trial) text() string {
 	return b.String()
 }
 
-// input is the memory that trials begin with.
-func input() []byte {
+// input is the memory that the trial begins with.
+func (c *trial) input() []byte {
 	p := make([]byte, valueSize)
-	for i := range p[inputAt:outputAt] {
+	for i := range p[inputAt:textAt] {
 		p[inputAt+i] = byte(i*7 + 1)
 	}
+	copy(p[textAt:outputAt], c.text)
 	return p
 }
+
+const constantsSize = 128
 
 // byteOrder is the machine's; package asm does not know binary.NativeEndian.
 func byteOrder() binary.ByteOrder {
@@ -93,19 +127,60 @@ func byteOrder() binary.ByteOrder {
 // judge runs trials on the running kernel, and here.
 type judge struct {
 	t      *testing.T
-	memory *ebpf.Map
+	kernel [mapCount]*ebpf.Map
 	p      *process
-	here   uint32 // the memory's fd
+	here   fds
 }
 
+// trialMaps are the maps of trials.
+var trialMaps = [mapCount]ebpf.MapSpec{
+	theMemory:    {Type: ebpf.Array, KeySize: 4, ValueSize: valueSize, MaxEntries: 1},
+	theConstants: {Type: ebpf.Array, KeySize: 4, ValueSize: constantsSize, MaxEntries: 1, Flags: readProg},
+	theRing:      {Type: ebpf.RingBuf, MaxEntries: pageSize},
+	theHash:      {Type: ebpf.Hash, KeySize: 4, ValueSize: 8, MaxEntries: 3},
+	theQueue:     {Type: ebpf.Queue, ValueSize: 8, MaxEntries: 2},
+}
+
+// plainMemory is nobody else's.
+type plainMemory []byte
+
+func (m plainMemory) Bytes() []byte { return m }
+func (m plainMemory) Close() error  { return nil }
+
 func newJudge(t *testing.T) *judge {
-	memory, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: valueSize, MaxEntries: 1})
-	if err != nil {
-		t.Skip("the running kernel makes no maps: ", err)
+	j := &judge{t: t, p: newProcess(t, Options{
+		CPUs: 1, Memory: func(size int) (Memory, error) { return make(plainMemory, size), nil },
+		Outside: func(uint64) machine.Outside { return loopbackOnly{} },
+	})}
+	for i, spec := range trialMaps {
+		m, err := ebpf.NewMap(&spec)
+		if err != nil {
+			t.Skip("the running kernel makes no maps: ", err)
+		}
+		t.Cleanup(func() { m.Close() })
+		j.kernel[i] = m
+		j.here[i] = int(j.p.must(0, attrOf(int(spec.Type), spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags)))
 	}
-	t.Cleanup(func() { memory.Close() })
-	p := newProcess(t, Options{CPUs: 1, Outside: func(uint64) machine.Outside { return loopbackOnly{} }})
-	return &judge{t: t, memory: memory, p: p, here: p.must(0, attrOf(int(arrayMap), 4, valueSize, 1))}
+	return j
+}
+
+// constants makes the map of constants anew, as it is frozen.
+func (j *judge) constants(c *trial) {
+	spec := trialMaps[theConstants]
+	value := append(bytes.Clone(c.format), make([]byte, constantsSize)...)[:constantsSize]
+	j.kernel[theConstants].Close()
+	m, err := ebpf.NewMap(&spec)
+	require.NoError(j.t, err)
+	j.t.Cleanup(func() { m.Close() })
+	j.kernel[theConstants] = m
+	require.NoError(j.t, m.Put(uint32(0), value))
+	require.NoError(j.t, m.Freeze())
+	p := j.p
+	p.close(uint32(j.here[theConstants]))
+	fd := p.must(0, attrOf(int(spec.Type), spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags))
+	j.here[theConstants] = int(fd)
+	p.must(2, attrOf(fd, 0, p.put(make([]byte, 8)), p.put(value), uint64(0)))
+	p.must(22, attrOf(fd))
 }
 
 // loopbackOnly is a namespace with lo as it is when nobody has changed it.
@@ -118,10 +193,15 @@ func (loopbackOnly) Device(ifindex uint32) (machine.Device, bool) {
 var errUnknown = errors.New("not simulated")
 var errRefused = errors.New("refused by the verifier")
 
-// kernel runs the trial on the running kernel.
-func (j *judge) kernel(c *trial) (o outcome, err error) {
-	require.NoError(j.t, j.memory.Put(uint32(0), input()))
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: c.typ, License: "GPL", Instructions: c.program(j.memory.FD())})
+// real runs the trial on the running kernel.
+func (j *judge) real(c *trial) (o outcome, err error) {
+	memory := j.kernel[theMemory]
+	require.NoError(j.t, memory.Put(uint32(0), c.input()))
+	var maps fds
+	for i, m := range j.kernel {
+		maps[i] = m.FD()
+	}
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "main", Type: c.typ, License: "GPL", Instructions: c.program(maps)})
 	if err != nil {
 		return o, fmt.Errorf("%w: %w", errRefused, err)
 	}
@@ -139,7 +219,7 @@ func (j *judge) kernel(c *trial) (o outcome, err error) {
 	}
 	require.NoError(j.t, err)
 	o.Data = run.DataOut
-	return o, j.memory.Lookup(uint32(0), &o.Memory)
+	return o, memory.Lookup(uint32(0), &o.Memory)
 }
 
 // simulated runs it here.
@@ -147,10 +227,10 @@ func (j *judge) simulated(c *trial) (o outcome) {
 	p := j.p
 	p.used = 0
 	key := p.put(make([]byte, 8))
-	value := p.put(input())
-	p.must(2, attrOf(j.here, 0, key, value, uint64(0)))
+	value := p.put(c.input())
+	p.must(2, attrOf(j.here[theMemory], 0, key, value, uint64(0)))
 	var code bytes.Buffer
-	require.NoError(j.t, c.program(int(j.here)).Marshal(&code, byteOrder()))
+	require.NoError(j.t, c.program(j.here).Marshal(&code, byteOrder()))
 	fd := p.must(5, attrOf(int(c.typ), code.Len()/insnSize, p.put(code.Bytes()), p.put([]byte("GPL\x00")), 0, 0, uint64(0), 0, 0, ""))
 	defer p.close(fd)
 	data, to := p.put(c.frame), p.put(make([]byte, 1<<16))
@@ -174,7 +254,7 @@ func (j *judge) simulated(c *trial) (o outcome) {
 	if c.context != nil {
 		o.Context, _ = p.at(context, len(c.context))
 	}
-	p.must(1, attrOf(j.here, 0, key, value, uint64(0)))
+	p.must(1, attrOf(j.here[theMemory], 0, key, value, uint64(0)))
 	o.Memory, _ = p.at(value, valueSize)
 	return o
 }
@@ -182,7 +262,10 @@ func (j *judge) simulated(c *trial) (o outcome) {
 // compare runs the trial on both. It says what differs, first of what the steps
 // returned.
 func (j *judge) compare(c *trial) (difference string, err error) {
-	want, err := j.kernel(c)
+	if c.format != nil {
+		j.constants(c)
+	}
+	want, err := j.real(c)
 	if err != nil {
 		return "", err
 	}
@@ -230,14 +313,14 @@ func (j *judge) all(trials int, make func() *trial) {
 		switch {
 		case errors.Is(err, errRefused):
 			if refused++; refused < 4 {
-				j.t.Log(err, c.text())
+				j.t.Log(err, c.describe())
 			}
 		case errors.Is(err, errUnknown):
 			unknown++
 		case err != nil:
 			j.t.Fatal(err)
 		case difference != "":
-			j.t.Errorf("trial %d: %s\nof %s\nwith %x", n, difference, c.text(), c.frame)
+			j.t.Errorf("trial %d: %s\nof %s\nwith %x\nin %x", n, difference, c.describe(), c.frame, c.context)
 			if differ++; differ > 10 {
 				j.t.FailNow()
 			}

@@ -17,6 +17,15 @@ type place struct{ at int }
 
 var theContext = place{-1}
 
+// Other arguments: a map, a place among the constants, one on the stack, and a
+// function of the program.
+type (
+	mapRef        int
+	constantPlace int
+	onStack       int
+	callback      string
+)
+
 func inputPlace(r *rand.Rand) place { return place{inputAt + 4*r.IntN(64)} }
 
 // callStep calls a helper with arguments.
@@ -33,6 +42,14 @@ func callStep(fn asm.BuiltinFunc, arguments ...any) step {
 			s.insns = append(s.insns, asm.Mov.Reg(reg, asm.R7), asm.Add.Imm(reg, int32(a.at)))
 		case int:
 			s.insns = append(s.insns, asm.LoadImm(reg, int64(a), asm.DWord))
+		case mapRef:
+			s.insns = append(s.insns, asm.LoadMapPtr(reg, mapMark|int(a)))
+		case constantPlace:
+			s.insns = append(s.insns, asm.LoadMapValue(reg, mapMark|theConstants, uint32(a)))
+		case onStack:
+			s.insns = append(s.insns, asm.Mov.Reg(reg, asm.RFP), asm.Add.Imm(reg, int32(a)))
+		case callback:
+			s.insns = append(s.insns, asm.Instruction{OpCode: asm.LoadImmOp(asm.DWord), Dst: reg, Src: asm.PseudoFunc, Constant: -1}.WithReference(string(a)))
 		case int64:
 			s.insns = append(s.insns, asm.LoadImm(reg, a, asm.DWord))
 		}
@@ -172,8 +189,8 @@ func onField(r *rand.Rand) step {
 
 var labels int
 
-// onPacket reads and changes a byte of the packet, if it is there.
-func onPacket(r *rand.Rand) step {
+// onPacket reads a part of the packet, if it is there, and perhaps writes to it.
+func onPacket(r *rand.Rand, writes bool) step {
 	labels++
 	at, size := r.IntN(70), oneOf(r, asm.Byte, asm.Half, asm.Word, asm.DWord)
 	out := fmt.Sprint("out", labels)
@@ -182,7 +199,7 @@ func onPacket(r *rand.Rand) step {
 		asm.Mov.Reg(asm.R4, asm.R2), asm.Add.Imm(asm.R4, int32(at+size.Sizeof())), asm.Mov.Reg(asm.R0, asm.R3), asm.Sub.Reg(asm.R0, asm.R2),
 		asm.JGT.Reg(asm.R4, asm.R3, out), asm.LoadMem(asm.R0, asm.R2, int16(at), size),
 	}}
-	if r.IntN(3) == 0 && size != asm.DWord {
+	if writes && r.IntN(3) == 0 && size != asm.DWord {
 		s.insns = append(s.insns, asm.StoreImm(asm.R2, int16(at), int64(r.IntN(200)), size))
 	}
 	s.insns = append(s.insns, asm.Mov.Reg(asm.R1, asm.R0).WithSymbol(out))
@@ -204,7 +221,7 @@ func TestJudgeSKB(t *testing.T) {
 			case 0:
 				c.steps = append(c.steps, onField(r))
 			case 1:
-				c.steps = append(c.steps, onPacket(r))
+				c.steps = append(c.steps, onPacket(r, true))
 			default:
 				c.steps = append(c.steps, onSKB(r))
 			}
@@ -230,4 +247,33 @@ func withoutExpansion(steps []step) (kept []step) {
 		kept = append(kept, s)
 	}
 	return kept
+}
+
+// TestJudgeCgroup is TestJudgeSKB for programs of cgroups, whose packets begin
+// with the network layer's header, and that change nothing.
+func TestJudgeCgroup(t *testing.T) {
+	j := newJudge(t)
+	r := rand.New(rand.NewPCG(1, 0))
+	j.all(500, func() *trial {
+		c := &trial{typ: ebpf.CGroupSKB, frame: randomFrame(r), context: make([]byte, 192)}
+		native.PutUint32(c.context[8:], r.Uint32())
+		native.PutUint32(c.context[32:], r.Uint32())
+		for range 1 + r.IntN(10) {
+			ctx, out := theContext, place{outputAt + 8*r.IntN(64)}
+			switch r.IntN(5) {
+			case 0:
+				c.steps = append(c.steps, callStep(asm.FnSkbLoadBytes, ctx, offset(r), out, 1+r.IntN(40)))
+			case 1:
+				c.steps = append(c.steps, callStep(asm.FnSkbLoadBytesRelative, ctx, offset(r), out, 1+r.IntN(40), oneOf(r, 0, 1, 2)))
+			case 2:
+				c.steps = append(c.steps, callStep(asm.FnSkbEcnSetCe, ctx))
+			case 3:
+				at := oneOf(r, 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 64, 68, 164, 176)
+				c.steps = append(c.steps, step{name: fmt.Sprintf("load %d of the context", at), insns: asm.Instructions{asm.LoadMem(asm.R0, asm.R6, int16(at), asm.Word)}})
+			case 4:
+				c.steps = append(c.steps, onPacket(r, false))
+			}
+		}
+		return c
+	})
 }

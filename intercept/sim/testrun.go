@@ -28,15 +28,13 @@ const (
 
 const (
 	ethernetHeader = 14
-	maxTestData    = 1 << 16
 	maxSKBData     = pageSize - 64 - 320 // what struct sk_buff leaves of a page
 	checksumFlag   = 1 << 2              // BPF_F_TEST_SKB_CHECKSUM_COMPLETE
 	maxWireLen     = 1 << 16             // GSO_LEGACY_MAX_SIZE
 	maxRepeat      = 100_000             // more is not worth anybody's time
 )
 
-// testRun is bpf_prog_test_run_skb, and what bpf_prog_test_run_xdp has in common
-// with it.
+// testRun is bpf_prog_test_run.
 func (k *call) testRun() error {
 	_, p, err := k.progByFD("prog_fd", k.u32(0))
 	if err != nil {
@@ -46,55 +44,76 @@ func (k *call) testRun() error {
 	if (sizeIn == 0) != (k.u64(testDataIn) == 0) {
 		return refuse("test-run/data", mprog.EINVAL, "data_size_in is %d with data_in at %#x", sizeIn, k.u64(testDataIn))
 	}
-	typ := mprog.ProgType(p.typ)
+	kind, known := runnable[mprog.ProgType(p.typ)]
 	_, given := k.verdicts[p.text()]
-	if _, ok := runnable[typ]; !ok && !given {
-		return fmt.Errorf("test run of a program of type %d: %w", typ, mprog.ErrUnsupported)
+	switch {
+	case !known && !given:
+		return fmt.Errorf("test run of a program of type %d: %w", p.typ, mprog.ErrUnsupported)
+	case kind == machine.XDP && known:
+		return k.testXDP(p)
 	}
-	most := uint32(maxSKBData)
-	if typ == mprog.XDP {
-		most = maxTestData
+	return k.testSKB(p)
+}
+
+// testData reads the packet, which has a link layer's header.
+func (k *call) testData(most uint32) (data []byte, err error) {
+	size := k.u32(testSizeIn)
+	if size < ethernetHeader || size > most {
+		return nil, refuse("test-run/size", mprog.EINVAL, "%d bytes are no packet", size)
 	}
-	if _, ok := runnable[typ]; ok && (sizeIn < ethernetHeader || sizeIn > most) {
-		return refuse("test-run/size", mprog.EINVAL, "%d bytes are no packet", sizeIn)
+	data = make([]byte, size)
+	return data, k.read(k.u64(testDataIn), data)
+}
+
+// repeatTest runs the program as often as is asked for.
+func (k *call) repeatTest(p *program, packet *machine.Packet) (verdict int32, err error) {
+	for range min(max(k.u32(testRepeat), 1), maxRepeat) {
+		if verdict, err = k.Sim.run(p, k.caller.Netns(), packet); err != nil {
+			return 0, fmt.Errorf("run %s: %w: %w", p.label(), err, mprog.ErrUnsupported)
+		}
 	}
+	return verdict, nil
+}
+
+// testSKB is bpf_prog_test_run_skb.
+func (k *call) testSKB(p *program) error {
 	k.attr[testFlags] &^= checksumFlag // which makes no difference here
-	if at := nonzero(k.attr, testFlags, testEnd); typ != mprog.XDP && at < testEnd {
+	if at := nonzero(k.attr, testFlags, testEnd); at < testEnd {
 		return refuse("test-run/flags", mprog.EINVAL, "byte %d of flags, cpu and batch_size is nonzero", at)
 	}
-	data := make([]byte, min(sizeIn, maxTestData))
-	if err := k.read(k.u64(testDataIn), data); err != nil {
+	data, err := k.testData(maxSKBData)
+	if err != nil {
 		return err
 	}
 	packet := machine.NewPacket(data, loopback)
 	packet.ToLoopback()
 	clear(packet.Context[machine.SKBWireLen:][:4]) // unless there is a context
-	if typ != mprog.XDP {
-		if err := k.readContext(packet); err != nil {
-			return err
-		}
-	}
 	if packet.Short() {
-		return refuse("test-run/size", mprog.EINVAL, "%d bytes have no room for an IP header", sizeIn)
+		return refuse("test-run/size", mprog.EINVAL, "%d bytes have no room for an IP header", len(data))
 	}
-	if typ == mprog.SocketFilter {
+	linkLayer := mprog.ProgType(p.typ) == mprog.SchedCLS
+	if !linkLayer {
 		packet.Pull()
 	}
-	var verdict int32
-	for range min(max(k.u32(testRepeat), 1), maxRepeat) {
-		if verdict, err = k.Sim.run(p, k.caller.Netns(), packet); err != nil {
-			return fmt.Errorf("run %s: %w: %w", p.label(), err, mprog.ErrUnsupported)
-		}
+	if err := k.readContext(packet); err != nil {
+		return err
+	}
+	verdict, err := k.repeatTest(p, packet)
+	if err != nil {
+		return err
 	}
 	out := packet.Data
-	if typ == mprog.SocketFilter {
+	if !linkLayer {
 		out = append(make([]byte, ethernetHeader), out...) // in the header's place
 	}
-	return k.finishTest(packet, out, verdict)
+	if err := k.finishTest(out, verdict); err != nil {
+		return err
+	}
+	return k.writeContext(packet)
 }
 
-// finishTest is bpf_test_finish and bpf_ctx_finish.
-func (k *call) finishTest(packet *machine.Packet, full []byte, verdict int32) error {
+// finishTest is bpf_test_finish.
+func (k *call) finishTest(full []byte, verdict int32) error {
 	room := k.u32(testSizeOut)
 	tight := room != 0 && room < uint32(len(full))
 	if out := k.u64(testDataOut); out != 0 {
@@ -116,7 +135,7 @@ func (k *call) finishTest(packet *machine.Packet, full []byte, verdict int32) er
 	if tight && k.u64(testDataOut) != 0 {
 		return refuse("test-run/no-space", mprog.ENOSPC, "room for %d of %d bytes", room, len(full))
 	}
-	return k.writeContext(packet)
+	return nil
 }
 
 // fromContext are the fields of struct __sk_buff that a test run may set
@@ -127,22 +146,31 @@ var fromContext = [][2]int{
 	{176, 180}, {184, 192}, // gso_size, hwtstamp
 }
 
-func (k *call) readContext(packet *machine.Packet) error {
-	address, size := k.u64(testContext), k.u32(testContextIn)
+// contextIn reads the context that the caller gives, nil for none: shorter ones go
+// on with zeros, and so may longer ones (bpf_ctx_init).
+func (k *call) contextIn(size int) ([]byte, error) {
+	address, given := k.u64(testContext), k.u32(testContextIn)
 	if address == 0 {
-		return nil
+		return nil, nil
 	}
-	if size > pageSize {
-		return refuse("test-run/context-size", mprog.E2BIG, "ctx_size_in %d is more than a page", size)
+	if given > pageSize {
+		return nil, refuse("test-run/context-size", mprog.E2BIG, "ctx_size_in %d is more than a page", given)
 	}
-	in := make([]byte, size)
-	if err := k.read(address, in); err != nil {
+	in := make([]byte, max(given, uint32(size)))
+	if err := k.read(address, in[:given]); err != nil {
+		return nil, err
+	}
+	if at := nonzero(in, uint32(size), given); at < given {
+		return nil, refuse("test-run/context-size", mprog.E2BIG, "byte %d is nonzero, this kernel's context ends at %d", at, size)
+	}
+	return in[:size], nil
+}
+
+func (k *call) readContext(packet *machine.Packet) error {
+	in, err := k.contextIn(len(packet.Context))
+	if in == nil || err != nil {
 		return err
 	}
-	if at := nonzero(in, uint32(len(packet.Context)), size); at < size {
-		return refuse("test-run/context-size", mprog.E2BIG, "byte %d is nonzero, this kernel's __sk_buff ends at %d", at, len(packet.Context))
-	}
-	in = append(in, make([]byte, len(packet.Context))...)[:len(packet.Context)]
 	for at, b := range in {
 		within := func(field [2]int) bool { return at >= field[0] && at < field[1] }
 		if b != 0 && !slices.ContainsFunc(fromContext, within) {
@@ -171,13 +199,18 @@ var toContext = [][2]int{
 }
 
 func (k *call) writeContext(packet *machine.Packet) error {
-	address, size := k.u64(testContext+8), k.u32(testContextOut)
-	if address == 0 {
-		return nil
-	}
 	out := make([]byte, len(packet.Context))
 	for _, field := range toContext {
 		copy(out[field[0]:field[1]], packet.Context[field[0]:field[1]])
+	}
+	return k.contextOut(out)
+}
+
+// contextOut is bpf_ctx_finish.
+func (k *call) contextOut(out []byte) error {
+	address, size := k.u64(testContext+8), k.u32(testContextOut)
+	if address == 0 {
+		return nil
 	}
 	if err := k.write(Segment{address, out[:min(size, uint32(len(out)))]}); err != nil {
 		return err

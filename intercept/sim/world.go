@@ -7,9 +7,12 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
+const cgroupSKB mprog.ProgType = 8 // BPF_PROG_TYPE_CGROUP_SKB
+
 // runnable are the types of programs that are run, and what they get.
 var runnable = map[mprog.ProgType]machine.Kind{
 	mprog.SchedCLS: machine.SKB, mprog.SocketFilter: machine.SKB, mprog.XDP: machine.XDP,
+	cgroupSKB: machine.SKB,
 }
 
 // run has a program handle a packet, in a network namespace. What cannot be run to its end is an error,
