@@ -47,7 +47,7 @@ func (p *player) filter(s *trace.Statement) (trace.Outcome, error) {
 	if _, given := s.Param("protocol"); !given {
 		r.Protocol = mprog.AnyProtocol
 	}
-	r.FD, r.Flags, r.BPFFlags = resolve(s.Operands[1], p.names.fd), nlFlags(s), mprog.DirectAction
+	r.Kind, r.FD, r.Flags, r.BPFFlags = mprog.BPFKind, resolve(s.Operands[1], p.names.fd), nlFlags(s), mprog.DirectAction
 	if _, given := s.Param("bpf_flags"); given {
 		r.BPFFlags = mprog.BPFFlags(number(s, "bpf_flags"))
 	}

@@ -29,9 +29,12 @@ type priority struct {
 
 // filter is struct cls_bpf_prog. It holds a reference on its program.
 type filter struct {
-	handle uint32
-	prog   *program
-	flags  mprog.BPFFlags
+	handle  uint32
+	prog    *program
+	flags   mprog.BPFFlags
+	gen     uint32 // see genFlags
+	classID uint32
+	name    string
 }
 
 // chain finds a chain, nil if there is none.
@@ -129,12 +132,25 @@ func (b *block) list() (list []mprog.Filter) {
 	for _, c := range b.chains {
 		for _, pr := range c.priorities {
 			for _, f := range pr.filters {
-				list = append(list, mprog.Filter{
-					Chain: c.index, Priority: pr.number, Protocol: pr.protocol,
-					Handle: f.handle, ProgID: f.prog.id, BPFFlags: f.flags,
-				})
+				list = append(list, b.told(c, pr, f))
 			}
 		}
 	}
 	return list
 }
+
+// told is what is told of a filter.
+func (b *block) told(c *chain, pr *priority, f *filter) mprog.Filter {
+	return mprog.Filter{
+		Parent: b.parent, Chain: c.index, Priority: pr.number, Protocol: pr.protocol, Handle: f.handle,
+		ProgID: f.prog.id, BPFFlags: f.flags, GenFlags: f.gen | notInHardware, ClassID: f.classID, Name: f.name,
+	}
+}
+
+// The flags of TCA_BPF_FLAGS_GEN (include/uapi/linux/pkt_cls.h).
+const (
+	skipHardware  = 1 << 0 // TCA_CLS_FLAGS_SKIP_HW
+	skipSoftware  = 1 << 1 // TCA_CLS_FLAGS_SKIP_SW
+	genFlags      = skipHardware | skipSoftware
+	notInHardware = 1 << 3 // TCA_CLS_FLAGS_NOT_IN_HW, as the kernel tells of all here
+)

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -18,21 +19,27 @@ import (
 //   - EINVAL for flags other than direct action, EBADF or EINVAL when the fd is not a
 //     SCHED_CLS program's.
 func (p *Process) FilterAdd(r mprog.FilterRequest) error {
-	return do0(p, mprog.OpFilterAdd, r, (*Process).filterAdd)
+	_, err := p.NewFilter(r)
+	return err
+}
+
+// NewFilter is [Process.FilterAdd], and returns the filter as it is listed.
+func (p *Process) NewFilter(r mprog.FilterRequest) (mprog.Filter, error) {
+	return do(p, mprog.OpFilterAdd, r, (*Process).filterAdd)
 }
 
 // filterAdd is tc_new_tfilter.
-func (p *Process) filterAdd(r mprog.FilterRequest) error {
+func (p *Process) filterAdd(r mprog.FilterRequest) (made mprog.Filter, err error) {
 	if err := p.mayChangeTC(); err != nil {
-		return err
+		return made, err
 	}
 	create := r.Flags&mprog.NLCreate != 0
 	if r.Priority == 0 && !create {
-		return refuse(filterPriorityZero, "priority 0, and create is not asked for")
+		return made, refuse(filterPriorityZero, "priority 0, and create is not asked for")
 	}
 	b, err := p.block(&r)
 	if err != nil {
-		return err
+		return made, err
 	}
 	b.parent = mprog.FilterParent(r.Type)
 	c := b.chain(r.Chain)
@@ -43,28 +50,28 @@ func (p *Process) filterAdd(r mprog.FilterRequest) error {
 	defer b.sweep() // nothing is left of what is refused
 	pr, err := c.priority(&r)
 	if err != nil {
-		return err
+		return made, err
 	}
 	at, old := pr.find(r.Handle)
 	switch {
 	case old == nil && !create:
-		return refuse(filterCreate, "there is no filter %#x of priority %d, and create is not asked for", r.Handle, pr.number)
+		return made, refuse(filterCreate, "there is no filter %#x of priority %d, and create is not asked for", r.Handle, pr.number)
 	case old != nil && r.Flags&mprog.NLExcl != 0:
-		return refuse(filterExists, "there is a filter %#x of priority %d", r.Handle, pr.number)
+		return made, refuse(filterExists, "there is a filter %#x of priority %d", r.Handle, pr.number)
 	}
-	f, err := p.newFilter(&r)
+	f, err := p.newFilter(&r, old)
 	switch {
 	case err != nil:
-		return err
+		return made, err
 	case old != nil:
 		pr.filters[at] = f
 		old.prog.put()
-		return nil
+		return b.told(c, pr, f), nil
 	case f.handle == 0:
 		f.handle = pr.freeHandle()
 	}
 	pr.filters = slices.Insert(pr.filters, 0, f)
-	return nil
+	return b.told(c, pr, f), nil
 }
 
 // block finds what a request is about.
@@ -104,40 +111,55 @@ func (c *chain) priority(r *mprog.FilterRequest) (*priority, error) {
 	}
 	at, pr := c.find(number)
 	switch {
-	case pr == nil && r.Protocol == 0:
-		return nil, refuse(filterProtocol, "priority %d is new, and no protocol is given", number)
+	case pr == nil && (r.Protocol == 0 || r.Kind == ""):
+		return nil, refuse(filterProtocol, "priority %d is new, and no protocol or kind is given", number)
 	case pr == nil && r.Flags&mprog.NLCreate == 0:
 		return nil, refuse(filterCreate, "there is no priority %d, and create is not asked for", number)
+	case pr == nil && r.Kind != mprog.BPFKind:
+		return nil, fmt.Errorf("%s: %w: filters of kind %s", mprog.OpFilterAdd, mprog.ErrUnsupported, r.Kind)
 	case pr == nil:
 		pr = &priority{number: number, protocol: r.Protocol}
 		c.priorities = slices.Insert(c.priorities, at, pr)
 	default:
-		return pr, pr.takes(r.Protocol)
+		return pr, pr.takes(r)
 	}
 	return pr, nil
 }
 
-// takes refuses another protocol than the priority's.
-func (pr *priority) takes(protocol uint16) error {
-	if protocol != 0 && protocol != pr.protocol {
-		return refuse(filterMismatch, "priority %d is of protocol %#x, not %#x", pr.number, pr.protocol, protocol)
+// takes refuses another protocol or kind than the priority's.
+func (pr *priority) takes(r *mprog.FilterRequest) error {
+	switch {
+	case r.Protocol != 0 && r.Protocol != pr.protocol:
+		return refuse(filterMismatch, "priority %d is of protocol %#x, not %#x", pr.number, pr.protocol, r.Protocol)
+	case r.Kind != "" && r.Kind != mprog.BPFKind:
+		return refuse(filterKind, "priority %d has filters of kind bpf, not %s", pr.number, r.Kind)
 	}
 	return nil
 }
 
-// newFilter is the part of cls_bpf_change that reads a request.
-func (p *Process) newFilter(r *mprog.FilterRequest) (*filter, error) {
-	if r.BPFFlags&^mprog.DirectAction != 0 {
+// newFilter is the part of cls_bpf_change that reads a request. Old is the filter to
+// be replaced, nil if there is none.
+func (p *Process) newFilter(r *mprog.FilterRequest, old *filter) (*filter, error) {
+	switch {
+	case r.BPFFlags&^mprog.DirectAction != 0:
 		return nil, refuse(filterFlags, "flags %#x", r.BPFFlags)
+	case r.GenFlags&^genFlags != 0, r.GenFlags == genFlags:
+		return nil, refuse(filterGenFlags, "flags %#x", r.GenFlags)
 	}
 	prog, err := p.progByFD("fd", r.FD, filterBadFD, filterNotProg)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if prog.typ != mprog.SchedCLS {
+	case prog.typ != mprog.SchedCLS:
 		return nil, refuse(filterType, "fd %d is a program of type %d, not %d (SCHED_CLS)", r.FD, prog.typ, mprog.SchedCLS)
+	case old != nil && old.gen != r.GenFlags:
+		return nil, refuse(filterGenChange, "flags %#x, not %#x", r.GenFlags, old.gen)
+	case r.GenFlags&skipSoftware != 0:
+		return nil, refuse(filterHardware, "flags %#x", r.GenFlags)
 	}
-	return &filter{handle: r.Handle, prog: prog.get(), flags: r.BPFFlags}, nil
+	return &filter{
+		handle: r.Handle, prog: prog.get(), flags: r.BPFFlags, gen: r.GenFlags, classID: r.ClassID, name: r.Name,
+	}, nil
 }
 
 // FilterDelete removes a filter, with handle 0 all of the priority, with priority 0
@@ -158,8 +180,8 @@ func (p *Process) filterDelete(r mprog.FilterRequest) error {
 	if err := p.mayChangeTC(); err != nil {
 		return err
 	}
-	if r.Priority == 0 && (r.Protocol != 0 || r.Handle != 0) {
-		return refuse(filterFlush, "priority 0, protocol %#x, handle %#x", r.Protocol, r.Handle)
+	if r.Priority == 0 && (r.Protocol != 0 || r.Handle != 0 || r.Kind != "") {
+		return refuse(filterFlush, "priority 0, protocol %#x, handle %#x, kind %q", r.Protocol, r.Handle, r.Kind)
 	}
 	b, err := p.block(&r)
 	if err != nil {
@@ -180,7 +202,7 @@ func (p *Process) filterDelete(r mprog.FilterRequest) error {
 	if pr == nil {
 		return refuse(filterNoPriority, "there is no priority %d", r.Priority)
 	}
-	if err := pr.takes(r.Protocol); err != nil {
+	if err := pr.takes(&r); err != nil {
 		return err
 	}
 	if r.Handle == 0 {
@@ -194,26 +216,4 @@ func (p *Process) filterDelete(r mprog.FilterRequest) error {
 	pr.filters = slices.Delete(pr.filters, at, at+1)
 	f.prog.put()
 	return nil
-}
-
-// FilterList lists the filters of a hook (RTM_GETTFILTER). Where there is no such
-// hook, qdisc or device there are none.
-func (p *Process) FilterList(h mprog.Hook) ([]mprog.Filter, error) {
-	return do(p, mprog.OpFilterList, h, (*Process).filterList)
-}
-
-// filterList is tc_dump_tfilter.
-func (p *Process) filterList(h mprog.Hook) ([]mprog.Filter, error) {
-	d := p.net.devices[h.Ifindex]
-	if d == nil {
-		return nil, nil
-	}
-	b, err := d.block(mprog.FilterParent(h.Type))
-	if _, refused := mprog.ErrnoOf(err); !refused {
-		return nil, err
-	}
-	if b == nil {
-		return nil, nil
-	}
-	return b.list(), nil
 }

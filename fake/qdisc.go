@@ -108,6 +108,8 @@ func (q *qdisc) change(r *mprog.QdiscRequest) error {
 		return refuse(qdiscExists, "there is qdisc %s", q.kind)
 	case r.Kind != "" && r.Kind != q.kind:
 		return refuse(qdiscKind, "there is qdisc %s, not %s", q.kind, r.Kind)
+	case r.Options:
+		return refuse(qdiscChange, "qdisc %s", q.kind)
 	}
 	return nil
 }

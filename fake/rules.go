@@ -59,7 +59,7 @@ func (r *RuleInfo) from(major, minor int) *RuleInfo {
 // refuse says no by a rule, with the numbers that decided. The command's name
 // is filled in by answer.
 func refuse(r *RuleInfo, format string, args ...any) error {
-	return &mprog.Error{Errno: r.Errno, Rule: r.ID, Detail: fmt.Sprintf(format, args...)}
+	return &mprog.Error{Errno: r.Errno, Rule: r.ID, Detail: fmt.Sprintf(format, args...), Extack: r.Extack}
 }
 
 // answer completes a refusal with the name of the command.

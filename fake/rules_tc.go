@@ -23,6 +23,9 @@ var (
 		"A kind that is given must be that of the qdisc, also to delete it; CREATE with REPLACE or EXCL, or no flag at all, puts another in its place.",
 		"tc_modify_qdisc, tc_get_qdisc").
 		saying("Invalid qdisc name: must match existing qdisc")
+	qdiscChange = rule("qdisc/change", mprog.EINVAL,
+		"There is nothing that options could change.", "qdisc_change").
+		saying("Change operation not supported by specified qdisc")
 	qdiscAbsent = rule("qdisc/absent", mprog.ENOENT,
 		"A new qdisc takes CREATE.", "tc_modify_qdisc").
 		saying("Qdisc not found. To create specify NLM_F_CREATE flag")
@@ -63,14 +66,20 @@ var (
 	filterNoChain = rule("filter/no-chain", mprog.ENOENT,
 		"The chain of the filter to delete must have filters.", "tc_del_tfilter").
 		saying("Cannot find specified filter chain")
+	filterGetNoChain = rule("filter/get-no-chain", mprog.EINVAL,
+		"The chain of the filter that is asked for must have filters.", "tc_get_tfilter").
+		saying("Cannot find specified filter chain")
 	filterAutoTaken = rule("filter/auto-taken", mprog.ENOSPC,
 		"While priority 32768 is taken the kernel chooses none.", "tcf_chain_tp_find").
 		saying("Lowest ID from auto-alloc range already in use")
 	filterMismatch = rule("filter/protocol-mismatch", mprog.EINVAL,
 		"A protocol that is given must be that of the priority.", "tcf_chain_tp_find").
 		saying("Protocol mismatch for filter with specified priority")
+	filterKind = rule("filter/kind", mprog.EINVAL,
+		"A kind that is given must be that of the priority's filters.", "tc_new_tfilter, tc_del_tfilter").
+		saying("Specified filter kind does not match existing one")
 	filterProtocol = rule("filter/protocol", mprog.EINVAL,
-		"A new priority takes a protocol.", "tc_new_tfilter").
+		"A new priority takes a protocol and a kind.", "tc_new_tfilter").
 		saying("Filter kind and protocol must be specified")
 	filterCreate = rule("filter/create", mprog.ENOENT,
 		"A new filter takes CREATE.", "tc_new_tfilter").
@@ -80,6 +89,8 @@ var (
 		saying("Filter already exists")
 	filterFlags = rule("filter/flags", mprog.EINVAL,
 		"A cls_bpf filter takes no flag but direct action.", "cls_bpf_change")
+	filterGenFlags = rule("filter/hardware-flags", mprog.EINVAL,
+		"TCA_BPF_FLAGS_GEN says to skip the hardware or the software, not both.", "cls_bpf_change")
 	filterBadFD = rule("filter/bad-fd", mprog.EBADF,
 		"The program's fd must be open.", "cls_bpf_prog_from_efd")
 	filterNotProg = rule("filter/not-a-program", mprog.EINVAL,
@@ -87,6 +98,10 @@ var (
 		passing("fd $1 is program id $2")
 	filterType = rule("filter/type", mprog.EINVAL,
 		"Only programs of type SCHED_CLS are filters.", "cls_bpf_prog_from_efd")
+	filterGenChange = rule("filter/hardware-change", mprog.EINVAL,
+		"A filter that is replaced keeps what it skips.", "cls_bpf_offload")
+	filterHardware = rule("filter/hardware", mprog.EOPNOTSUPP,
+		"To skip the software takes hardware.", "cls_bpf_offload")
 	filterNoPriority = rule("filter/no-priority", mprog.ENOENT,
 		"The priority of what is deleted must have filters.", "tc_del_tfilter").
 		saying("Filter with specified priority/protocol not found")

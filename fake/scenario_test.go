@@ -56,6 +56,12 @@ var uncovered = map[mprog.Rule]string{
 	"stage/device-name":       "the language has no such names",
 	"stage/device-name-taken": "the language declares a name once",
 	"stage/netns":             "the language names only namespaces that were made",
+	"qdisc/change":            "the language has no options of qdiscs",
+	"filter/kind":             "the language has filters of cls_bpf alone",
+	"filter/hardware":         "the language has no words for hardware",
+	"filter/hardware-flags":   "the language has no words for hardware",
+	"filter/hardware-change":  "the language has no words for hardware",
+	"filter/get-no-chain":     "the language lists filters, and gets none by itself",
 }
 
 // Every rule refuses in at least one scenario: a call that the scenario makes, and

@@ -41,6 +41,7 @@ var targets = map[string]func() int{
 	"rounds":     check(roundsTarget),
 	"busy":       check(busyTarget),
 	"median":     check(medianTarget),
+	"filters":    check(filtersTarget),
 	"traffic":    check(trafficTarget),
 	"ending":     check(endingTarget),
 	"deleting":   check(deletingTarget),

@@ -74,7 +74,7 @@ func (k *Kernel) tryFilter() error {
 	err = k.QdiscAdd(mprog.QdiscRequest{Ifindex: loopback, Kind: mprog.Clsact, Flags: mprog.NLCreate})
 	if err == nil {
 		err = k.FilterAdd(mprog.FilterRequest{
-			Hook: mprog.Hook{Ifindex: loopback, Type: mprog.TCXIngress}, Protocol: mprog.AnyProtocol,
+			Hook: mprog.Hook{Ifindex: loopback, Type: mprog.TCXIngress}, Kind: mprog.BPFKind, Protocol: mprog.AnyProtocol,
 			Flags: mprog.NLCreate, FD: fd, BPFFlags: mprog.DirectAction,
 		})
 	}

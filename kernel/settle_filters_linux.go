@@ -65,7 +65,7 @@ func releaseFilter() error {
 	err = errors.Join(err,
 		k.QdiscAdd(mprog.QdiscRequest{Ifindex: loopback, Kind: mprog.Clsact, Flags: mprog.NLCreate}),
 		k.FilterAdd(mprog.FilterRequest{
-			Hook: hook, Protocol: mprog.AnyProtocol, Priority: 1, Flags: mprog.NLCreate, FD: fd, BPFFlags: mprog.DirectAction,
+			Hook: hook, Kind: mprog.BPFKind, Protocol: mprog.AnyProtocol, Priority: 1, Flags: mprog.NLCreate, FD: fd, BPFFlags: mprog.DirectAction,
 		}),
 		k.Close(fd),
 		k.FilterDelete(mprog.FilterRequest{Hook: hook}))

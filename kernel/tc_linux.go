@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"strings"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
@@ -35,17 +36,26 @@ func qdiscRequest(command int, r mprog.QdiscRequest) *nl.NetlinkRequest {
 	if r.Kind != "" {
 		request.AddData(nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated(string(r.Kind))))
 	}
+	if r.Options {
+		request.AddData(nl.NewRtAttr(nl.TCA_OPTIONS, nil))
+	}
 	return request
 }
 
 // FilterAdd is RTM_NEWTFILTER.
 func (p *Process) FilterAdd(r mprog.FilterRequest) error {
 	request := filterRequest(unix.RTM_NEWTFILTER, r)
-	request.AddData(nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated("bpf")))
 	options := nl.NewRtAttr(nl.TCA_OPTIONS, nil)
 	options.AddRtAttr(nl.TCA_BPF_FD, nl.Uint32Attr(r.FD))
-	options.AddRtAttr(nl.TCA_BPF_NAME, nl.ZeroTerminated("nkconform"))
 	options.AddRtAttr(nl.TCA_BPF_FLAGS, nl.Uint32Attr(uint32(r.BPFFlags)))
+	if r.Name != "" {
+		options.AddRtAttr(nl.TCA_BPF_NAME, nl.ZeroTerminated(r.Name))
+	}
+	for typ, v := range map[int]uint32{nl.TCA_BPF_CLASSID: r.ClassID, nl.TCA_BPF_FLAGS_GEN: r.GenFlags} {
+		if v != 0 {
+			options.AddRtAttr(typ, nl.Uint32Attr(v))
+		}
+	}
 	request.AddData(options)
 	return p.changeTC(mprog.OpFilterAdd, request)
 }
@@ -62,6 +72,9 @@ func filterRequest(command int, r mprog.FilterRequest) *nl.NetlinkRequest {
 		Ifindex: int32(r.Ifindex), Handle: r.Handle, Parent: mprog.FilterParent(r.Type),
 		Info: uint32(r.Priority)<<16 | uint32(swapped(r.Protocol)),
 	})
+	if r.Kind != "" {
+		request.AddData(nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated(r.Kind)))
+	}
 	if r.Chain != 0 {
 		request.AddData(nl.NewRtAttr(nl.TCA_CHAIN, nl.Uint32Attr(r.Chain)))
 	}
@@ -98,7 +111,7 @@ func readFilter(payload []byte) (f mprog.Filter, listed bool, err error) {
 		return f, false, errCutOff
 	}
 	header := nl.DeserializeTcMsg(payload)
-	f.Handle, f.Priority, f.Protocol = header.Handle, uint16(header.Info>>16), swapped(uint16(header.Info))
+	f.Parent, f.Handle, f.Priority, f.Protocol = header.Parent, header.Handle, uint16(header.Info>>16), swapped(uint16(header.Info))
 	attributes, err := nl.ParseRouteAttrAsMap(payload[nl.SizeofTcMsg:])
 	if err != nil || f.Handle == 0 {
 		return f, false, err
@@ -106,6 +119,8 @@ func readFilter(payload []byte) (f mprog.Filter, listed bool, err error) {
 	f.Chain = attributeU32(attributes, nl.TCA_CHAIN)
 	options, err := nl.ParseRouteAttrAsMap(attributes[nl.TCA_OPTIONS].Value)
 	f.ProgID = attributeU32(options, nl.TCA_BPF_ID)
+	f.ClassID, f.GenFlags = attributeU32(options, nl.TCA_BPF_CLASSID), attributeU32(options, nl.TCA_BPF_FLAGS_GEN)
+	f.Name, _, _ = strings.Cut(string(options[nl.TCA_BPF_NAME].Value), "\x00")
 	f.BPFFlags = mprog.BPFFlags(attributeU32(options, nl.TCA_BPF_FLAGS))
 	return f, true, err
 }

@@ -38,6 +38,7 @@ type Error struct {
 	Errno  Errno
 	Rule   Rule   // the rule's id; empty from a real kernel, which gives no reason
 	Detail string // the reason in English with the numbers involved, or empty
+	Extack string // what a kernel's rtnetlink tells of it in words, or empty
 }
 
 // Error returns for example

@@ -45,34 +45,48 @@ const (
 	Ingress QdiscKind = "ingress"
 )
 
-// QdiscRequest is a struct tcmsg with TC_H_CLSACT as its parent, and TCA_KIND.
+// QdiscRequest is a struct tcmsg with TC_H_CLSACT as its parent, and attributes.
 type QdiscRequest struct {
 	Ifindex uint32    // tcm_ifindex
 	Kind    QdiscKind // TCA_KIND; "": none
 	Handle  uint32    // tcm_handle
 	Flags   NLFlags   // nlmsg_flags, of QdiscAdd
+	Options bool      // there is a TCA_OPTIONS
 }
 
 // FilterRequest is a struct tcmsg with the attributes of cls_bpf.
 type FilterRequest struct {
-	Hook              // its Type is TCXIngress, TCXEgress, or a number for tcm_parent
-	Handle   uint32   // the low half of what names the filter within its priority; 0: any
-	Priority uint16   // of tcm_info; 0: the kernel chooses
-	Protocol uint16   // of tcm_info, in host order: an ethertype
-	Chain    uint32   // TCA_CHAIN
-	Flags    NLFlags  // nlmsg_flags, of FilterAdd
-	FD       uint32   // TCA_BPF_FD, of FilterAdd
-	BPFFlags BPFFlags // TCA_BPF_FLAGS, of FilterAdd
+	Hook             // its Type is TCXIngress, TCXEgress, or a number for tcm_parent
+	Kind     string  // TCA_KIND; "": none
+	Handle   uint32  // tcm_handle; 0: any
+	Priority uint16  // of tcm_info; 0: the kernel chooses
+	Protocol uint16  // of tcm_info, in host order: an ethertype
+	Chain    uint32  // TCA_CHAIN
+	Flags    NLFlags // nlmsg_flags, of FilterAdd
+
+	// Of FilterAdd.
+	FD       uint32   // TCA_BPF_FD
+	BPFFlags BPFFlags // TCA_BPF_FLAGS
+	GenFlags uint32   // TCA_BPF_FLAGS_GEN: skip the hardware, 1, or the software, 2
+	ClassID  uint32   // TCA_BPF_CLASSID
+	Name     string   // TCA_BPF_NAME
 }
+
+// BPFKind is the TCA_KIND of filters of cls_bpf.
+const BPFKind = "bpf"
 
 // Filter is a filter as it is listed.
 type Filter struct {
+	Parent   uint32 // tcm_parent
 	Chain    uint32
 	Priority uint16
 	Protocol uint16 // in host order
 	Handle   uint32
 	ProgID   uint32
 	BPFFlags BPFFlags
+	GenFlags uint32
+	ClassID  uint32
+	Name     string
 }
 
 // AnyProtocol is ETH_P_ALL: a filter for packets of every ethertype.

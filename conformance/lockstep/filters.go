@@ -67,7 +67,7 @@ func (s *side) performTC(k mprog.Kernel, st *Step, a *Answer) error {
 	case DeleteQdisc:
 		err = tc.QdiscDelete(qdisc)
 	case AddFilter:
-		filter.Flags, filter.FD, filter.BPFFlags = t.Flags, s.fdOf(st.Object), t.BPFFlags
+		filter.Kind, filter.Flags, filter.FD, filter.BPFFlags = mprog.BPFKind, t.Flags, s.fdOf(st.Object), t.BPFFlags
 		err = tc.FilterAdd(filter)
 	case DeleteFilter:
 		err = tc.FilterDelete(filter)
