@@ -21,8 +21,11 @@ import (
 func filtersTarget() error {
 	runtime.LockOSThread()
 	t := &filtersTester{}
-	var err error
-	if t.asks, err = openRoute(0); err == nil {
+	err := loopbackUp() // so that it has the same qdisc everywhere
+	if err == nil {
+		t.asks, err = openRoute(0)
+	}
+	if err == nil {
 		t.hears, err = openRoute(1 << (unix.RTNLGRP_TC - 1))
 	}
 	for _, name := range []string{"first", "second"} {
@@ -46,6 +49,20 @@ type filtersTester struct {
 	sequence    uint32
 	port        uint32
 	err         error
+}
+
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return fmt.Errorf("ifreq: %w", err)
+	}
+	request.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
 }
 
 func openRoute(groups uint32) (int, error) {

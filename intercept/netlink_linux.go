@@ -45,6 +45,7 @@ func (s *supervisor) socket(c *notify.Call) {
 		Netns: netns, Port: s.nextPort(), Send: n.send, ReadOnly: !s.private, Namespace: n.namespace,
 		Settle: s.wires.review,
 	}
+	n.Traffic = n.traffic
 	made.socket = n
 	if s.inNetns(c.TID, netns, n.connect) == nil {
 		n.Forward = n.forward
@@ -167,15 +168,19 @@ func (n *netlinkSocket) notified() {
 	}
 }
 
-// fdPath is where a sender's fd is found. Which of its threads has sent is not known,
-// and threads may have fds of their own: the one that made the socket has it among
-// them.
-func (n *netlinkSocket) fdPath(fd uint32) string {
-	process := "/proc/" + strconv.FormatUint(uint64(n.sender), 10)
-	if thread := process + "/task/" + strconv.FormatUint(uint64(n.owner), 10); unix.Access(thread, unix.F_OK) == nil {
-		process = thread
+// thread is a thread of the sender's. Which of its threads has sent is not known, and
+// threads may have fds of their own: the one that made the socket has it among them.
+func (n *netlinkSocket) thread() uint32 {
+	task := "/proc/" + strconv.FormatUint(uint64(n.sender), 10) + "/task/" + strconv.FormatUint(uint64(n.owner), 10)
+	if unix.Access(task, unix.F_OK) == nil {
+		return n.owner
 	}
-	return process + "/fd/" + strconv.FormatUint(uint64(fd), 10)
+	return n.sender
+}
+
+// fdPath is where a sender's fd is found.
+func (n *netlinkSocket) fdPath(fd uint32) string {
+	return "/proc/" + strconv.FormatUint(uint64(n.thread()), 10) + "/fd/" + strconv.FormatUint(uint64(fd), 10)
 }
 
 // namespace finds the network namespace that an attribute names.

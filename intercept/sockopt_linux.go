@@ -114,6 +114,9 @@ func (s *supervisor) setsockopt(c *notify.Call) {
 		}
 	default:
 		n.Capped = n.Capped || option == unix.NETLINK_CAP_ACK && v != 0
+		if option == unix.NETLINK_EXT_ACK {
+			n.Extended = v != 0
+		}
 		if n.kernel >= 0 {
 			_ = unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, option, int(v))
 		}

@@ -75,6 +75,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 		Warn: s.warn,
 	})
 	s.rtnl = rtnl.New(hooks{s.sim, s.kernel})
+	s.rtnl.Warn = s.warn
 	s.wires = newWires(s)
 	s.rtnl.SetWires(s.wires)
 	if s.native, err = currentNetns(); err != nil {

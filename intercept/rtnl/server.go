@@ -24,6 +24,10 @@ type Backend interface {
 // Server knows the simulated devices of all namespaces. It is not safe for
 // concurrent use.
 type Server struct {
+	// Warn, if set, is told once of each kind of request that is not simulated.
+	Warn   func(string)
+	warned []string
+
 	backend Backend
 	wires   Wires     // nil: the running kernel has no devices that stand for these
 	devices []*Device // in the order they were made
@@ -58,8 +62,11 @@ type Socket struct {
 	// Namespace finds the namespace that an attribute names, by an fd or by a
 	// process id.
 	Namespace func(attribute uint16, value uint32) (uint64, bool)
-	// Capped is NETLINK_CAP_ACK.
-	Capped bool
+	// Traffic has the qdiscs and filters for whoever has sent the request in hand; nil:
+	// they are left to the running kernel.
+	Traffic func() Traffic
+	// Capped is NETLINK_CAP_ACK, Extended NETLINK_EXT_ACK.
+	Capped, Extended bool
 
 	groups []uint32
 }
@@ -116,6 +123,9 @@ func (s *Server) request(k *Socket, m message) {
 		if m.flags&flagAck != 0 {
 			k.Send(answerTo(m, k.Port, 0, k.Capped))
 		}
+		return
+	}
+	if s.tc(k, m) {
 		return
 	}
 	forward, errno := s.answer(k, m)

@@ -17,40 +17,23 @@ func (k *call) request() []byte { return k.attr[:k.size] }
 // that the call names open in it; done takes them back.
 func (k *call) lend(fds ...uint32) (p *fake.Process, done func()) {
 	p = k.standIn(k.caller)
-	for i, fd := range fds {
-		object, open := k.caller.Object(fd)
-		switch {
-		case !open:
-			fds[i] = closedFD
-		case object == nil || object.Kind > Link:
-			p.Install(fd, k.holder, notBPF)
-		default:
-			p.Install(fd, k.holder, object.held)
-		}
-	}
-	return p, func() {
-		for _, fd := range fds {
-			if fd != closedFD {
-				_ = p.Close(fd) // closed before, when named twice
-			}
-		}
-	}
+	return p, k.lendTo(p, k.caller, fds)
 }
 
 // mirror gives the fake a device of the running kernel's that the caller names:
 // every device has hooks. It returns who stands for the caller.
-func (k *call) mirror(ifindex uint32) *fake.Process {
-	p := k.standIn(k.caller)
+func (s *Sim) mirror(c Caller, ifindex uint32) *fake.Process {
+	p := s.standIn(c)
 	if ifindex == 0 || ifindex > math.MaxInt32 || p.HasDevice(ifindex) {
 		return p
 	}
-	if name, ok := k.caller.DeviceName(ifindex); ok {
+	if name, ok := c.DeviceName(ifindex); ok {
 		p.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: name}, ifindex, 0)
-		netns := k.caller.Netns()
-		if k.record != nil && netns == k.record.home {
-			k.mirroredNames[ifindex] = name
+		netns := c.Netns()
+		if s.record != nil && netns == s.record.home {
+			s.mirroredNames[ifindex] = name
 		}
-		k.mirrored[netns] = append(k.mirrored[netns], ifindex)
+		s.mirrored[netns] = append(s.mirrored[netns], ifindex)
 	}
 	return p
 }
@@ -89,7 +72,7 @@ const (
 func (k *call) progAttach() error {
 	r := attr.DecodeAttach(k.request())
 	tell(k, r)
-	k.mirror(r.TargetIfindex)
+	k.mirror(k.caller, r.TargetIfindex)
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD, r.ReplaceFD)...)
 	defer done()
 	err := p.ProgAttach(r)
@@ -108,7 +91,7 @@ func relativeFDs(flags mprog.Flags, relative uint32) []uint32 {
 func (k *call) progDetach() error {
 	r := attr.DecodeDetach(k.request())
 	tell(k, r)
-	k.mirror(r.TargetIfindex)
+	k.mirror(k.caller, r.TargetIfindex)
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD)...)
 	defer done()
 	defer k.sweep()
@@ -128,7 +111,7 @@ func (k *call) progQuery() error {
 	r.LinkIDs = k.array(2, arrays.LinkIDs)
 	r.LinkAttachFlags = k.array(3, arrays.LinkAttachFlags)
 	tell(k, r)
-	p := k.mirror(r.TargetIfindex)
+	p := k.mirror(k.caller, r.TargetIfindex)
 	res, err := p.ProgQuery(r)
 	if errors.Is(err, mprog.ErrUnsupported) && r.QueryFlags == 0 && ofNetns(r.AttachType) {
 		return k.writeQuery(&r, attr.Arrays{}, mprog.QueryResult{}) // nothing can be attached there
@@ -189,7 +172,7 @@ func appendEntry(segments []Segment, i uint32, address uint64, array []uint32) [
 func (k *call) linkCreate() error {
 	r := attr.DecodeLinkCreate(k.request())
 	tell(k, r)
-	k.mirror(r.TargetIfindex)
+	k.mirror(k.caller, r.TargetIfindex)
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.ProgFD)...)
 	defer done()
 	fd, err := p.LinkCreate(r)

@@ -164,24 +164,28 @@ func (r *recorder) fd(c Caller, fd uint32) string {
 	return r.names[o.Kind][o.ID]
 }
 
+// device returns the word for an ifindex.
+func (r *recorder) device(ifindex uint32) string {
+	if name := r.devices[ifindex]; name != "" {
+		return name
+	}
+	if device, ok := r.sim.mirroredNames[ifindex]; ok && trace.IsName(device) && !r.used[device] {
+		r.used[device], r.devices[ifindex] = true, device
+		r.add(&trace.Statement{Verb: "device", Operands: []string{device}})
+		return device
+	}
+	return strconv.FormatUint(uint64(ifindex), 10)
+}
+
 // hook returns the word for a hook.
 func (r *recorder) hook(h mprog.Hook) string {
-	name := r.devices[h.Ifindex]
-	if name == "" {
-		if device, ok := r.sim.mirroredNames[h.Ifindex]; ok && trace.IsName(device) && !r.used[device] {
-			r.used[device], r.devices[h.Ifindex], name = true, device, device
-			r.add(&trace.Statement{Verb: "device", Operands: []string{device}})
-		} else {
-			name = strconv.FormatUint(uint64(h.Ifindex), 10)
-		}
-	}
 	switch {
 	case h.Type.TCX():
 		r.need("tcx")
 	case h.Type.Netkit():
 		r.need("netkit")
 	}
-	return name + ":" + h.Type.String()
+	return r.device(h.Ifindex) + ":" + h.Type.String()
 }
 
 // state writes down what a hook is like.

@@ -1,0 +1,57 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// filtersRecorded is what Linux 6.18 sends, x86-64, to what the target asks.
+const filtersRecorded = "testdata/filters-6.18.txt"
+
+func recordedFilters(t *testing.T) string {
+	t.Helper()
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		t.Skip("the recording is of a machine that is little endian")
+	}
+	text, err := os.ReadFile(filtersRecorded)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// Every message about qdiscs and filters is byte for byte as the kernel's.
+func TestFiltersAsOnTheKernel(t *testing.T) {
+	require.Equal(t, recordedFilters(t), output(t, target(t, "", "filters")))
+}
+
+// The recording is what the running kernel sends, where it is the same.
+func TestFiltersRecording(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("to ask the running kernel takes root")
+	}
+	var name unix.Utsname
+	require.NoError(t, unix.Uname(&name))
+	if release := unix.ByteSliceToString(name.Release[:]); !strings.HasPrefix(release, "6.18.") {
+		t.Skipf("the recording is of Linux 6.18, this is %s", release)
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self)
+	c.Env = append(os.Environ(), targetVariable+"=filters")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Run(); err != nil {
+		t.Skipf("the running kernel has no namespaces, programs or filters for this: %v: %s", err, out.String())
+	}
+	require.Equal(t, recordedFilters(t), out.String())
+}

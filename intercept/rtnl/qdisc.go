@@ -1,0 +1,183 @@
+package rtnl
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// atClsact reports whether a request is about a qdisc at TC_H_CLSACT, and whether it
+// names it by its handle alone.
+func (r *tcRequest) atClsact() (ours, byHandle bool) {
+	byHandle = r.parent == 0 && r.handle>>16 == clsactHandle>>16
+	return r.parent == clsactParent || byHandle, byHandle
+}
+
+func (r *tcRequest) qdisc() mprog.QdiscRequest {
+	_, options := r.attrs[tcOptions]
+	return mprog.QdiscRequest{
+		Ifindex: r.ifindex, Handle: r.handle, Kind: mprog.QdiscKind(r.attrs.text(tcKind)),
+		Flags: mprog.NLFlags(r.flags) & makes, Options: options,
+	}
+}
+
+// makes are the flags that say what is to be made.
+const makes = mprog.NLReplace | mprog.NLExcl | mprog.NLCreate | mprog.NLAppend
+
+// qdiscError is a refusal of what is asked for by a handle alone.
+func qdiscError(errno mprog.Errno, extack string) error {
+	return &mprog.Error{Errno: errno, Detail: extack, Extack: extack}
+}
+
+func (s *Server) newQdisc(r *tcRequest) (handled bool, err error) {
+	ours, byHandle := r.atClsact()
+	if !ours {
+		return false, nil
+	}
+	for _, block := range []uint16{tcIngressBlock, tcEgressBlock} {
+		if _, shared := r.attrs[block]; shared {
+			return true, s.refuse("blocks of filters that qdiscs share are not simulated")
+		}
+	}
+	q := r.qdisc()
+	old := r.traffic.Qdisc(r.ifindex)
+	if byHandle {
+		if old == "" {
+			return true, qdiscError(mprog.ENOENT, "Specified qdisc not found")
+		}
+		q.Flags &= mprog.NLExcl
+	}
+	before := s.chains(r)
+	removed := r.qdiscMessage(old, delQdisc, 0, 0)
+	if err := r.traffic.AddQdisc(q); err != nil {
+		// A kind of another place is one that the running kernel refuses, too.
+		foreign := q.Kind != "" && q.Kind != mprog.Clsact && q.Kind != mprog.Ingress
+		return !foreign || r.socket.Forward == nil || r.socket.ReadOnly, err
+	}
+	kind := r.traffic.Qdisc(r.ifindex)
+	switch made := r.qdiscMessage(kind, newQdisc, uint16(mprog.NLReplace), 1); {
+	case old == "":
+		s.tell(r, made)
+	case kind == old && !r.replaces(q):
+		made.flags = 0
+		s.tell(r, made)
+	default:
+		s.tell(r, removed, made)
+		s.tellChains(r, delChain, 0, before)
+	}
+	return true, nil
+}
+
+// replaces reports whether a request that succeeded where a qdisc of its kind is has put
+// another in its place.
+func (r *tcRequest) replaces(q mprog.QdiscRequest) bool {
+	return q.Handle != 0 && q.Handle != clsactHandle
+}
+
+func (s *Server) delQdisc(r *tcRequest) (handled bool, err error) {
+	ours, byHandle := r.atClsact()
+	if !ours {
+		return false, nil
+	}
+	old := r.traffic.Qdisc(r.ifindex)
+	switch {
+	case byHandle && old == "":
+		return true, qdiscError(mprog.ENOENT, "Failed to find qdisc with specified handle")
+	case byHandle:
+		return true, qdiscError(mprog.EINVAL, "Classid cannot be zero")
+	}
+	before := s.chains(r)
+	if err := r.traffic.DeleteQdisc(r.qdisc()); err != nil {
+		return true, err
+	}
+	s.tell(r, r.qdiscMessage(old, delQdisc, 0, 0))
+	s.tellChains(r, delChain, 0, before)
+	return true, nil
+}
+
+// getQdisc answers with a notification, as the kernel does: who asks is told if it has
+// subscribed, or with NLM_F_ECHO.
+func (s *Server) getQdisc(r *tcRequest) (handled bool, err error) {
+	if r.dumps() {
+		return s.dumpQdiscs(r), nil
+	}
+	ours, byHandle := r.atClsact()
+	kind := r.traffic.Qdisc(r.ifindex)
+	switch name := r.attrs.text(tcKind); {
+	case !ours, kind == "" && r.socket.ReadOnly:
+		return false, nil
+	case kind == "" && byHandle:
+		return true, qdiscError(mprog.ENOENT, "Failed to find qdisc with specified handle")
+	case kind == "":
+		return true, qdiscError(mprog.ENOENT, "Cannot find specified qdisc on specified device")
+	case r.handle != 0 && r.handle != clsactHandle:
+		return true, qdiscError(mprog.EINVAL, "Invalid handle")
+	case name != "" && name != string(kind):
+		return true, qdiscError(mprog.EINVAL, "Invalid qdisc name: must match existing qdisc")
+	}
+	s.tell(r, r.qdiscMessage(kind, newQdisc, 0, 1))
+	return true, nil
+}
+
+// qdiscMessage tells of a qdisc (tc_fill_qdisc). Nothing is counted.
+func (r *tcRequest) qdiscMessage(kind mprog.QdiscKind, typ, flags uint16, references uint32) message {
+	return message{
+		typ: typ, flags: flags, seq: r.seq, port: r.socket.Port,
+		body: describeQdisc(r.ifindex, r.parent, kind, references),
+	}
+}
+
+func describeQdisc(ifindex, parent uint32, kind mprog.QdiscKind, references uint32) []byte {
+	const basic, queue = 1, 3 // TCA_STATS_BASIC, TCA_STATS_QUEUE
+	p := header(ifindex, clsactHandle, parent, references)
+	p = appendText(p, tcKind, string(kind))
+	p = appendAttribute(p, tcOptions, nil)
+	p = appendU8(p, tcHardware, 0)
+	stats := appendAttribute(nil, basic, make([]byte, 16)) // struct gnet_stats_basic
+	stats = appendAttribute(stats, queue, make([]byte, 20))
+	p = appendAttribute(p, tcStats2, stats)
+	return appendAttribute(p, tcStats, make([]byte, 40)) // struct tc_stats
+}
+
+// dumpQdiscs lists the running kernel's qdiscs, with those at TC_H_CLSACT behind the
+// others of their devices. Those that the running kernel has there itself are not the
+// program's, unless it shares the host's network.
+func (s *Server) dumpQdiscs(r *tcRequest) bool {
+	left := r.traffic.Qdiscs()
+	if len(left) == 0 && r.socket.ReadOnly {
+		return false
+	}
+	var parts []message
+	until := func(ifindex uint32) {
+		for _, i := range slices.Sorted(maps.Keys(left)) {
+			if i < ifindex {
+				parts = append(parts, message{typ: newQdisc, body: describeQdisc(i, clsactParent, left[i], 1)})
+				delete(left, i)
+			}
+		}
+	}
+	if r.socket.Forward != nil {
+		for _, p := range r.socket.Forward(r.raw) {
+			for _, part := range split(p) {
+				switch {
+				case part.typ == msgError:
+					r.socket.Send(appendMessage(nil, part))
+					return true
+				case part.typ != newQdisc || len(part.body) < tcSize:
+					continue
+				}
+				ifindex := native.Uint32(part.body[4:])
+				until(ifindex)
+				ours := left[ifindex] != "" || !r.socket.ReadOnly
+				if native.Uint32(part.body[12:]) == clsactParent && ours {
+					continue
+				}
+				parts = append(parts, part)
+			}
+		}
+	}
+	until(^uint32(0))
+	r.list(parts)
+	return true
+}

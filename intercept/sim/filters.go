@@ -1,0 +1,125 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// Traffic is what a caller asks rtnetlink of qdiscs and filters.
+type Traffic struct {
+	sim    *Sim
+	caller Caller
+}
+
+// Traffic answers a caller's requests about qdiscs and filters.
+func (s *Sim) Traffic(c Caller) Traffic { return Traffic{s, c} }
+
+// Qdisc returns the kind of a device's clsact or ingress qdisc, "" if it has none.
+func (t Traffic) Qdisc(ifindex uint32) mprog.QdiscKind {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	return t.sim.standIn(t.caller).Qdisc(ifindex)
+}
+
+// Qdiscs returns those of the caller's network namespace, by ifindex.
+func (t Traffic) Qdiscs() map[uint32]mprog.QdiscKind {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	return t.sim.standIn(t.caller).Qdiscs()
+}
+
+// AddQdisc is [fake.Process.QdiscAdd], of any device that the caller sees.
+func (t Traffic) AddQdisc(r mprog.QdiscRequest) error {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	p := t.sim.mirror(t.caller, r.Ifindex)
+	err := p.QdiscAdd(r)
+	t.sim.record.qdisc(t.caller, mprog.OpQdiscAdd, r, err)
+	return err
+}
+
+// DeleteQdisc is [fake.Process.QdiscDelete].
+func (t Traffic) DeleteQdisc(r mprog.QdiscRequest) error {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	defer t.sim.sweep()
+	p := t.sim.mirror(t.caller, r.Ifindex)
+	err := p.QdiscDelete(r)
+	t.sim.record.qdisc(t.caller, mprog.OpQdiscDelete, r, err)
+	return err
+}
+
+// AddFilter is [fake.Process.NewFilter], with an fd of the caller's.
+func (t Traffic) AddFilter(r mprog.FilterRequest) (mprog.Filter, error) {
+	s := t.sim
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.sweep() // another filter's program may be gone
+	p := s.mirror(t.caller, r.Ifindex)
+	fds := []uint32{r.FD}
+	done := s.lendTo(p, t.caller, fds)
+	defer done()
+	lent := r
+	lent.FD = fds[0]
+	f, err := p.NewFilter(lent)
+	s.record.filter(t.caller, mprog.OpFilterAdd, r, err)
+	return f, err
+}
+
+// DeleteFilter is [fake.Process.FilterDelete].
+func (t Traffic) DeleteFilter(r mprog.FilterRequest) error {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	defer t.sim.sweep()
+	err := t.sim.mirror(t.caller, r.Ifindex).FilterDelete(r)
+	t.sim.record.filter(t.caller, mprog.OpFilterDelete, r, err)
+	return err
+}
+
+// GetFilter is [fake.Process.FilterGet].
+func (t Traffic) GetFilter(r mprog.FilterRequest) (mprog.Filter, error) {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	return t.sim.mirror(t.caller, r.Ifindex).FilterGet(r)
+}
+
+// Filters is [fake.Process.FilterList].
+func (t Traffic) Filters(h mprog.Hook) ([]mprog.Filter, error) {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	return t.sim.standIn(t.caller).FilterList(h)
+}
+
+// Tag returns the tag of a program, by its id.
+func (t Traffic) Tag(prog uint32) (tag [8]byte) {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	if p := t.sim.programs[prog]; p != nil {
+		tag = p.tag
+	}
+	return tag
+}
+
+// lendTo opens a caller's fds in a process of the fake; done closes them.
+func (s *Sim) lendTo(p *fake.Process, c Caller, fds []uint32) (done func()) {
+	for i, fd := range fds {
+		object, open := c.Object(fd)
+		switch {
+		case !open:
+			fds[i] = closedFD
+		case object == nil || object.Kind > Link:
+			p.Install(fd, s.holder, notBPF)
+		default:
+			p.Install(fd, s.holder, object.held)
+		}
+	}
+	return func() {
+		for i, fd := range fds {
+			if fd != closedFD && !slices.Contains(fds[:i], fd) {
+				_ = p.Close(fd)
+			}
+		}
+	}
+}
