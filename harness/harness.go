@@ -81,6 +81,18 @@ type Command struct {
 	// Memory is the guest's memory in MiB, not counting what is packed for
 	// it; DefaultMemory if zero.
 	Memory int
+	// Modules are modules of the kernel, by name or alias, that are loaded before
+	// the command starts, with what they need. They are in ModulesDir.
+	Modules []string
+	// Autoload brings what the kernel asks for by itself when it is asked for
+	// kinds of devices, qdiscs, classifiers and actions, from ModulesDir if there
+	// is one. It costs memory, and little time.
+	Autoload bool
+	// ModulesDir is what image.Image.FetchModules returns. Optional.
+	ModulesDir string
+	// ModulesHint ends the sentence in which a guest whose command has failed
+	// names modules that the kernel has asked for in vain. Optional.
+	ModulesHint string
 	// CPUs is how many processors the guest has; 1 if zero. A User-Mode Linux has
 	// one, and more are slower in emulation.
 	CPUs int

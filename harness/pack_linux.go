@@ -46,7 +46,8 @@ func job(c Command) (wire.Job, error) {
 		}
 		comeBack = append(comeBack, abs)
 	}
-	return wire.Job{Argv: append([]string{prog}, c.Argv[1:]...), Env: env, Dir: dir, Out: comeBack}, nil
+	return wire.Job{Argv: append([]string{prog}, c.Argv[1:]...), Env: env, Dir: dir, Out: comeBack,
+		Modules: c.Modules, ModulesHint: c.ModulesHint}, nil
 }
 
 // pack makes the command's initramfs in memory, so that nothing can stay
@@ -70,7 +71,7 @@ func pack(c Command) (_ *os.File, err error) {
 		}
 	}()
 	p := newPacker(out)
-	if err := p.base(j); err != nil {
+	if err := p.base(c, j); err != nil {
 		return nil, err
 	}
 	for _, file := range append([]string{j.Argv[0]}, c.Files...) {
@@ -82,6 +83,9 @@ func pack(c Command) (_ *os.File, err error) {
 		}
 	}
 	if err := p.mkdirs(j.Dir); err != nil {
+		return nil, err
+	}
+	if err := p.modules(c); err != nil {
 		return nil, err
 	}
 	for _, path := range j.Out {
@@ -110,7 +114,7 @@ func isDir(path string) bool {
 }
 
 // base packs what every guest needs: the init, the job and a root file system.
-func (p *packer) base(j wire.Job) error {
+func (p *packer) base(c Command, j wire.Job) error {
 	for _, d := range []string{"/dev", "/etc", "/proc", "/sys", "/root", "/run", "/var"} {
 		if err := p.dir(d, 0o755); err != nil {
 			return err
@@ -144,5 +148,12 @@ func (p *packer) base(j wire.Job) error {
 	if err := p.parents(self); err != nil {
 		return err
 	}
-	return p.file(self, "/init")
+	also := []string{"/init"}
+	if c.Autoload || c.ModulesDir != "" {
+		if err := p.dir(guest.ModulesDir, 0o755); err != nil {
+			return err
+		}
+		also = append(also, guest.ModprobePath)
+	}
+	return p.file(self, also...)
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -119,6 +120,40 @@ func TestPackWithoutInterpreter(t *testing.T) {
 	require.NoError(t, os.Symlink(foreign, host+"/command"))
 	_, err = pack(Command{Argv: []string{host + "/command"}})
 	assert.EqualError(t, err, host+"/command needs no-such-interpreter, which is not on this machine")
+}
+
+// A guest has the modules that it loads and those that the kernel may ask for,
+// and a modprobe; a guest of the suite has neither.
+func TestPackModules(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"kernel/a/veth.ko": "1", "kernel/a/bridge.ko": "2", "kernel/a/stp.ko": "3", "kernel/a/ext4.ko": "4",
+		"modules.dep":   "kernel/a/veth.ko:\nkernel/a/bridge.ko: kernel/a/stp.ko\nkernel/a/stp.ko:\nkernel/a/ext4.ko:\n",
+		"modules.alias": "alias rtnl-link-veth veth\nalias rtnl-link-bridge bridge\n",
+	} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	inGuest := func(c Command) []string {
+		c.Argv = []string{"sh"}
+		var found []string
+		for _, name := range packed(t, c) {
+			if strings.HasSuffix(name, ".ko") || strings.HasSuffix(name, "/modprobe") {
+				found = append(found, filepath.Base(name))
+			}
+		}
+		slices.Sort(found)
+		return found
+	}
+	assert.Empty(t, inGuest(Command{}))
+	assert.Equal(t, []string{"modprobe"}, inGuest(Command{Autoload: true}), "which notes what is missing")
+	assert.Equal(t, []string{"bridge.ko", "modprobe", "modprobe", "stp.ko"}, inGuest(Command{ModulesDir: dir, Modules: []string{"bridge"}}))
+	assert.Equal(t, []string{"bridge.ko", "ext4.ko", "modprobe", "modprobe", "stp.ko", "veth.ko"},
+		inGuest(Command{ModulesDir: dir, Autoload: true, Modules: []string{"ext4"}}))
+
+	_, err := pack(Command{Argv: []string{"sh"}, ModulesDir: dir, Modules: []string{"xfs"}})
+	assert.EqualError(t, err, "module xfs: the kernel has no such module")
 }
 
 func TestJob(t *testing.T) {

@@ -86,6 +86,9 @@ func (v vng) Run(ctx context.Context, c Command) (res Result, err error) {
 	if err := v.Available(); err != nil {
 		return Result{}, err
 	}
+	if len(c.Modules) > 0 {
+		return Result{}, &UnavailableError{"vng", "it loads no modules: what the guest asks for is loaded from the host's own, if they are of this kernel"}
+	}
 	prog, env, err := vngTools(ctx, c.Progress)
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("run %s: %w", c.Image.Ref, context.Cause(ctx))

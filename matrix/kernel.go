@@ -115,6 +115,7 @@ func (s *share) run(ctx context.Context) (*report.Run, error) {
 			Image: s.image, Argv: s.argv, Files: s.suite.Files, Env: suiteEnv,
 			Stdout: stream, Stderr: stderr, HangTimeout: s.options.Hang, Steady: true, Broke: func() { broke.Store(true) },
 			Timeout: s.options.Kernel, BootTimeout: s.options.Boot, LogDir: s.options.LogDir,
+			Modules: s.options.Modules, ModulesDir: s.modulesDir(),
 			CPUs: s.options.CPUs, KernelArgs: append(slices.Clone(suiteArgs), s.options.KernelArgs...),
 		})
 		if boots < harness.MaxBoots && harness.WorthAnother(ctx, res, err) {
@@ -135,6 +136,14 @@ func (s *share) run(ctx context.Context) (*report.Run, error) {
 		s.judge(ctx, run, late, res, err, stderr.String())
 		return run, nil
 	}
+}
+
+// modulesDir is the folder with the kernel's modules, if they are needed.
+func (s *share) modulesDir() string {
+	if len(s.options.Modules) == 0 {
+		return ""
+	}
+	return s.image.Modules
 }
 
 // complete adds to a case what the guest did not send: the host has the suite.

@@ -44,6 +44,7 @@ type Options struct {
 	LogDir     string        // for the console logs of failures; the cache if empty
 	Fetched    io.Writer     // takes a line for each download, from any goroutine; optional
 	CPUs       int           // processors of a guest; 1 if zero
+	Modules    []string      // of each kernel, loaded before the suite runs, by name or alias
 	KernelArgs []string      // added to each kernel's command line
 	Watch      func(Event)   // called when something has happened, by one goroutine at a time; optional
 
@@ -63,7 +64,7 @@ func Run(ctx context.Context, entries []Entry, s Suite, o Options) (*report.Resu
 		defer cancel()
 	}
 	if o.machines == nil {
-		o.machines = realMachines{o.Fetched}
+		o.machines = realMachines{o.Fetched, len(o.Modules) > 0}
 	}
 	m := &matrix{suite: s, options: o, kernels: len(entries), known: map[string]conformance.Scenario{}}
 	for _, scenario := range s.Scenarios {
@@ -143,10 +144,18 @@ type machineRoom interface {
 	boot(ctx context.Context, machine string, c harness.Command) (kind string, res harness.Result, err error)
 }
 
-type realMachines struct{ fetched io.Writer }
+type realMachines struct {
+	fetched io.Writer
+	modules bool // are needed
+}
 
 func (r realMachines) resolve(ctx context.Context, e Entry) (image.Image, error) {
-	return harness.Resolve(ctx, e.Machine, e.Image, image.Options{Progress: r.fetched})
+	opts := image.Options{Progress: r.fetched}
+	img, err := harness.Resolve(ctx, e.Machine, e.Image, opts)
+	if err == nil && r.modules {
+		img.Modules, err = img.FetchModules(ctx, opts)
+	}
+	return img, err
 }
 
 func (realMachines) boot(ctx context.Context, machine string, c harness.Command) (string, harness.Result, error) {

@@ -146,7 +146,7 @@ func runMatrix(ctx context.Context, o matrixOptions, images []string) error {
 	}
 	run := matrix.Options{
 		Jobs: o.jobs, Kernel: o.timeout, Total: o.total,
-		Boot: o.guest.boot, Hang: o.guest.hang, CPUs: o.guest.cpus, KernelArgs: o.guest.args(),
+		Boot: o.guest.boot, Hang: o.guest.hang, CPUs: o.guest.cpus, KernelArgs: o.guest.args(), Modules: o.guest.module,
 	}
 	if o.report != "" { // what cannot be written is better known now
 		if run.LogDir, err = prepareReport(o.report); err != nil {

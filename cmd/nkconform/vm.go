@@ -68,7 +68,7 @@ func runVM(ctx context.Context, o runOptions, image string,
 	defer show.end()
 	results, err := matrix.Run(ctx, []matrix.Entry{entry}, suite, matrix.Options{
 		Jobs: 1, Guests: o.guests, Kernel: o.timeout,
-		Boot: o.guest.boot, Hang: o.guest.hang, CPUs: o.guest.cpus, KernelArgs: o.guest.args(),
+		Boot: o.guest.boot, Hang: o.guest.hang, CPUs: o.guest.cpus, KernelArgs: o.guest.args(), Modules: o.guest.module,
 		Fetched: show, Watch: show.event,
 	})
 	if err != nil {

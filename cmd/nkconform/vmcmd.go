@@ -134,6 +134,10 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	if err != nil {
 		return err
 	}
+	modules, hint, err := o.guest.modules(ctx, img)
+	if err != nil {
+		return err
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find the working directory: %w", err)
@@ -152,7 +156,9 @@ func runInVM(ctx context.Context, o vmOptions, ref string, argv []string) error 
 	}
 	res, err := bootAgain(ctx, m, harness.Command{
 		Image: img, Argv: argv, Dir: dir, Files: files, Env: env, Out: out,
-		Stdout: os.Stdout, Stderr: o.said(), Notes: notes{o.said()}, Progress: progress(), Timeout: o.timeout, BootTimeout: o.guest.boot, HangTimeout: o.guest.hang,
+		Stdout: os.Stdout, Stderr: o.said(), Notes: notes{o.said()}, Progress: progress(),
+		Timeout: o.timeout, BootTimeout: o.guest.boot, HangTimeout: o.guest.hang,
+		Modules: o.guest.module, Autoload: true, ModulesDir: modules, ModulesHint: hint,
 		Memory: o.memory, CPUs: o.guest.cpus, KernelArgs: append(slices.Clone(matrix.KernelArgs), o.guest.args()...),
 	})
 	tellTrouble(os.Stderr, res)

@@ -6,6 +6,7 @@ package guest
 
 import (
 	"os"
+	"path/filepath"
 	"sync/atomic"
 )
 
@@ -22,6 +23,14 @@ const HangEnv = "NKCONFORM_HANG"
 // JobFile is where the job lies in a guest's initramfs.
 const JobFile = "/nkconform-job.json"
 
+// ModulesDir is where the kernel's modules lie in a guest's initramfs, as below
+// /lib/modules/RELEASE, and ModprobePath is this program there, under the name by
+// which the kernel calls it to load one.
+const (
+	ModulesDir   = "/nkconform-modules"
+	ModprobePath = ModulesDir + "/modprobe"
+)
+
 var called atomic.Bool
 
 // Main must be the first call of main (or TestMain) in every program that
@@ -29,9 +38,21 @@ var called atomic.Bool
 // ends the machine and never returns; otherwise it returns at once.
 func Main() {
 	called.Store(true)
+	if isModprobe(os.Args[0]) {
+		os.Exit(modprobe(os.Args[1:]))
+	}
 	if mode := os.Getenv(Env); mode != "" {
 		run(mode)
 	}
+}
+
+// isModprobe reports whether this process was called to load a module, in a guest.
+func isModprobe(name string) bool {
+	if filepath.Base(name) != filepath.Base(ModprobePath) {
+		return false
+	}
+	_, err := os.Stat(JobFile)
+	return err == nil
 }
 
 // Called reports whether this process has called Main, without which it

@@ -37,8 +37,10 @@ func bootUp(device string) {
 		unix.Sync()
 		_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 	}()
-	for _, err := range setUp() {
-		fmt.Println("nkconform guest:", err)
+	for _, err := range append(setUp(), setModprobe()) {
+		if err != nil {
+			fmt.Println("nkconform guest:", err)
+		}
 	}
 	port, err := openPort(device)
 	if err != nil {
@@ -77,7 +79,15 @@ func serve(port *os.File, jobFile string) error {
 	defer stop()
 	before := back.Look(job.Out)
 	stderr := out.Stream(wire.Stderr)
-	status := start(job, out.Stream(wire.Stdout), stderr)
+	status := statusCannotRun
+	if err := loadModules(job.Modules, ""); err != nil {
+		fmt.Fprintf(stderr, "nkconform guest: %v\n", err)
+	} else {
+		status = start(job, out.Stream(wire.Stdout), stderr)
+	}
+	if names := unknown(); status != 0 && len(names) > 0 {
+		fmt.Fprintf(stderr, "nkconform guest: the kernel asked for modules that are not here: %s%s\n", strings.Join(names, ", "), job.ModulesHint)
+	}
 	if err := before.Pack(out.Stream(wire.Files)); err != nil {
 		fmt.Fprintf(stderr, "nkconform guest: %v\n", err)
 		status = cmp.Or(status, statusCannotReturn)

@@ -17,5 +17,5 @@ type Image struct {
 	Kind    Kind
 	Release string // as uname -r prints it; may be empty if unknown
 	Kernel  string // path of the kernel; for VNG its version
-	Modules string // directory that holds lib/modules/RELEASE; may be empty
+	Modules string // folder of its modules, if it is known before they are asked for
 }

@@ -71,6 +71,9 @@ func tree(dir string) (Image, error) {
 		return Image{}, errors.New("no folder is named")
 	}
 	img, err := file(BZImage, filepath.Join(dir, "arch/x86/boot/bzImage"))
+	if _, errBuilt := os.Stat(filepath.Join(dir, "modules.order")); errBuilt == nil && err == nil {
+		img.Modules = filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(img.Kernel))))
+	}
 	if _, errTree := os.Stat(filepath.Join(dir, "arch/x86")); errors.Is(err, os.ErrNotExist) && errTree == nil {
 		return Image{}, fmt.Errorf("no kernel is built there, by make bzImage: %w", err)
 	}
@@ -105,5 +108,9 @@ func file(kind Kind, path string) (Image, error) {
 	if !fi.Mode().IsRegular() {
 		return Image{}, fmt.Errorf("%s is not a regular file", path)
 	}
-	return Image{Kind: kind, Kernel: abs}, nil
+	img := Image{Kind: kind, Kernel: abs}
+	if kind == BZImage {
+		img.Release = releaseOf(abs)
+	}
+	return img, nil
 }

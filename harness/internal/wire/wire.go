@@ -20,7 +20,11 @@ type Job struct {
 	Argv []string // Argv[0] is an absolute path in the guest
 	Env  []string // the whole environment, as in os.Environ
 	Dir  string   // working directory
-	Out  []string // absolute paths of files and folders that are to come back
+	// Modules are loaded before, by name or alias.
+	Modules []string
+	// ModulesHint ends what is told of modules that the kernel asked for in vain.
+	ModulesHint string
+	Out         []string // absolute paths of files and folders that are to come back
 }
 
 // Kind says what a frame holds.

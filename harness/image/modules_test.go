@@ -1,0 +1,85 @@
+package image
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// bzImage is the head of a kernel image that tells its version.
+func bzImage(version string) []byte {
+	b := make([]byte, 2048)
+	copy(b[offMagic:], "HdrS")
+	binary.LittleEndian.PutUint16(b[offRelease:], 1024)
+	copy(b[1024+512:], version+"\x00")
+	return b
+}
+
+func TestReleaseOf(t *testing.T) {
+	for text, want := range map[string]string{
+		string(bzImage("6.12.95-cloud-amd64 (a@b) #1 SMP")): "6.12.95-cloud-amd64",
+		string(bzImage("6.12.95")):                          "",
+		string(bzImage("../../etc (a@b)")):                  "",
+		string(bzImage("6.12.95 x")[:1200]):                 "",
+		"no kernel":                                         "",
+	} {
+		file := filepath.Join(t.TempDir(), "vmlinuz")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+		assert.Equal(t, want, releaseOf(file))
+	}
+	assert.Empty(t, releaseOf("nosuch"))
+}
+
+// Where the modules of a kernel are, or why there are none.
+func TestFetchModules(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	cache, err := CacheDir()
+	require.NoError(t, err)
+	tree, cached := t.TempDir(), filepath.Join(cache, "kernels", "7.3.4")
+	for name, text := range map[string]string{
+		filepath.Join(tree, "arch/x86/boot/bzImage"): string(bzImage("9.9.9-tree (a@b)")),
+		filepath.Join(tree, "modules.order"):         "",
+		filepath.Join(tree, "vmlinuz"):               string(bzImage("9.9.9-nowhere (a@b)")),
+		filepath.Join(tree, "vmlinux"):               "\x7fELF",
+		filepath.Join(tree, "linux"):                 "#!/bin/sh\n",
+		filepath.Join(cached, "vmlinuz"):             "",
+		filepath.Join(cached, "modules/modules.dep"): "",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o755))
+	}
+	for _, test := range []struct{ ref, dir, err string }{
+		{"tree:" + tree, tree, ""},
+		{filepath.Join(tree, "vmlinuz"), "", "no modules: they are looked for in /lib/modules/9.9.9-nowhere, which is not there"},
+		{filepath.Join(tree, "vmlinux"), "", "no modules: its release cannot be told"},
+		{"uml:" + filepath.Join(tree, "linux"), "", "no modules: a User-Mode Linux has built in what it has"},
+		{"vng:v6.12", "", "no modules: virtme-ng looks after those of its kernels by itself"},
+	} {
+		img, err := Resolve(t.Context(), test.ref, Options{})
+		require.NoError(t, err)
+		dir, err := img.FetchModules(t.Context(), Options{})
+		assert.Equal(t, test.dir, dir)
+		if test.err != "" {
+			assert.EqualError(t, err, "modules of "+test.ref+": "+test.err)
+			assert.ErrorIs(t, err, ErrNoModules)
+		}
+	}
+	all, err := Cached()
+	require.NoError(t, err)
+	dir, err := all[0].FetchModules(t.Context(), Options{})
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(cached, "modules"), dir)
+}
+
+func TestNewest(t *testing.T) {
+	all := []pkg{{"a", "6.12.9-1"}, {"b", "7"}, {"a", "6.12.10-1"}, {"a", "6.12.10~rc1-1"}}
+	p, ok := newest(all, "a")
+	assert.True(t, ok)
+	assert.Equal(t, "6.12.10-1", p.version)
+	_, ok = newest(all, "c")
+	assert.False(t, ok)
+}
