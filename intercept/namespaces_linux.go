@@ -65,15 +65,23 @@ func programEnvironment(env []string) []string {
 
 // isolate gives the current thread, from which the program will be forked,
 // namespaces for network and mounts, and a simulated bpf file system. Where that
-// is not permitted, nothing changes.
+// is not permitted, nothing changes, which is told.
 func (s *supervisor) isolate() error {
+	err := error(unix.EPERM) // no user namespace, see enterUserNamespace
 	if capable(mprog.CapSysAdmin) && capable(mprog.CapNetAdmin) {
-		if err := s.separate(); err != nil && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) {
-			return err
-		}
+		err = s.separate()
+	}
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		s.warn("the program stays in the caller's namespaces, without /sys/fs/bpf: user namespaces are refused" + seeDoctor)
+	case err != nil:
+		return err
 	}
 	return s.settle()
 }
+
+// seeDoctor ends what is said of a machine that cannot do all.
+const seeDoctor = "; nkconform doctor exec says what is missing and how to get it"
 
 // separate changes the thread's namespaces. Ubuntu's AppArmor takes the
 // capabilities for it away from ordinary users, though they seem to have them.

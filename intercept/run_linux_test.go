@@ -122,6 +122,17 @@ func TestTargets(t *testing.T) {
 	t.Run("host namespaces", func(t *testing.T) { output(t, target(t, "host", "hooks")) })
 }
 
+// Who may not make namespaces does without them, and is told. No user of a
+// namespace without a map of users may.
+func TestWithoutNamespaces(t *testing.T) {
+	doctor.Need(t, "userns")
+	c := target(t, "", "hooks")
+	c.Path = "/proc/self/exe"
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}
+	require.Equal(t, 1, strings.Count(output(t, c), "user namespaces are refused; nkconform doctor exec says"))
+	require.NotContains(t, output(t, target(t, "", "hooks")), "refused")
+}
+
 // Rounds of attach, query and close from several threads, while Go's scheduler
 // sends signals, are answered rightly every time.
 func TestRounds(t *testing.T) {

@@ -176,7 +176,7 @@ func (w *wires) forget(id uint32) {
 // Make makes TAP devices for the ends of a pair.
 func (w *wires) Make(d rtnl.Wish, peer *rtnl.Wish) (possible bool, errno mprog.Errno) {
 	if err := w.open(); err != nil {
-		w.s.warn(fmt.Sprintf("netkit devices have no addresses and carry no packets here: %v", err))
+		w.s.warn(fmt.Sprintf("netkit devices have no addresses and carry no packets here: %v%s", err, seeDoctor))
 		return false, 0
 	}
 	list := []rtnl.Wish{d}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,8 +105,8 @@ func completeProgram(*cobra.Command, []string, string) ([]cobra.Completion, cobr
 	return nil, cobra.ShellCompDirectiveDefault
 }
 
-// completeID completes ids of scenarios, to the next slash: there are hundreds.
-// What is no id may be a file.
+// completeID completes ids of scenarios and of the rules that they show, to the next
+// slash: there are hundreds. What is no id may be a file.
 func completeID(c *cobra.Command, _ []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var played choice
 	if paths, err := c.Flags().GetStringArray("scenarios"); err == nil {
@@ -115,21 +116,31 @@ func completeID(c *cobra.Command, _ []string, word string) ([]cobra.Completion, 
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	var found []cobra.Completion
-	folders := cobra.ShellCompDirectiveDefault
+	said := map[string]string{}
+	for _, r := range fake.Rules() {
+		said[string(r.ID)] = r.Text
+	}
+	for _, b := range fake.Behaviours() {
+		said[string(b.ID)] = b.Text
+	}
 	for _, s := range list {
-		rest, ok := strings.CutPrefix(s.ID, word)
+		said[s.ID] = s.Rule
+	}
+	var found []cobra.Completion
+	directive := cobra.ShellCompDirectiveDefault
+	for _, id := range slices.Sorted(maps.Keys(said)) {
+		rest, ok := strings.CutPrefix(id, word)
 		if !ok {
 			continue
 		}
 		if next, _, more := strings.Cut(rest, "/"); more {
 			found = append(found, word+next+"/")
-			folders = cobra.ShellCompDirectiveNoSpace
+			directive = cobra.ShellCompDirectiveNoSpace
 			continue
 		}
-		found = append(found, cobra.CompletionWithDesc(s.ID, firstLine(s.Rule)))
+		found = append(found, cobra.CompletionWithDesc(id, firstLine(said[id])))
 	}
-	return slices.Compact(found), folders
+	return slices.Compact(found), directive
 }
 
 func firstLine(s string) string {

@@ -31,6 +31,7 @@ func TestCompletions(t *testing.T) {
 		{[]string{"run", "revision/st"}, []string{"revision/stale/"}, []string{"attach"}},
 		{[]string{"run", "revision/stale/attach-c"}, nil, []string{"revision/stale/d"}},
 		{[]string{"list", "nosuch"}, nil, []string{"a", "r"}},
+		{[]string{"explain", "order/be"}, []string{"order/before\tBEFORE alone puts a program in front of all; with a relative object, right in front of it."}, []string{"relative"}},
 		{[]string{"explain", "cap"}, []string{"capability/"}, nil},
 		{[]string{"run", "--backend", ""}, []string{"fake\tthe simulated kernel", "host\tthe running kernel"}, nil},
 		{[]string{"run", "--kernel", "6.1"}, []string{"6.1", "6.16"}, []string{"7"}},
