@@ -61,6 +61,7 @@ func guestOutput(ctx context.Context, machine string, c harness.Command) ([]byte
 	c.Argv = append([]string{self}, c.Argv...)
 	c.Memory, c.Stdout, c.Stderr = guestMemory, &out, os.Stderr
 	res, err := m.Run(ctx, c)
+	tellTrouble(os.Stderr, res)
 	if err == nil && res.ExitStatus != 0 {
 		err = fmt.Errorf("in the guest of %s: exit status %d", c.Image.Ref, res.ExitStatus)
 	}
