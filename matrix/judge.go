@@ -34,10 +34,12 @@ func (s *share) judge(ctx context.Context, run *report.Run, late []report.Case, 
 	case errors.As(err, &noBoot):
 		run.Fail("kernel/boot", "The kernel boots.", err.Error())
 	case err == nil && res.ExitStatus <= 1 && len(s.missing(run)) == 0:
-	case broken && err == nil:
-		s.incomplete(run, ran, "the kernel broke")
 	case broken:
-		s.incomplete(run, ran, err.Error())
+		why := "the kernel broke"
+		if errors.As(err, &died) {
+			why, told = died.Reason, told+strings.Replace(died.Log.String(), "; ", "\n", 1)
+		}
+		s.incomplete(run, ran, why+": see kernel/console")
 	case err == nil && res.ExitStatus <= 1:
 		s.incomplete(run, s.next(run), "the suite ended before this")
 	case err == nil:
