@@ -32,11 +32,14 @@ func ParseRelease(s string) (Release, error) {
 	switch oldest := generations[0].since; {
 	case err1 != nil || err2 != nil || r.major < 0:
 		return Release{}, fmt.Errorf("%w: Linux %q: expected a version such as %s", mprog.ErrUnsupported, s, Newest)
-	case Newest.before(r) || r.before(oldest):
+	case Newest.Before(r) || r.Before(oldest):
 		return Release{}, fmt.Errorf("%w: Linux %s: known are %s to %s", mprog.ErrUnsupported, s, oldest, Newest)
 	}
 	return r, nil
 }
+
+// Version returns the release with two numbers, known or not.
+func Version(major, minor int) Release { return Release{major, minor} }
 
 // Linux is for [New] with a version that is a constant, such as "6.12". It panics
 // when [ParseRelease] refuses the version; use that and [Running] for any other.
@@ -56,7 +59,11 @@ func Running(r Release) Option {
 // String returns for example 6.12.
 func (r Release) String() string { return fmt.Sprintf("%d.%d", r.major, r.minor) }
 
-func (r Release) before(other Release) bool {
+// Running returns the kernel's release.
+func (k *Kernel) Running() Release { return k.running }
+
+// Before reports whether the release is older than another one.
+func (r Release) Before(other Release) bool {
 	return r.major < other.major || r.major == other.major && r.minor < other.minor
 }
 
@@ -155,7 +162,7 @@ func Releases() []Release {
 func (r Release) generation() *generation {
 	g := new(generation)
 	for _, later := range generations {
-		if !r.before(later.since) {
+		if !r.Before(later.since) {
 			g.become(later)
 		}
 	}

@@ -128,7 +128,7 @@ func TestReleases(t *testing.T) {
 		if parsed, err := ParseRelease(r.String()); err != nil || parsed != r {
 			t.Errorf("%s: read as %s (%v)", r, parsed, err)
 		}
-		if i > 0 && !list[i-1].before(r) {
+		if i > 0 && !list[i-1].Before(r) {
 			t.Errorf("%s comes after %s", r, list[i-1])
 		}
 	}

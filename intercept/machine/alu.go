@@ -23,25 +23,25 @@ const (
 	aluEnd  = 0xd0 // order of bytes
 )
 
-func (m *run) alu(i *insn) error {
-	dst := &m.r[i.dst]
-	if i.op() == aluEnd {
-		return reorder(dst, i)
-	}
-	b := uint64(i.imm)
-	if i.register() {
-		b = m.r[i.src]
-	}
-	v, width := *dst, 64
-	if i.class() == classALU {
-		v, b, width = uint64(uint32(v)), uint64(uint32(b)), 32
-	}
-	v, err := calculate(i, v, b, width)
-	if width == 32 {
-		v = uint64(uint32(v))
-	}
-	*dst = v
+func (m *run) alu(i *insn) (err error) {
+	m.r[i.dst], err = evaluate(i, m.r[i.dst], m.r[i.src])
 	return err
+}
+
+// evaluate is what the instruction makes of its registers.
+func evaluate(i *insn, a, b uint64) (uint64, error) {
+	if i.op() == aluEnd {
+		err := reorder(&a, i)
+		return a, err
+	}
+	if !i.register() {
+		b = uint64(i.imm)
+	}
+	if i.class() == classALU64 {
+		return calculate(i, a, b, 64)
+	}
+	v, err := calculate(i, uint64(uint32(a)), uint64(uint32(b)), 32)
+	return uint64(uint32(v)), err
 }
 
 func calculate(i *insn, a, b uint64, width int) (uint64, error) {

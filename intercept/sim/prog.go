@@ -101,8 +101,13 @@ func (k *call) progLoad() error {
 		return err
 	}
 	p.verdict = verdictOf(p.insns)
-	if kind, ok := runnable[mprog.ProgType(p.typ)]; ok {
-		p.code = machine.New(p.insns, kind)
+	kind, runs := runnable[mprog.ProgType(p.typ)]
+	code := machine.New(p.insns, kind)
+	if err := k.checkHelpers(p, code); err != nil {
+		return err
+	}
+	if runs {
+		p.code = code
 	}
 	return k.addProg(p)
 }

@@ -30,10 +30,13 @@ type Sim struct {
 	now      func() uint64
 	random   *rand.Rand
 	warn     func(string)
-	trace    func(string)
-	outside  func(netns uint64) machine.Outside
-	record   *recorder // nil: nobody wants it
-	memory   func(size int) (Memory, error)
+	facts    machine.Facts
+	// permissions are read when the first program is loaded.
+	permissions func() (*permissions, error)
+	trace       func(string)
+	outside     func(netns uint64) machine.Outside
+	record      *recorder // nil: nobody wants it
+	memory      func(size int) (Memory, error)
 
 	inHand  call
 	attr    [pageSize]byte      // of the call in hand
@@ -103,6 +106,7 @@ func New(k *fake.Kernel, o Options) *Sim {
 			*to.field = func(string) {}
 		}
 	}
+	s.facts, s.permissions = factsOf(k.Running()), onePermissions(k.Running())
 	if s.outside = o.Outside; s.outside == nil {
 		s.outside = func(uint64) machine.Outside { return nil }
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -56,6 +57,12 @@ func (w world) Trace(text string) { w.s.trace(text) }
 // Wake does nothing: who reads a ring buffer looks at it.
 func (w world) Wake(uint32) {}
 
-func (w world) Facts() machine.Facts { return machine.Facts{UnalignedDiff: true} }
+func (w world) Facts() machine.Facts { return w.s.facts }
+
+// factsOf are what helpers do on a release.
+func factsOf(r fake.Release) machine.Facts {
+	since := func(major, minor int) bool { return !r.Before(fake.Version(major, minor)) }
+	return machine.Facts{PeerEgress: since(7, 3), UnalignedDiff: since(6, 13)}
+}
 
 func (w world) Outside() machine.Outside { return w.outside }
