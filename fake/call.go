@@ -26,7 +26,7 @@ type none struct{}
 // lock, unless somebody watches.
 func do[R, A any](p *Process, op mprog.Op, request R, call func(*Process, R) (A, error)) (A, error) {
 	k := p.kernel
-	if w := k.watch.Load(); w != nil {
+	if w := k.watch.Load(); w != nil && !p.unseen {
 		return watched(w, p, op, request, call)
 	}
 	k.mu.Lock()
@@ -49,6 +49,9 @@ func do0[R any](p *Process, op mprog.Op, request R, call func(*Process, R) error
 // happened.
 func watched[R, A any](w *watch, p *Process, op mprog.Op, request R, call func(*Process, R) (A, error)) (A, error) {
 	var nothing A
+	if w.remote != nil {
+		return remotely[A](w.remote, p, op, request)
+	}
 	c := &Call{Op: op, Process: p, Request: request}
 	if err := w.interfere(c, before); err != nil {
 		return nothing, err
@@ -77,11 +80,11 @@ func observed[R, A any](w *watch, c *Call, request R, call func(*Process, R) (A,
 	}
 	a, err := call(p, request)
 	err = answer(c.Op, err)
-	if w.log != nil {
+	if w.log != nil && p.around == nil { // guests' fds come and go
 		w.log.note(c, a, err)
 	}
 	if len(w.observers) > 0 {
-		e := &Event{Call: *c, Answer: any(a), Err: err, Steps: p.trail.written(k, err)}
+		e := &Event{Call: *c, Answer: told(a), Err: err, Steps: p.trail.written(k, err)}
 		p.trail = nil
 		for _, o := range w.observers {
 			o.tell(e)
@@ -133,4 +136,12 @@ func (p *Process) hookOf(request any) mprog.Hook {
 		d = d.peer
 	}
 	return mprog.Hook{Ifindex: d.ifindex, Type: l.at}
+}
+
+// told is an answer as observers get it.
+func told(a any) any {
+	if _, nothing := a.(none); nothing {
+		return nil
+	}
+	return a
 }

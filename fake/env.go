@@ -1,23 +1,12 @@
 package fake
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/nkconform/nkconform/mprog"
-)
-
-// The operations that set the stage, as refusals name them.
-const (
-	opAddDevice    mprog.Op = "add device"
-	opDeleteDevice mprog.Op = "delete device"
-	opMoveDevice   mprog.Op = "move device"
-	opNewProcess   mprog.Op = "new process"
-	opTransmit     mprog.Op = "transmit"
-	opNewNetns     mprog.Op = "new network namespace"
-	opExit         mprog.Op = "exit"
-	opLoadProg     mprog.Op = "prog load"
 )
 
 // Supports returns nil for a feature of this kernel, and otherwise an error
@@ -40,7 +29,7 @@ func (k *Kernel) Supports(f mprog.Feature) error {
 // first, as the kernel does it, and gets the lower ifindex.
 // [mprog.AnyDevice] is a kind of its own here.
 func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err error) {
-	pair, err := do(k.Process, opAddDevice, spec, (*Process).addDevice)
+	pair, err := do(k.Process, mprog.OpAddDevice, spec, (*Process).addDevice)
 	return pair[0], pair[1], err
 }
 
@@ -57,10 +46,10 @@ func (p *Process) addDevice(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 	case mprog.Dummy, mprog.AnyDevice:
 		names = names[1:]
 	default:
-		return pair, fmt.Errorf("%s: %w: kind %q", opAddDevice, mprog.ErrUnsupported, spec.Kind)
+		return pair, fmt.Errorf("%s: %w: kind %q", mprog.OpAddDevice, mprog.ErrUnsupported, spec.Kind)
 	}
 	if f := mprog.Feature(spec.Kind); k.missing[f] { // features are named like the kinds
-		return pair, fmt.Errorf("%s: %w", opAddDevice, k.Supports(f))
+		return pair, fmt.Errorf("%s: %w", mprog.OpAddDevice, k.Supports(f))
 	}
 	for i, name := range names {
 		if err := p.net.checkName(name, names[:i]); err != nil {
@@ -82,7 +71,7 @@ func (p *Process) addDevice(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 func (p *Process) addSingle(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 	for _, f := range []mprog.Feature{mprog.FeatureNetkit, mprog.FeatureSingle} {
 		if p.kernel.missing[f] {
-			return pair, fmt.Errorf("%s: %w", opAddDevice, p.kernel.Supports(f))
+			return pair, fmt.Errorf("%s: %w", mprog.OpAddDevice, p.kernel.Supports(f))
 		}
 	}
 	if err := p.net.checkName(spec.Name, nil); err != nil {
@@ -122,7 +111,7 @@ func validDeviceName(s string) bool {
 // DeleteDevice deletes a device, and its peer if it has one; ENODEV when there
 // is none, EOPNOTSUPP for lo.
 func (k *Kernel) DeleteDevice(ifindex uint32) error {
-	return do0(k.Process, opDeleteDevice, ifindex, (*Process).deleteDevice)
+	return do0(k.Process, mprog.OpDeleteDevice, ifindex, (*Process).deleteDevice)
 }
 
 func (p *Process) deleteDevice(ifindex uint32) error {
@@ -144,7 +133,7 @@ func (p *Process) deleteDevice(ifindex uint32) error {
 // that exist but are not named in package mprog are unsupported. Without CAP_BPF,
 // or without CAP_NET_ADMIN unless it is a SOCKET_FILTER, EPERM.
 func (p *Process) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
-	return do(p, opLoadProg, spec, (*Process).loadProg)
+	return do(p, mprog.OpProgLoad, spec, (*Process).loadProg)
 }
 
 // loadProg is bpf_prog_load, but for the verifier.
@@ -158,7 +147,7 @@ func (p *Process) loadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	case mprog.SchedCLS, mprog.SocketFilter, mprog.XDP:
 	default:
 		if spec.Type <= lastProgType {
-			return 0, fmt.Errorf("%s: %w: type %d", opLoadProg, mprog.ErrUnsupported, spec.Type)
+			return 0, fmt.Errorf("%s: %w: type %d", mprog.OpProgLoad, mprog.ErrUnsupported, spec.Type)
 		}
 		return 0, refuse(progTypeUnknown, "type %d", spec.Type)
 	}
@@ -184,6 +173,9 @@ func validProgName(s string) bool {
 func (k *Kernel) Shutdown() error {
 	k = k.kernel
 	err := k.leaveTrace()
+	if r := k.remote(); r != nil {
+		return errors.Join(err, r.Shutdown())
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, p := range append([]*Process{k.Process}, k.children...) {

@@ -30,6 +30,7 @@ type Kernel struct {
 	names      names
 	recording  bool
 	test       string // whose machine it is
+	tb         TB     // the test itself, of NewT
 	allowed    Leak
 
 	progs      map[uint32]*program // by id

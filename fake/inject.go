@@ -48,6 +48,9 @@ type injection struct {
 
 func (k *Kernel) inject(at moment, m Match, do Action) (stop func()) {
 	k = k.kernel
+	if r := k.remote(); r != nil {
+		return k.injectRemotely(r, at, m, do)
+	}
 	i := &injection{moment: at, match: m, do: do}
 	k.rewatch(func(w *watch) { w.injections = append(w.injections, i) })
 	return func() {
@@ -73,9 +76,9 @@ func (w *watch) interfere(c *Call, at moment) error {
 		if i.moment != at || !i.matches(c) {
 			continue
 		}
-		if err := i.do(c); err != nil {
+		if err := c.Process.meanwhile(i.do, c); err != nil {
 			err = answer(c.Op, err)
-			if w.log != nil {
+			if w.log != nil && c.Process.around == nil {
 				w.log.injected(c, at, err)
 			}
 			return err

@@ -28,6 +28,20 @@ func (k *Kernel) Guest(neighbour *Process, without ...mprog.Capability) *Process
 	return p
 }
 
+// Keeper starts a process of which nobody is told, for who holds references in
+// the place of a program outside. It lives where the first process does, and fds
+// 0, 1 and 2 are open in it.
+func (k *Kernel) Keeper() *Process {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p := k.newProcess(k.namespaces[0], allCapabilities)
+	p.unseen = true
+	return p
+}
+
+// Watched reports whether calls of processes are watched or interfered with.
+func (k *Kernel) Watched() bool { return k.watch.Load() != nil }
+
 // Install makes fd of the process refer to what held refers to in another
 // process of the same kernel, as pidfd_getfd(2) and dup2(2) would. It reports
 // whether held is open; fd stays as it was if not.

@@ -50,11 +50,11 @@ func (r *recorder) learn(s *trace.Statement, c *Call, a any) {
 				r.fds[handle{child.fdTable, h.fd}] = name
 			}
 		}
-	case moveRequest:
+	case MoveRequest:
 		ifindex := a.(uint32)
 		r.ifindexes[s.Operands[0]], r.devices[ifindex] = ifindex, s.Operands[0]
 	case none:
-		if c.Op == opNewNetns {
+		if c.Op == mprog.OpNewNetns {
 			n := r.kernel.namespaces[a.(mprog.Netns)]
 			r.netns[n] = r.invent("n")
 			s.Operands[0] = r.netns[n]

@@ -5,7 +5,7 @@ import "github.com/nkconform/nkconform/mprog"
 // NewNetns creates a network namespace, whose only device is lo. It does not
 // fail.
 func (k *Kernel) NewNetns() (mprog.Netns, error) {
-	return do(k.Process, opNewNetns, none{}, (*Process).newNetns)
+	return do(k.Process, mprog.OpNewNetns, none{}, (*Process).newNetns)
 }
 
 func (p *Process) newNetns(none) (mprog.Netns, error) {
@@ -29,23 +29,23 @@ func (k *Kernel) namespace(n mprog.Netns) (*netns, error) {
 //   - EINVAL for lo;
 //   - EEXIST when the namespace has a device of that name.
 func (k *Kernel) MoveDevice(ifindex uint32, to mprog.Netns) (uint32, error) {
-	return do(k.Process, opMoveDevice, moveRequest{ifindex, to}, (*Process).moveDevice)
+	return do(k.Process, mprog.OpMoveDevice, MoveRequest{ifindex, to}, (*Process).moveDevice)
 }
 
-// moveRequest is what MoveDevice is asked for.
-type moveRequest struct {
-	ifindex uint32
-	to      mprog.Netns
+// MoveRequest is what [Kernel.MoveDevice] is asked for.
+type MoveRequest struct {
+	Ifindex uint32
+	To      mprog.Netns
 }
 
 // moveDevice is dev_change_net_namespace.
-func (p *Process) moveDevice(r moveRequest) (uint32, error) {
-	ifindex := r.ifindex
+func (p *Process) moveDevice(r MoveRequest) (uint32, error) {
+	ifindex := r.Ifindex
 	d := p.net.devices[ifindex]
 	if d == nil {
 		return 0, refuse(deviceAbsent, "no device has ifindex %d", ifindex)
 	}
-	n, err := p.kernel.namespace(r.to)
+	n, err := p.kernel.namespace(r.To)
 	switch {
 	case err != nil:
 		return 0, err

@@ -50,7 +50,7 @@ func Verdict(at mprog.AttachType, returns []int32, policy mprog.NetkitPolicy) (r
 // pair, PRIMARY for what the primary device transmits and PEER for the peer, and
 // then tcx ingress where it arrives.
 func (k *Kernel) Transmit(ifindex uint32) (mprog.Delivery, error) {
-	return do(k.Process, opTransmit, ifindex, (*Process).transmit)
+	return do(k.Process, mprog.OpTransmit, ifindex, (*Process).transmit)
 }
 
 func (p *Process) transmit(ifindex uint32) (mprog.Delivery, error) {
@@ -64,13 +64,13 @@ func (p *Process) transmit(ifindex uint32) (mprog.Delivery, error) {
 		to = d
 	case mprog.Netkit:
 		if d.single {
-			return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s has no peer", opTransmit, mprog.ErrUnsupported, d.name)
+			return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s has no peer", mprog.OpTransmit, mprog.ErrUnsupported, d.name)
 		}
 	default:
-		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s is %s", opTransmit, mprog.ErrUnsupported, d.name, d.kind)
+		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s is %s", mprog.OpTransmit, mprog.ErrUnsupported, d.name, d.kind)
 	}
 	if to.xdp != nil {
-		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s has an XDP program", opTransmit, mprog.ErrUnsupported, to.name)
+		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s has an XDP program", mprog.OpTransmit, mprog.ErrUnsupported, to.name)
 	}
 	return d.transmit(to), nil
 }

@@ -17,7 +17,11 @@ type Process struct {
 
 	*fdTable
 	exited bool
-	rival  bool   // nothing is injected into its calls
+	rival  bool // nothing is injected into its calls
+	unseen bool // nobody is told of its calls
+	number int  // of a process of a Remote kernel
+	// around, if set, surrounds what Before and After do at its calls.
+	around func(do func())
 	trail  *trail // of the call in hand; nil: nobody observes
 }
 
@@ -41,7 +45,10 @@ func (k *Kernel) newProcess(net *netns, caps capabilities) *Process {
 // open, under the same number. A network namespace that does not exist is
 // EINVAL.
 func (k *Kernel) NewProcess(spec mprog.ProcessSpec) (mprog.Process, error) {
-	p, err := do(k.Process, opNewProcess, spec, (*Process).fork)
+	if r := k.kernel.remote(); r != nil {
+		return k.newRemoteProcess(r, spec)
+	}
+	p, err := do(k.Process, mprog.OpNewProcess, spec, (*Process).fork)
 	if err != nil {
 		return nil, err
 	}
@@ -54,20 +61,26 @@ func (p *Process) fork(spec mprog.ProcessSpec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	child := k.newProcess(net, allCapabilities.without(spec.Without))
+	return p.forkInto(net, spec.Without), nil
+}
+
+// forkInto starts a process with the fds of p.
+func (p *Process) forkInto(net *netns, without []mprog.Capability) *Process {
+	k := p.kernel
+	child := k.newProcess(net, allCapabilities.without(without))
 	clear(child.files)
 	for fd, f := range p.files {
 		child.files[fd] = hold(f)
 	}
 	child.lastFD = p.lastFD
 	k.children = append(k.children, child)
-	return child, nil
+	return child
 }
 
 // Exit ends the process: its fds are closed, lowest first. It does not fail, but
 // whatever the process is asked for afterwards wraps [fs.ErrClosed].
 func (p *Process) Exit() error {
-	return do0(p, opExit, none{}, (*Process).exit)
+	return do0(p, mprog.OpExit, none{}, (*Process).exit)
 }
 
 func (p *Process) exit(none) error {

@@ -20,6 +20,9 @@ func Record() Option { return func(k *Kernel) { k.recording = true } }
 // (see [Kernel.Before]), and queries into arrays shorter than their count.
 func (k *Kernel) Trace() *trace.File {
 	k = k.kernel
+	if r := k.remote(); r != nil {
+		return r.Trace()
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if w := k.watch.Load(); w != nil && w.log != nil {

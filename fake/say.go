@@ -93,27 +93,27 @@ func (r *recorder) sayStage(s *trace.Statement, c *Call) bool {
 		if without != nil {
 			param(s, "without", strings.Join(without, "+"))
 		}
-	case moveRequest:
-		s.Verb, s.Operands = "move", []string{r.device(q.ifindex), unnamed}
-		if q.to == 0 || int64(q.to) >= int64(len(r.kernel.namespaces)) {
+	case MoveRequest:
+		s.Verb, s.Operands = "move", []string{r.device(q.Ifindex), unnamed}
+		if q.To == 0 || int64(q.To) >= int64(len(r.kernel.namespaces)) {
 			return false
 		}
-		s.Operands[1] = r.netns[r.kernel.namespaces[q.to]]
+		s.Operands[1] = r.netns[r.kernel.namespaces[q.To]]
 	case string:
 		s.Verb, s.Operands = "unlink", []string{q}
 		return saidPath(q)
 	case none:
 		s.Verb, s.Operands = "exit", []string{r.processes[c.Process]}
-		if c.Op == opNewNetns {
+		if c.Op == mprog.OpNewNetns {
 			s.Verb, s.Operands = "netns", []string{unnamed}
 		} else if s.Process = ""; s.Operands[0] == "" {
 			return false
 		}
 	case uint32:
 		switch c.Op {
-		case opDeleteDevice:
+		case mprog.OpDeleteDevice:
 			s.Verb, s.Operands = "delete", []string{r.device(q)}
-		case opTransmit:
+		case mprog.OpTransmit:
 			s.Verb, s.Operands = "send", []string{r.device(q)}
 		case mprog.OpObjectInfo:
 			s.Verb, s.Operands = "info", []string{r.fd(table, q)}

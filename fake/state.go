@@ -19,6 +19,9 @@ type HookState struct {
 // is there already, and links are l1, l2 and so on by their ids.
 func (k *Kernel) Hook(ifindex uint32, at mprog.AttachType) HookState {
 	k = k.kernel
+	if r := k.remote(); r != nil {
+		return r.Hook(ifindex, at)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.hookState(ifindex, at)

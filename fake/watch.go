@@ -12,6 +12,7 @@ type watch struct {
 	observers  []*observer
 	injections []*injection
 	log        *recorder
+	remote     Remote // who makes the calls instead
 }
 
 // rewatch changes who watches. With nobody left, calls cost nothing extra again.
@@ -20,10 +21,10 @@ func (k *Kernel) rewatch(change func(*watch)) {
 	defer k.watching.Unlock()
 	var w watch
 	if old := k.watch.Load(); old != nil {
-		w = watch{slices.Clone(old.observers), slices.Clone(old.injections), old.log}
+		w = watch{slices.Clone(old.observers), slices.Clone(old.injections), old.log, old.remote}
 	}
 	change(&w)
-	if len(w.observers) == 0 && len(w.injections) == 0 && w.log == nil {
+	if len(w.observers) == 0 && len(w.injections) == 0 && w.log == nil && w.remote == nil {
 		k.watch.Store(nil)
 		return
 	}
@@ -33,7 +34,7 @@ func (k *Kernel) rewatch(change func(*watch)) {
 // Event is a call that has been answered.
 type Event struct {
 	Call
-	Answer any   // an fd, an id, a result of package mprog, or nothing of use
+	Answer any   // an fd, an id, a result of package mprog, or nil
 	Err    error // the refusal
 	// Steps are the checks in their order, up to the one that refused, and what
 	// was done.
@@ -53,6 +54,9 @@ type observer struct{ tell func(*Event) }
 // effect, until stop is called. The function must not call the kernel.
 func (k *Kernel) Observe(tell func(*Event)) (stop func()) {
 	k = k.kernel
+	if r := k.remote(); r != nil {
+		return r.Observe(func(e *RemoteEvent) { tell(k.remoteEvent(e)) })
+	}
 	o := &observer{tell}
 	k.rewatch(func(w *watch) { w.observers = append(w.observers, o) })
 	return func() {

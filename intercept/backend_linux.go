@@ -3,45 +3,40 @@
 package intercept
 
 import (
-	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/rtnl"
-	"github.com/nkconform/nkconform/intercept/sim"
 	"github.com/nkconform/nkconform/mprog"
 )
 
 // hooks gives the devices of rtnetlink their hooks.
-type hooks struct {
-	sim    *sim.Sim
-	kernel *fake.Kernel
-}
+type hooks struct{ s *supervisor }
 
 var _ rtnl.Backend = hooks{}
 
 func (h hooks) Supports() (pairs, single bool) {
-	return h.kernel.Supports(mprog.FeatureNetkit) == nil, h.kernel.Supports(mprog.FeatureSingle) == nil
+	return h.s.kernel.Supports(mprog.FeatureNetkit) == nil, h.s.kernel.Supports(mprog.FeatureSingle) == nil
 }
 
 func (h hooks) Add(d, peer *rtnl.Device) {
-	at := h.sim.Resident(d.Netns)
+	at := h.s.sim.Resident(d.Netns)
 	if peer == nil {
 		at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: d.Name}, d.Index, 0)
-		h.sim.RecordPair(d.Netns, d.Name, "", d.Index, 0)
+		h.s.sim.RecordPair(d.Netns, d.Name, "", d.Index, 0)
 		return
 	}
 	at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: d.Name, Peer: peer.Name}, d.Index, peer.Index)
 	if peer.Netns != d.Netns {
-		at.MoveDeviceTo(h.sim.Resident(peer.Netns), peer.Index, peer.Index)
+		at.MoveDeviceTo(h.s.sim.Resident(peer.Netns), peer.Index, peer.Index)
 	}
-	h.sim.RecordPair(d.Netns, d.Name, peer.Name, d.Index, peer.Index)
+	h.s.sim.RecordPair(d.Netns, d.Name, peer.Name, d.Index, peer.Index)
 }
 
 func (h hooks) Delete(d *rtnl.Device) {
-	h.sim.RecordDelete(d.Netns, d.Index)
-	h.sim.Resident(d.Netns).DeleteDeviceAt(d.Index)
+	h.s.sim.RecordDelete(d.Netns, d.Index)
+	h.s.sim.Resident(d.Netns).DeleteDeviceAt(d.Index)
 }
 
-func (h hooks) Rename(d *rtnl.Device) { h.sim.Resident(d.Netns).RenameDeviceAt(d.Index, d.Name) }
+func (h hooks) Rename(d *rtnl.Device) { h.s.sim.Resident(d.Netns).RenameDeviceAt(d.Index, d.Name) }
 
 func (h hooks) Move(d *rtnl.Device, netns uint64, index uint32) {
-	h.sim.Resident(d.Netns).MoveDeviceTo(h.sim.Resident(netns), d.Index, index)
+	h.s.sim.Resident(d.Netns).MoveDeviceTo(h.s.sim.Resident(netns), d.Index, index)
 }

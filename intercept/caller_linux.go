@@ -72,6 +72,10 @@ func (c *caller) Object(fd uint32) (*sim.Object, bool) {
 	if f == nil {
 		return nil, open
 	}
+	if f.object != nil && !c.s.sim.Owns(f.object) {
+		c.s.foreign(fd, f.object)
+		return nil, false
+	}
 	return f.object, true
 }
 

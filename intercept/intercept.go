@@ -42,6 +42,12 @@ type Options struct {
 	// default it has namespaces of its own, in which it is root, if the system
 	// permits that.
 	Host bool
+	// Skip is for [Main]. Where calls cannot be intercepted, it runs the tests all
+	// the same, and [NewT] skips its test with the reason. Otherwise, and by
+	// default, the whole run fails.
+	Skip bool
+
+	held bool // the program decides about the kernel
 }
 
 func (o *Options) warnings() io.Writer {

@@ -1,29 +1,44 @@
 package intercept
 
 import (
+	"errors"
 	"fmt"
 	"os"
 )
 
 // interceptedVariable is in the environment of a test program that runs on the
-// simulated kernel.
+// simulated kernel, and of what it starts.
 const interceptedVariable = "NKCONFORM_INTERCEPTED"
 
-// Main runs a package's tests on the simulated kernel and ends the process. It
-// is for TestMain, where go test cannot be given a wrapper by its flag -exec:
+// heldVariable is there when the program begins, and fd 3 is a socket to who
+// answers its calls.
+const heldVariable = "NKCONFORM_HELD"
+
+// Main runs a package's tests on the simulated kernel and ends the process:
 //
 //	func TestMain(m *testing.M) { intercept.Main(m, intercept.Options{}) }
+//
+// A test gets a kernel of its own, and gets it into its hand, by [NewT].
 //
 // The test program is started once more for it. What its packages do while they
 // are initialized, the first one does on the running kernel.
 func Main(m interface{ Run() int }, o Options) {
 	if os.Getenv(interceptedVariable) != "" {
+		if err := takeHold(); err != nil {
+			fmt.Fprintln(os.Stderr, "intercept:", err)
+			os.Exit(2)
+		}
 		os.Exit(m.Run())
 	}
 	self, err := os.Executable()
 	status := 2
 	if err == nil {
-		status, err = Run(o, append(os.Environ(), interceptedVariable+"=1"), self, os.Args[1:]...)
+		o.held = true
+		status, err = Run(o, append(os.Environ(), interceptedVariable+"=1", heldVariable+"=1"), self, os.Args[1:]...)
+	}
+	if errors.Is(err, ErrUnavailable) && o.Skip {
+		notHeld = fmt.Sprintf("no kernel to hold: %v", err)
+		os.Exit(m.Run())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "intercept:", err)
@@ -31,3 +46,6 @@ func Main(m interface{ Run() int }, o Options) {
 	}
 	os.Exit(status)
 }
+
+// notHeld is why [NewT] skips tests.
+var notHeld string

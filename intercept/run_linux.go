@@ -5,6 +5,7 @@ package intercept
 import (
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +47,17 @@ func Run(o Options, env []string, name string, args ...string) (status int, err 
 	if o.Host {
 		prepare = s.settle
 	}
+	var files []uintptr
+	var ours, passed *os.File
+	if o.held {
+		theirs, err := s.handPair(&ours)
+		if err != nil {
+			return 0, err
+		}
+		passed = theirs
+		files = []uintptr{theirs.Fd()}
+		defer ours.Close()
+	}
 	// Orphans become this process's children, so that their memory can be read
 	// where only ancestors may.
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -53,10 +65,16 @@ func Run(o Options, env []string, name string, args ...string) (status int, err 
 	defer forward.stop()
 	p, err := notify.Start(notify.Command{
 		Path: path, Args: append([]string{name}, args...), Env: programEnvironment(env),
-		Filter: filter, Prepare: prepare, Serve: s.serve,
+		Files: files, Filter: filter, Prepare: prepare, Serve: s.serve,
 	})
+	_ = passed.Close() // nil, or the program has a copy
 	if err != nil {
 		return 0, err
+	}
+	if o.held {
+		if err := s.takeHand(uint32(p.Pid), ours); err != nil {
+			return 0, err
+		}
 	}
 	forward.to(p.Pid)
 	status, err = wait(p.Pid)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,12 +23,14 @@ import (
 // supervisor answers the calls of a program and its descendants, one after the
 // other.
 type supervisor struct {
-	mu     sync.Mutex // held while a call or a request of rtnetlink is answered
-	kernel *fake.Kernel
-	sim    *sim.Sim
-	rtnl   *rtnl.Server
-	files  *files
-	log    *explainer
+	mu      sync.Mutex // held while a call or a request of rtnetlink is answered
+	kernel  *fake.Kernel
+	sim     *sim.Sim
+	sims    []*sim.Sim              // all that there were
+	passing atomic.Pointer[sim.Sim] // sim, for packets
+	rtnl    *rtnl.Server
+	files   *files
+	log     *explainer
 
 	warning  sync.Mutex // held while warnings are written
 	warnings io.Writer
@@ -52,6 +55,12 @@ type supervisor struct {
 	quit      chan struct{}
 	unwatched chan struct{} // closed when watchSockets has ended
 
+	options Options
+	turn    int         // which goroutine receives calls
+	tests   *hand       // of the program that holds the kernel; nil: none does
+	pid     uint32      // the program
+	misused *sim.Object // told of last, see foreign
+
 	listener *notify.Listener
 	done     chan error
 	devices  [][2]string // to begin with
@@ -69,19 +78,16 @@ func newSupervisor(o Options) (*supervisor, error) {
 	if s.files, err = newFiles(); err != nil {
 		return nil, err
 	}
-	s.sim = sim.New(s.kernel, sim.Options{
-		CPUs: possibleCPUs(), Memory: newMemory, Fail: o.Faults, Verdicts: o.Verdicts,
-		Record: o.Record != nil, Explain: o.Explain != nil, Now: monotonic,
-		Warn: s.warn,
-	})
-	s.rtnl = rtnl.New(hooks{s.sim, s.kernel})
+	s.options = o
+	s.answerBy(s.newSim(s.kernel, o.Record != nil))
+	s.rtnl = rtnl.New(hooks{s})
 	s.rtnl.Warn = s.warn
 	s.wires = newWires(s)
 	s.rtnl.SetWires(s.wires)
 	if s.native, err = currentNetns(); err != nil {
 		return nil, err
 	}
-	s.files.unpinned = s.sim.Unpinned
+	s.files.unpinned = s.unpinned
 	if o.Explain != nil {
 		s.log = &explainer{out: o.Explain}
 	}
@@ -93,6 +99,42 @@ func (s *supervisor) warn(line string) {
 	s.warning.Lock()
 	defer s.warning.Unlock()
 	fmt.Fprintln(s.warnings, "nkconform:", line)
+}
+
+// newSim answers on a kernel.
+func (s *supervisor) newSim(k *fake.Kernel, record bool) *sim.Sim {
+	made := sim.New(k, sim.Options{
+		CPUs: possibleCPUs(), Memory: newMemory, Fail: s.options.Faults, Verdicts: s.options.Verdicts,
+		Record: record, Explain: s.options.Explain != nil, Now: monotonic, Meanwhile: s.meanwhile,
+		Warn: s.warn,
+	})
+	s.sims = append(s.sims, made)
+	return made
+}
+
+// answerBy has a kernel answer from now on.
+func (s *supervisor) answerBy(which *sim.Sim) {
+	s.kernel, s.sim = which.Kernel(), which
+	s.passing.Store(which)
+}
+
+// unpinned says that a pin's file is gone.
+func (s *supervisor) unpinned(key sim.PinKey) {
+	for _, each := range s.sims {
+		each.Unpinned(key)
+	}
+}
+
+// meanwhile does something while a call waits for its answer. Another goroutine
+// answers the next ones. The caller is in the loop, and holds s.mu.
+func (s *supervisor) meanwhile(do func()) {
+	asking := s.asking
+	s.turn++
+	go s.takeTurn(s.turn)
+	s.mu.Unlock()
+	do()
+	s.mu.Lock()
+	s.asking = asking
 }
 
 // monotonic is the clock that programs of BPF are told.
@@ -110,25 +152,31 @@ func (s *supervisor) serve(l *notify.Listener) {
 		s.watchSockets()
 	}()
 	go s.watchWaiting()
-	go func() {
-		runtime.LockOSThread() // the listener's wake-ups go to one thread
-		defer runtime.UnlockOSThread()
-		s.done <- s.loop()
-	}()
+	go s.takeTurn(s.turn)
 }
 
-func (s *supervisor) loop() error {
+// takeTurn answers calls until the last one, or until it is another goroutine's
+// turn.
+func (s *supervisor) takeTurn(turn int) {
+	runtime.LockOSThread() // the listener's wake-ups go to one thread
+	defer runtime.UnlockOSThread()
+	if last, err := s.loop(turn); last {
+		s.done <- err
+	}
+}
+
+func (s *supervisor) loop(turn int) (last bool, err error) {
 	c := new(notify.Call)
 	for {
 		switch err := s.listener.Receive(c); {
 		case errors.Is(err, unix.ENOENT):
 			continue // its caller was killed
 		case err != nil:
-			return err
+			return true, err
 		}
 		own, last := s.listener.Own(c)
 		if last {
-			return nil
+			return true, nil
 		}
 		if own {
 			continue
@@ -138,7 +186,11 @@ func (s *supervisor) loop() error {
 		s.drainSockets()
 		s.wires.flush()
 		s.answer(c)
+		mine := s.turn == turn
 		s.mu.Unlock()
+		if !mine {
+			return false, nil
+		}
 	}
 }
 
@@ -268,6 +320,12 @@ func rules() []notify.Rule {
 
 // bpf answers bpf(2). No path continues the call in the kernel.
 func (s *supervisor) bpf(c *notify.Call) {
+	if s.tests != nil && s.tests.fromInjection(c) {
+		_ = s.listener.Answer(c, 0, unix.EDEADLK)
+		s.tests.complain("what Before and After do has made a call of bpf(2) by itself, which fails with EDEADLK: " +
+			"it must not call the code under test; let it act through its kernel, by fake.Rival")
+		return
+	}
 	who := &s.asking
 	*who = caller{s: s, call: c, mem: notify.Memory{TID: c.TID}, looks: sim.Looks(uint32(c.Args[0]))}
 	if len(s.leaving) > 0 {

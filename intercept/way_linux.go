@@ -26,7 +26,7 @@ type journey struct {
 
 // pass has a packet pass a hook of a device.
 func (p *pump) pass(e *end, at mprog.AttachType, j *journey) sim.Passage {
-	made := p.s.sim.Pass(e.netns, e.index, at, e.policy, j.Packet)
+	made := p.s.passing.Load().Pass(e.netns, e.index, at, e.policy, j.Packet)
 	if p.s.log != nil {
 		p.s.log.packet(e.device.Name, at, &made)
 	}

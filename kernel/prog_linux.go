@@ -13,10 +13,7 @@ import (
 	"github.com/nkconform/nkconform/mprog/attr"
 )
 
-const (
-	opProgLoad mprog.Op     = "prog load"
-	progLoad   attr.Command = 5 // BPF_PROG_LOAD
-)
+const progLoad attr.Command = 5 // BPF_PROG_LOAD
 
 // loadAttr is bpf_attr of BPF_PROG_LOAD up to prog_name.
 type loadAttr struct {
@@ -93,7 +90,7 @@ func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	defer p.mu.Unlock()
 	err = p.do(func() { p.err = k.onThreadLoad(spec) })
 	if err == nil {
-		err = p.failure(opProgLoad)
+		err = p.failure(mprog.OpProgLoad)
 	}
 	if err != nil {
 		return 0, err

@@ -20,6 +20,7 @@ import (
 type rtnl struct {
 	fd       int
 	sequence uint32         // of the request in hand
+	shared   bool           // it is used by threads of Go's scheduler
 	single   bool           // one message is the answer to it, without an end
 	answer   [32 << 10]byte // the kernel splits longer ones
 }
@@ -42,11 +43,11 @@ func openRTNL() (*rtnl, error) {
 func (r *rtnl) execute(request *nl.NetlinkRequest, message func(payload []byte)) error {
 	dump := request.Flags&unix.NLM_F_DUMP == unix.NLM_F_DUMP
 	r.sequence, r.single = request.Seq, request.Flags&unix.NLM_F_ACK == 0 && !dump
-	if err := send(r.fd, request.Serialize()); err != nil {
+	if err := r.send(request.Serialize()); err != nil {
 		return err
 	}
 	for {
-		n, err := receive(r.fd, r.answer[:], 0)
+		n, err := r.receive()
 		if err == unix.EINTR {
 			continue
 		}
@@ -57,6 +58,23 @@ func (r *rtnl) execute(request *nl.NetlinkRequest, message func(payload []byte))
 			return err
 		}
 	}
+}
+
+// send and receive are system calls of which Go's scheduler knows nothing, unless
+// it has to.
+func (r *rtnl) send(b []byte) error {
+	if r.shared {
+		return unix.Sendto(r.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	}
+	return send(r.fd, b)
+}
+
+func (r *rtnl) receive() (int, error) {
+	if r.shared {
+		n, _, err := unix.Recvfrom(r.fd, r.answer[:], 0)
+		return n, err
+	}
+	return receive(r.fd, r.answer[:], 0)
 }
 
 var errCutOff = errors.New("an answer of rtnetlink is cut off")

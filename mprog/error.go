@@ -17,6 +17,7 @@ const (
 	OpLinkUpdate Op = "link update"   // BPF_LINK_UPDATE
 	OpLinkDetach Op = "link detach"   // BPF_LINK_DETACH
 	OpObjectInfo Op = "object info"   // BPF_OBJ_GET_INFO_BY_FD
+	OpProgLoad   Op = "prog load"     // BPF_PROG_LOAD
 	OpProgFDByID Op = "prog fd by id" // BPF_PROG_GET_FD_BY_ID
 	OpLinkFDByID Op = "link fd by id" // BPF_LINK_GET_FD_BY_ID
 	OpProgNextID Op = "prog next id"  // BPF_PROG_GET_NEXT_ID
@@ -27,6 +28,17 @@ const (
 	OpUnlink     Op = "unlink"        // unlink(2)
 	OpDup        Op = "dup"           // dup(2)
 	OpClose      Op = "close"         // close(2)
+)
+
+// The operations of [Environment] that set the stage.
+const (
+	OpAddDevice    Op = "add device"
+	OpDeleteDevice Op = "delete device"
+	OpMoveDevice   Op = "move device"
+	OpNewProcess   Op = "new process"
+	OpTransmit     Op = "transmit"
+	OpNewNetns     Op = "new network namespace"
+	OpExit         Op = "exit"
 )
 
 // Error is a refusal: what was asked, the errno, and, when a model answered,

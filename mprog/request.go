@@ -46,6 +46,11 @@ type QueryRequest struct {
 	LinkAttachFlags []uint32 // query.link_attach_flags
 }
 
+// Arrays returns where the request has its arrays, in the order of its fields.
+func (r *QueryRequest) Arrays() [4]*[]uint32 {
+	return [4]*[]uint32{&r.ProgIDs, &r.ProgAttachFlags, &r.LinkIDs, &r.LinkAttachFlags}
+}
+
 // QueryResult is what BPF_PROG_QUERY writes back besides the arrays. It is
 // written first: it is valid when the call succeeds, when it fails with ENOSPC,
 // and, if not zero, when it fails with EFAULT.

@@ -17,6 +17,7 @@ type Command struct {
 	Path   string   // the file to execute
 	Args   []string // from argv[0] on
 	Env    []string
+	Files  []uintptr // what fds 3 and so on are
 	Filter []Instruction
 	// Prepare, if set, runs on the thread that the program is forked from, in
 	// front of everything else: what it changes of that thread alone, such as
@@ -117,7 +118,7 @@ func (p *Process) start(c Command) error {
 			"run it with --security-opt seccomp=unconfined or with a profile that allows bpf", ErrUnavailable, errno)
 	}
 	p.Pid, err = syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{
-		Env: c.Env, Files: []uintptr{0, 1, 2},
+		Env: c.Env, Files: append([]uintptr{0, 1, 2}, c.Files...),
 		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {

@@ -32,6 +32,8 @@ type command struct {
 	// field (CHECK_ATTR).
 	tail   bool
 	handle func(*call) error
+	// op names a command that the fake does not answer to who watches its calls.
+	op mprog.Op
 }
 
 // commands are those of bpf(2), by number (include/uapi/linux/bpf.h).
@@ -39,43 +41,43 @@ var commands []command
 
 func init() { // a table that its own handlers refer to
 	commands = []command{
-		0:  {"BPF_MAP_CREATE", false, (*call).mapCreate},
-		1:  {"BPF_MAP_LOOKUP_ELEM", false, (*call).mapLookup},
-		2:  {"BPF_MAP_UPDATE_ELEM", false, (*call).mapUpdate},
-		3:  {"BPF_MAP_DELETE_ELEM", false, (*call).mapDelete},
-		4:  {"BPF_MAP_GET_NEXT_KEY", false, (*call).mapNextKey},
-		5:  {"BPF_PROG_LOAD", false, (*call).progLoad},
-		6:  {"BPF_OBJ_PIN", false, (*call).objPin},
-		7:  {"BPF_OBJ_GET", false, (*call).objGet},
-		8:  {"BPF_PROG_ATTACH", true, (*call).progAttach},
-		9:  {"BPF_PROG_DETACH", true, (*call).progDetach},
-		10: {"BPF_PROG_TEST_RUN", false, (*call).testRun},
-		11: {"BPF_PROG_GET_NEXT_ID", true, (*call).progNextID},
-		12: {"BPF_MAP_GET_NEXT_ID", false, (*call).mapNextID},
-		13: {"BPF_PROG_GET_FD_BY_ID", true, (*call).progByID},
-		14: {"BPF_MAP_GET_FD_BY_ID", false, (*call).mapByID},
-		15: {"BPF_OBJ_GET_INFO_BY_FD", false, (*call).objInfo},
-		16: {"BPF_PROG_QUERY", true, (*call).progQuery},
-		17: {"BPF_RAW_TRACEPOINT_OPEN", false, (*call).notSimulated},
-		18: {"BPF_BTF_LOAD", false, (*call).btfLoad},
-		19: {"BPF_BTF_GET_FD_BY_ID", false, (*call).btfByID},
-		20: {"BPF_TASK_FD_QUERY", false, (*call).taskFDQuery},
-		21: {"BPF_MAP_LOOKUP_AND_DELETE_ELEM", false, (*call).mapTake},
-		22: {"BPF_MAP_FREEZE", false, (*call).mapFreeze},
-		23: {"BPF_BTF_GET_NEXT_ID", false, (*call).btfNextID},
-		24: {"BPF_MAP_LOOKUP_BATCH", false, (*call).mapBatch},
-		25: {"BPF_MAP_LOOKUP_AND_DELETE_BATCH", false, (*call).mapBatch},
-		26: {"BPF_MAP_UPDATE_BATCH", false, (*call).mapBatch},
-		27: {"BPF_MAP_DELETE_BATCH", false, (*call).mapBatch},
-		28: {"BPF_LINK_CREATE", true, (*call).linkCreate},
-		29: {"BPF_LINK_UPDATE", true, (*call).linkUpdate},
-		30: {"BPF_LINK_GET_FD_BY_ID", true, (*call).linkByID},
-		31: {"BPF_LINK_GET_NEXT_ID", true, (*call).linkNextID},
-		32: {"BPF_ENABLE_STATS", false, (*call).enableStats},
-		33: {"BPF_ITER_CREATE", false, (*call).notSimulated},
-		34: {"BPF_LINK_DETACH", true, (*call).linkDetach},
-		35: {"BPF_PROG_BIND_MAP", false, (*call).bindMap},
-		36: {"BPF_TOKEN_CREATE", false, (*call).notSimulated},
+		0:  {"BPF_MAP_CREATE", false, (*call).mapCreate, "map create"},
+		1:  {"BPF_MAP_LOOKUP_ELEM", false, (*call).mapLookup, "map lookup elem"},
+		2:  {"BPF_MAP_UPDATE_ELEM", false, (*call).mapUpdate, "map update elem"},
+		3:  {"BPF_MAP_DELETE_ELEM", false, (*call).mapDelete, "map delete elem"},
+		4:  {"BPF_MAP_GET_NEXT_KEY", false, (*call).mapNextKey, "map get next key"},
+		5:  {"BPF_PROG_LOAD", false, (*call).progLoad, mprog.OpProgLoad},
+		6:  {"BPF_OBJ_PIN", false, (*call).objPin, mprog.OpObjPin},
+		7:  {"BPF_OBJ_GET", false, (*call).objGet, mprog.OpObjGet},
+		8:  {"BPF_PROG_ATTACH", true, (*call).progAttach, ""},
+		9:  {"BPF_PROG_DETACH", true, (*call).progDetach, ""},
+		10: {"BPF_PROG_TEST_RUN", false, (*call).testRun, "prog test run"},
+		11: {"BPF_PROG_GET_NEXT_ID", true, (*call).progNextID, ""},
+		12: {"BPF_MAP_GET_NEXT_ID", false, (*call).mapNextID, "map get next id"},
+		13: {"BPF_PROG_GET_FD_BY_ID", true, (*call).progByID, ""},
+		14: {"BPF_MAP_GET_FD_BY_ID", false, (*call).mapByID, "map get fd by id"},
+		15: {"BPF_OBJ_GET_INFO_BY_FD", false, (*call).objInfo, mprog.OpObjectInfo},
+		16: {"BPF_PROG_QUERY", true, (*call).progQuery, ""},
+		17: {"BPF_RAW_TRACEPOINT_OPEN", false, (*call).notSimulated, "raw tracepoint open"},
+		18: {"BPF_BTF_LOAD", false, (*call).btfLoad, "btf load"},
+		19: {"BPF_BTF_GET_FD_BY_ID", false, (*call).btfByID, "btf get fd by id"},
+		20: {"BPF_TASK_FD_QUERY", false, (*call).taskFDQuery, "task fd query"},
+		21: {"BPF_MAP_LOOKUP_AND_DELETE_ELEM", false, (*call).mapTake, "map lookup and delete elem"},
+		22: {"BPF_MAP_FREEZE", false, (*call).mapFreeze, "map freeze"},
+		23: {"BPF_BTF_GET_NEXT_ID", false, (*call).btfNextID, "btf get next id"},
+		24: {"BPF_MAP_LOOKUP_BATCH", false, (*call).mapBatch, "map lookup batch"},
+		25: {"BPF_MAP_LOOKUP_AND_DELETE_BATCH", false, (*call).mapBatch, "map lookup and delete batch"},
+		26: {"BPF_MAP_UPDATE_BATCH", false, (*call).mapBatch, "map update batch"},
+		27: {"BPF_MAP_DELETE_BATCH", false, (*call).mapBatch, "map delete batch"},
+		28: {"BPF_LINK_CREATE", true, (*call).linkCreate, ""},
+		29: {"BPF_LINK_UPDATE", true, (*call).linkUpdate, ""},
+		30: {"BPF_LINK_GET_FD_BY_ID", true, (*call).linkByID, ""},
+		31: {"BPF_LINK_GET_NEXT_ID", true, (*call).linkNextID, ""},
+		32: {"BPF_ENABLE_STATS", false, (*call).enableStats, "enable stats"},
+		33: {"BPF_ITER_CREATE", false, (*call).notSimulated, "iter create"},
+		34: {"BPF_LINK_DETACH", true, (*call).linkDetach, ""},
+		35: {"BPF_PROG_BIND_MAP", false, (*call).bindMap, "prog bind map"},
+		36: {"BPF_TOKEN_CREATE", false, (*call).notSimulated, "token create"},
 	}
 }
 
@@ -146,6 +148,9 @@ func (k *call) run(number uint32) error {
 		if at := nonzero(k.attr, lastField, end); at < end {
 			return refuse("attr/tail", mprog.EINVAL, "byte %d is nonzero, the command's last field ends at %d", at, lastField)
 		}
+	}
+	if cmd.op != "" && k.kernel.Watched() {
+		return k.announced(cmd)
 	}
 	return cmd.handle(k)
 }

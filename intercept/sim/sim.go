@@ -16,6 +16,7 @@ type Sim struct {
 	kernel  *fake.Kernel
 	holder  *fake.Process // holds what open file descriptions and pins refer to
 	callers map[callerKey]*fake.Process
+	guests  []*fake.Process // all that stand or stood for callers
 
 	maps          registry[*bpfMap]
 	btfs          registry[*btf]
@@ -37,6 +38,8 @@ type Sim struct {
 	outside     func(netns uint64) machine.Outside
 	record      *recorder // nil: nobody wants it
 	memory      func(size int) (Memory, error)
+
+	meanwhile func(do func())
 
 	inHand  call
 	attr    [pageSize]byte      // of the call in hand
@@ -72,6 +75,9 @@ type Options struct {
 	Now func() uint64
 	// Explain has answers tell what was asked.
 	Explain bool
+	// Meanwhile, if set, is called around what is done in front of and behind a
+	// call (see [fake.Kernel.Before]). Other calls may be answered meanwhile.
+	Meanwhile func(do func())
 	// Record keeps what is done to hooks in the first network namespace; see
 	// [Sim.Trace].
 	Record bool
@@ -87,12 +93,12 @@ type Memory interface {
 func New(k *fake.Kernel, o Options) *Sim {
 	s := &Sim{
 		kernel:  k,
-		holder:  k.Process, // of its own, no caller is ever given it
+		holder:  k.Keeper(),
 		callers: make(map[callerKey]*fake.Process),
 		maps:    newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
 		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32), mirroredNames: make(map[uint32]string),
 		verdicts: o.Verdicts, explain: o.Explain, random: rand.New(rand.NewPCG(1, 1)),
-		cpus: max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail),
+		cpus: max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail), meanwhile: o.Meanwhile,
 	}
 	if s.now = o.Now; s.now == nil {
 		asked := uint64(0)
@@ -120,7 +126,7 @@ func New(k *fake.Kernel, o Options) *Sim {
 func (s *Sim) Home(netns uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.callers[callerKey{netns: netns}] = s.kernel.Guest(s.holder)
+	s.callers[callerKey{netns: netns}] = s.guest(s.holder, callerKey{netns: netns})
 	if s.record != nil {
 		s.record.home = netns
 	}
@@ -157,7 +163,7 @@ func (s *Sim) standIn(c Caller) *fake.Process {
 }
 
 func (s *Sim) newStandIn(key callerKey, without []mprog.Capability) *fake.Process {
-	p := s.kernel.Guest(s.resident(key.netns), without...)
+	p := s.guest(s.resident(key.netns), key, without...)
 	s.callers[key] = p
 	return p
 }
@@ -167,7 +173,7 @@ func (s *Sim) resident(netns uint64) *fake.Process {
 	key := callerKey{netns: netns}
 	p := s.callers[key]
 	if p == nil {
-		p = s.kernel.Guest(nil)
+		p = s.guest(nil, key)
 		s.callers[key] = p
 	}
 	return p

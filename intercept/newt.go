@@ -1,0 +1,99 @@
+package intercept
+
+import (
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/nkconform/nkconform/fake"
+)
+
+// TB is what [NewT] wants of a *testing.T or *testing.B.
+type TB interface {
+	fake.TB
+	Fatalf(format string, args ...any)
+	Skip(args ...any)
+}
+
+// NewT returns the kernel that the program's own system calls reach, from now on
+// until the test ends: a fresh one, with ids, pins, hooks and devices of its own.
+// It is the same as one of [fake.NewT], and a test can be written for both: hooks
+// are looked at by Hook, Before and After come between the calls of the code under
+// test, and what is left behind at the end fails the test. Differences:
+//
+//   - Fds that the kernel answers itself, as by LoadProg, are no fds of the program.
+//     The other way round, it knows the program's.
+//   - Before and After see what comes by bpf(2), not close(2), dup(2) and unlink(2).
+//     Calls that package mprog has no name for are called as in "map create".
+//   - Devices and network namespaces are real ones of the program's own network
+//     namespace, see [Run]. Those that are left when the test ends are deleted.
+//   - An observer is told of calls when the kernel is next asked for a Hook, its
+//     Trace or its end, and when it is stopped.
+//   - Transmit is not supported: send packets.
+//
+// One test at a time has such a kernel. The next one waits for its end; a second
+// kernel in one test is a mistake. The test program must have been started by
+// [Main]; a test that was not fails.
+//
+// Libraries remember what they have found out of a kernel: cilium/ebpf probes for
+// a feature once a process, whatever kernel the next test chooses.
+func NewT(t TB, opts ...fake.Option) *fake.Kernel {
+	t.Helper()
+	if notHeld != "" {
+		t.Skip(notHeld)
+		return nil
+	}
+	if !holding() {
+		t.Fatalf("intercept.NewT: this process's system calls reach the running kernel, not one of NewT: " +
+			"add func TestMain(m *testing.M) { intercept.Main(m, intercept.Options{}) } to the package's tests")
+		return nil
+	}
+	if owner := live.take(t.Name()); owner != "" {
+		t.Fatalf("intercept.NewT: the kernel of %s answers this process's calls, and this test is a part of that one: "+
+			"one test has one kernel", owner)
+		return nil
+	}
+	t.Cleanup(live.free) // the last thing of all
+	k, err := fake.NewRemoteT(t, hold(t), opts...)
+	if err != nil {
+		t.Fatalf("intercept.NewT: %v", err)
+		return nil
+	}
+	return k
+}
+
+// live is the test whose kernel answers.
+var live owner
+
+// owner is a lock that tells who has it.
+type owner struct {
+	mu    sync.Mutex
+	free_ sync.Cond
+	name  string
+}
+
+// take waits until nobody has the lock. It returns who has it if that is the same
+// test, or one that this one is a part of, which would never end.
+func (o *owner) take(name string) (owner string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.free_.L = &o.mu
+	for o.name != "" {
+		if o.name == name || strings.HasPrefix(name, o.name+"/") {
+			return o.name
+		}
+		o.free_.Wait()
+	}
+	o.name = name
+	return ""
+}
+
+func (o *owner) free() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.name = ""
+	o.free_.Broadcast()
+}
+
+// errEnded is what a kernel says after its test.
+var errEnded = errors.New("the test of this kernel has ended, and with it the kernel")
