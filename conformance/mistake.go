@@ -34,6 +34,7 @@ var (
 // mistakes are tried in this order; of two that explain the same the first is told.
 var mistakes = []mistake{
 	{"flags were left out", changing, func(r *mprog.AttachRequest) { r.Flags = 0 }},
+	{"flags and the relative object were left out", placing, func(r *mprog.AttachRequest) { r.Flags, r.Relative = 0, 0 }},
 	{"unknown flags were left out", changing, func(r *mprog.AttachRequest) { r.Flags &= mprog.AttachMask }},
 	{"a replacement were appended", []mprog.Op{mprog.OpProgAttach}, func(r *mprog.AttachRequest) { r.Flags, r.ReplaceFD = r.Flags&^mprog.Replace, 0 }},
 	{"replace_bpf_fd, or old_prog_fd, were left out", changing, func(r *mprog.AttachRequest) { r.ReplaceFD = 0 }},

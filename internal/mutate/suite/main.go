@@ -17,7 +17,6 @@ import (
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/internal/recorded"
-	"github.com/nkconform/nkconform/trace"
 )
 
 // Releases that the suite is run on, besides those that have recorded answers.
@@ -107,7 +106,7 @@ func all() ([]play, error) {
 	for i, release := range releases {
 		for _, s := range scenarios {
 			plays = append(plays, play{id: s.ID + " on " + release, script: s, make: func() (*fake.Kernel, error) {
-				return fake.New(append(without(s.Trace), fake.Linux(release))...), nil
+				return fake.New(append(fake.Lacking(s.Trace), fake.Linux(release))...), nil
 			}})
 		}
 		if i > 0 {
@@ -171,21 +170,4 @@ func (p play) run() (end conformance.Status) {
 		return conformance.Failed
 	}
 	return r.Status
-}
-
-// without are the options for a fake that lacks what a scenario says that it must
-// lack.
-func without(f *trace.File) []fake.Option {
-	var options []fake.Option
-	for _, s := range f.Statements() {
-		if s.Verb != "need" {
-			continue
-		}
-		for _, word := range s.Operands {
-			if feature, absent := trace.ParseNeed(word); absent {
-				options = append(options, fake.Without(feature))
-			}
-		}
-	}
-	return options
 }
