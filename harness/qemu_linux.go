@@ -21,6 +21,9 @@ type qemu struct{}
 
 func init() { register(qemu{}) }
 
+// muchPacked is what a guest without KVM takes some ten seconds to unpack, in bytes.
+const muchPacked = 256 << 20
+
 const qemuProgram = "qemu-system-x86_64"
 
 func (qemu) Name() string    { return "qemu" }
@@ -52,6 +55,9 @@ func (q qemu) Run(ctx context.Context, c Command) (Result, error) {
 	fi, err := initrd.Stat()
 	if err != nil {
 		return Result{}, fmt.Errorf("measure initramfs: %w", err)
+	}
+	if fi.Size() > muchPacked {
+		c.note("%d MiB are packed for the guest, which takes it long to unpack", fi.Size()>>20)
 	}
 	kernel, err := c.Image.VMLinux(ctx)
 	if errors.Is(err, image.ErrNotKernel) {
