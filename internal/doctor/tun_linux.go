@@ -17,7 +17,7 @@ func tryTUN() (string, error) {
 		return "", again("tun", &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNET})
 	}
 	if _, err := tryUserNamespace(); err != nil {
-		return "", err
+		return "", &Missing{Why: "needs root or userns"}
 	}
 	return "", again("tun", newUser(unix.CLONE_NEWNET))
 }
