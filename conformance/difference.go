@@ -14,9 +14,9 @@ func difference(f *Failure) string {
 	verb := verbOf(f.Statement)
 	switch {
 	case strings.HasPrefix(f.Detail, noErrno):
-		return verb + ": an error without an errno, " + general(f.Detail[strings.LastIndex(f.Detail, ": ")+2:])
+		return verb + ": an error without an errno, " + General(f.Detail[strings.LastIndex(f.Detail, ": ")+2:])
 	case f.Expected == "":
-		return general(f.Detail)
+		return General(f.Detail)
 	case strings.Contains(f.Expected, "unchanged by a refusal"):
 		return verb + ": a refusal changes the hook"
 	case strings.Contains(f.Expected, "unchanged by an untouched hook"):
@@ -103,15 +103,18 @@ func entries(outcome string) []trace.Entry {
 	return trace.ExpandList(list)
 }
 
-var particular = regexp.MustCompile(`"[^"]*"|\b(0x)?[0-9]+\b`)
+var particular = regexp.MustCompile(`"[^"]*"|[0-9]+(?:\.[0-9]+)+|\b(?:0x[0-9a-f]+|[0-9]+)\b`)
 
-// general is the first line of a text, but for the numbers and quoted words that
-// differ from one failure to the next.
-func general(text string) string {
+// General is the first line of a text, but for the numbers and quoted words that
+// differ from one failure to the next. Versions stay.
+func General(text string) string {
 	first, _, _ := strings.Cut(text, "\n")
 	return particular.ReplaceAllStringFunc(first, func(s string) string {
-		if s[0] == '"' {
+		switch {
+		case s[0] == '"':
 			return `"…"`
+		case strings.Contains(s, "."):
+			return s
 		}
 		return "N"
 	})

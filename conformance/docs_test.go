@@ -2,13 +2,17 @@ package conformance_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/nkconform/nkconform"
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/trace"
@@ -94,4 +98,33 @@ func TestTracesOfPages(t *testing.T) {
 		}
 	}
 	require.Greater(t, played, 20)
+}
+
+// failure is a failure as the command shows it.
+var failure = regexp.MustCompile(`(?m)^FAIL (\S+)\n     (.*)\n     line (\d+): (.*)\n       expected (.*)$`)
+
+// Every failure that a page shows could be one: of a scenario that there is, by its
+// rule, at a statement of that line, which expects what is shown.
+func TestFailuresOfPages(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	require.NoError(t, err)
+	shown := 0
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, f := range failure.FindAllStringSubmatch(strings.ReplaceAll(string(text), "\r\n", "\n"), -1) {
+			scenario, err := fs.ReadFile(nkconform.Scenarios(), f[1]+".trace")
+			require.NoError(t, err, page)
+			s, err := conformance.Parse(f[1]+".trace", string(scenario))
+			require.NoError(t, err)
+			require.Equal(t, s.Rule, f[2], "%s: %s", page, f[1])
+			line, err := strconv.Atoi(f[3])
+			require.NoError(t, err)
+			lines := strings.Split(string(scenario), "\n")
+			require.Less(t, line, len(lines), "%s: %s", page, f[1])
+			require.Equal(t, f[4]+" "+f[5], strings.Join(strings.Fields(lines[line-1]), " "), "%s: %s", page, f[1])
+			shown++
+		}
+	}
+	require.NotZero(t, shown)
 }

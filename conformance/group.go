@@ -107,9 +107,17 @@ func inOrder(groups []Group) []Group {
 	return groups
 }
 
-// leastExplained is how many failures a mistake must explain to be told. Most
-// scenarios are there twice, on netkit and on tcx.
-const leastExplained = 3
+// leastExplained is how many failures a mistake must explain to be told, those of a
+// scenario on netkit and on tcx counted once.
+const leastExplained = 2
+
+func distinct(list []Failing) int {
+	ids := map[string]bool{}
+	for _, f := range list {
+		ids[strings.TrimSuffix(f.ID, "-tcx")] = true
+	}
+	return len(ids)
+}
 
 // byMistake groups what mistakes explain, the one that explains the most first, and
 // returns the rest.
@@ -139,7 +147,7 @@ func byMistake(failed []Failing, passed []Scenario) (groups []Group, rest []Fail
 				best, what = explained, "as if "+m.as+" ("+strings.Join(ops, ", ")+")"
 			}
 		}
-		if len(best) < leastExplained {
+		if distinct(best) < leastExplained {
 			return groups, rest
 		}
 		groups = append(groups, Group{What: what, Failing: best})

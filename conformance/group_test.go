@@ -105,6 +105,17 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+func TestGeneral(t *testing.T) {
+	for text, want := range map[string]string{
+		"fd 7 is program id 0x2a, \"mine\"\nand more": "fd N is program id N, \"…\"",
+		"Linux 6.16 has no single, nk0 neither":       "Linux 6.16 has no single, nk0 neither",
+		"requires >= v6.7":                            "requires >= v6.7",
+		"":                                            "",
+	} {
+		assert.Equal(t, want, conformance.General(text))
+	}
+}
+
 // A mistake that would fail what has passed is none.
 func TestGroupsAreHeldAgainstWhatPassed(t *testing.T) {
 	all, err := conformance.Load(nkconform.Scenarios())

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/nkconform/nkconform/conformance"
 )
 
 // Style says how text looks.
@@ -165,7 +167,8 @@ func (r *Results) names(runs []*Run) string {
 	return strings.Join(names, ", ")
 }
 
-// skips tells how many cases were skipped for which reason. A word is enough
+// skips tells how many cases were skipped for which reason, whatever the numbers in
+// it. A word is enough
 // where a table follows.
 func (r *Results) skips(b *strings.Builder, style Style) {
 	if len(r.Runs) != 1 {
@@ -177,10 +180,12 @@ func (r *Results) skips(b *strings.Builder, style Style) {
 		if c.Status != Skipped && c.Status != NotRun {
 			continue
 		}
-		if count[c.Reason]++; count[c.Reason] == 1 {
-			reasons = append(reasons, c.Reason)
+		reason := conformance.General(c.Reason)
+		if count[reason]++; count[reason] == 1 {
+			reasons = append(reasons, reason)
 		}
 	}
+	slices.SortStableFunc(reasons, func(a, b string) int { return count[b] - count[a] })
 	for _, reason := range reasons {
 		fmt.Fprintf(b, "%s %d: %s\n", style.paint(yellow, "skip"), count[reason], printable(reason))
 	}
