@@ -72,7 +72,7 @@ func TestGroups(t *testing.T) {
 			if r.ProgIDs != nil {
 				slices.Reverse(r.ProgIDs[:min(q.Count, r.Count)])
 			}
-		}), "query/order", []string{"attach: the programs in another order", "link: the programs in another order"}},
+		}), "attach/order packet/", []string{"attach: the programs in another order", "link: the programs in another order"}},
 		{"attaches nothing", attaching(func(*fake.Kernel, mprog.AttachRequest) error { return nil }),
 			"attach/order", []string{"as if the call were not made (attach)"}},
 	} {
@@ -103,6 +103,30 @@ func TestGroups(t *testing.T) {
 			assert.Equal(t, len(failed), count, "every failure is in one group")
 		})
 	}
+}
+
+func TestGroupsByDifference(t *testing.T) {
+	for _, tc := range []struct{ statement, expected, came, want string }{
+		{"attach nk0:primary b", "= revision 3 [a b]", "= revision 3 [a]", "attach: a program is missing on the hook"},
+		{"attach nk0:primary b", "= revision 3 [b]", "= revision 3 [a b]", "attach: a program too many on the hook"},
+		{"attach nk0:primary b", "= revision 3 [a b]", "= revision 3 [a c]", "attach: other programs on the hook"},
+		{"attach nk0:primary b", "= revision 5 [p1..p4]", "= revision 5 [p1 p2 p4 p3]", "attach: the programs in another order"},
+		{"link l nk0:primary b", "= revision 3 [a@l b]", "= revision 3 [a b@l]", "link: the same programs with other links"},
+		{"detach nk0:primary b", "= revision 3 [a]", "= revision 4 [a]", "detach: another revision"},
+		{"info l", "= type netkit id l", "= type tcx id l", "info: another answer"},
+		{"q: attach nk0:primary b", "! ENODEV", "= revision 2 [b]", "attach: ENODEV expected, success came"},
+		{"attach nk0:primary b", "= revision 2 [b]", "! EPERM", "attach: success expected, EPERM came"},
+		{"attach nk0:primary b", "! ESTALE", "! EAGAIN", "ESTALE expected, EAGAIN came"},
+		{"query nk0:primary count=1", "! ENOSPC revision 3 [a]", "! ENOSPC revision 3 [b]", "query: other programs on the hook"},
+		{"attach nk0:primary b", "= [a b] | = [b a] | ! EAGAIN", "! EPERM", "attach: success or EAGAIN expected, EPERM came"},
+		{"attach nk0:primary b", "nk0:primary unchanged by a refusal: = revision 1 []", "= revision 2 [b]", "attach: a refusal changes the hook"},
+		{"attach nk0:primary b", "nk0:peer unchanged by an untouched hook: = revision 1 []", "= revision 2 [b]", "attach: another hook changes"},
+	} {
+		f := conformance.Failing{Failure: &conformance.Failure{Line: 3, Statement: tc.statement, Expected: tc.expected, Came: tc.came}}
+		assert.Equal(t, tc.want, conformance.Groups([]conformance.Failing{f}, nil)[0].What, "%s: %s", tc.expected, tc.came)
+	}
+	down := conformance.Failing{Failure: &conformance.Failure{Detail: "shut down: fd 17 is open"}}
+	assert.Equal(t, "shut down: fd N is open", conformance.Groups([]conformance.Failing{down}, nil)[0].What)
 }
 
 func TestGeneral(t *testing.T) {
@@ -139,10 +163,11 @@ func TestGroupsOfWrongScenarios(t *testing.T) {
 	var failed []conformance.Failing
 	for _, line := range []string{"attach nk0:primary b flags=before = revision 3 [a b]", "attach nk0:primary c flags=before = revision 3 [a c]"} {
 		s := scenario(t, "attach nk0:primary a\n"+line+"\n")
+		s.ID = "dir/" + strings.Fields(line)[2]
 		r := conformance.Run(fake.New(), s)
 		require.Equal(t, conformance.Failed, r.Status)
 		failed = append(failed, conformance.Failing{Scenario: s, Failure: r.Failure})
 	}
-	require.Equal(t, "2 failures in 1 group:\n  2 scenarios: attach: the programs in another order; smallest: dir/case (6 lines)\n",
+	require.Equal(t, "2 failures in 1 group:\n  2 scenarios: attach: the programs in another order; smallest: dir/b (6 lines)\n",
 		conformance.Summary(failed, nil))
 }

@@ -91,6 +91,31 @@ func TestGroupsInEveryFormat(t *testing.T) {
 	require.Contains(t, text, "1 group of failures:\n  ")
 }
 
+// A mistake is held against what passed wherever something failed.
+func TestGroupsOfManyRuns(t *testing.T) {
+	bad := ofCareless(t).Runs[0]
+	good, other := *bad, *bad
+	good.Name, good.Cases = "good", nil
+	other.Name, other.Cases = "other", nil
+	for _, c := range bad.Cases {
+		if c.Status == report.Failed {
+			c.Status, c.Failure = report.Passed, nil
+		}
+		good.Cases = append(good.Cases, c)
+	}
+	for _, c := range bad.Cases {
+		if strings.HasPrefix(c.ID, "detach/position/") && c.Status == report.Failed { // as if it knew better there
+			c.Status, c.Failure = report.Passed, nil
+		}
+		other.Cases = append(other.Cases, c)
+	}
+	good.Recount()
+	other.Recount()
+	const what = "as if flags were left out (detach)"
+	require.Contains(t, write(t, report.New(bad, &good), report.Text), " scenarios on careless: "+what)
+	require.NotContains(t, write(t, report.New(&other), report.Text), what)
+}
+
 // A run that fails nothing has no groups, and one failure needs none.
 func TestGroupsOfFewFailures(t *testing.T) {
 	run := &report.Run{Name: "fake"}
