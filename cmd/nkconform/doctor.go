@@ -125,7 +125,7 @@ func tryVNG() (string, error) {
 func tryDebian() (string, error) {
 	if err := image.CanFetch(); err != nil {
 		m := &doctor.Missing{Why: err.Error()}
-		if _, err := exec.LookPath("apt-get"); err == nil {
+		if _, noApt := exec.LookPath("apt-get"); noApt == nil && errors.Is(err, image.ErrUnavailable) {
 			m.Get = doctor.Install("debian-archive-keyring")
 		}
 		return "", m

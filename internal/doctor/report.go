@@ -127,7 +127,7 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 			fmt.Fprintf(&b, "     %-*s  %s\n", name, "", f.Why)
 		}
 		if f.Get != "" {
-			fmt.Fprintf(&b, "     %-*s  %s\n", name, "", paint(bold, "$ "+f.Get))
+			fmt.Fprintf(&b, "     %-*s  %s\n", name, "", "try: "+paint(bold, f.Get))
 		}
 	}
 	b.WriteByte('\n')

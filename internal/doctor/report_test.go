@@ -29,7 +29,7 @@ func TestExamine(t *testing.T) {
 yes  wings  wings    flying [two]
 no   fuel   fuel     flying far
             the tank is empty
-            $ fill it
+            try: fill it
 no   pilot  a pilot  flying anywhere
             asleep
 

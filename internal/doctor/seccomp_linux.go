@@ -47,6 +47,8 @@ func getSeccomp(err error) string {
 	switch {
 	case errors.Is(err, unix.EBUSY):
 		return "" // within exec: do not nest
+	case errors.Is(err, unix.ENOENT):
+		return asRoot("mount -t proc proc /proc")
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS) && !inContainer():
 		return newKernel
 	case setting("kernel.yama.ptrace_scope") > "1":
