@@ -46,7 +46,12 @@ func (w *wires) listensAt(fd int32) bool { return w.monitor != nil && int32(w.mo
 
 // heard follows what the running kernel tells of a link.
 func (w *wires) heard(netns uint64, l rtnl.Link) {
-	if !l.Gone {
+	if l.Index >= rtnl.FirstHidden {
+		return
+	}
+	if l.Gone {
+		w.loosen(netns, l)
+	} else {
 		if _, known := w.highest[netns]; known {
 			w.highest[netns] = max(w.highest[netns], l.Index)
 		}
@@ -233,6 +238,9 @@ func (w *wires) flush() {
 // reap deletes the pairs of which an end is gone.
 func (w *wires) reap() {
 	for _, e := range w.pump.gone() {
+		if e.tether != nil { // with its namespace
+			w.untie(tetherKey{e.netns, e.tether.index})
+		}
 		if w.ends[e.device] == e {
 			w.s.relay(e.netns)
 			w.s.rtnl.Delete(e.device)

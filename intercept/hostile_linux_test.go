@@ -23,7 +23,7 @@ import (
 // are programs or links left, or fds of the command that was this program's
 // parent.
 func leavesNothing(f func() error) error {
-	if _, err := count(loIndex, tcxIngress); err != nil { // whatever is opened for good is open now
+	if err := attachOnce(); err != nil { // whatever is opened for good is open now
 		return err
 	}
 	before, err := openFDs(os.Getppid())
@@ -249,4 +249,17 @@ func addressesTarget() error {
 		want("a negative size", call(16, at(0), ^uint64(0)), unix.E2BIG),
 		want("no such command", call(-1, at(0), 64), unix.EINVAL),
 	)
+}
+
+// attachOnce has a program on lo for a moment.
+func attachOnce() error {
+	prog, err := loadProgram()
+	if err != nil {
+		return err
+	}
+	l, err := link(loIndex, prog, tcxIngress)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Close(l), unix.Close(prog))
 }

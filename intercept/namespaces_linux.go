@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -152,9 +151,8 @@ func raiseLoopback() error {
 		return fmt.Errorf("bring lo up: %w", err)
 	}
 	request.SetUint16(unix.IFF_UP)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFFLAGS,
-		uintptr(unsafe.Pointer(request))); errno != 0 {
-		return fmt.Errorf("bring lo up: %w", errno)
+	if err := ioctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
+		return fmt.Errorf("bring lo up: %w", err)
 	}
 	return nil
 }

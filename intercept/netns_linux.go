@@ -56,11 +56,18 @@ func deviceName(ifindex uint32) (string, error) {
 		return "", fmt.Errorf("ifreq: %w", err)
 	}
 	request.SetUint32(ifindex)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCGIFNAME,
-		uintptr(unsafe.Pointer(request))); errno != 0 {
-		return "", errno
+	if err := ioctlIfreq(fd, unix.SIOCGIFNAME, request); err != nil {
+		return "", err
 	}
 	return request.Name(), nil
+}
+
+// ioctlIfreq asks about a device. The error is an errno.
+func ioctlIfreq(fd int, number uintptr, request *unix.Ifreq) error {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), number, uintptr(unsafe.Pointer(request))); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // currentNetns is the inode of the current thread's network namespace.

@@ -79,6 +79,9 @@ func (s *supervisor) sendPacket(p *packet) unix.Errno {
 	if e := s.wires.ends[s.rtnl.ByIndex(netns, to.ifindex)]; e != nil {
 		return s.wires.pump.send(e, p.send)
 	}
+	if ends := s.wires.tethers[tetherKey{netns, to.ifindex}]; len(ends) > 0 {
+		return s.wires.pump.send(ends[0], p.send)
+	}
 	if errno := s.passHooks(netns, to, p); errno != 0 {
 		return errno
 	}

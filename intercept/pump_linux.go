@@ -33,7 +33,9 @@ type pump struct {
 // end is one end of a pair, as the pump sees it.
 type end struct {
 	tap     tap
-	device  *rtnl.Device
+	device  *rtnl.Device // or
+	tether  *tether
+	name    string // of a tether's
 	carrier bool
 
 	// By the pump's lock:
@@ -41,7 +43,8 @@ type end struct {
 	netns   uint64
 	index   uint32
 	mac     [6]byte // the TAP device's
-	layer3  bool    // the netkit device's is zero
+	own     [6]byte // that of the device it stands for, if that is another
+	layer3  bool    // which is zero then
 	up      bool
 	policy  mprog.NetkitPolicy
 	lost    rtnl.Lost

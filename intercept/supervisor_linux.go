@@ -332,6 +332,9 @@ func (s *supervisor) bpf(c *notify.Call) {
 		who.arrive()
 	}
 	a := s.sim.BPF(who, uint32(c.Args[0]), c.Args[1], uint32(c.Args[2]))
+	if a.Hooked != 0 && s.rtnl.ByIndex(who.Netns(), a.Hooked) == nil {
+		s.wires.tether(who.Netns(), a.Hooked, who.proc("/ns/net"))
+	}
 	if a.New != nil {
 		a.Value, a.Errno = s.give(c, a.New)
 	} else {

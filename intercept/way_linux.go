@@ -3,6 +3,8 @@
 package intercept
 
 import (
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/intercept/machine"
@@ -26,11 +28,23 @@ type journey struct {
 
 // pass has a packet pass a hook of a device.
 func (p *pump) pass(e *end, at mprog.AttachType, j *journey) sim.Passage {
-	made := p.s.passing.Load().Pass(e.netns, e.index, at, e.policy, j.Packet)
+	return p.passAt(e, e.index, at, j)
+}
+
+func (p *pump) passAt(e *end, index uint32, at mprog.AttachType, j *journey) sim.Passage {
+	made := p.s.passing.Load().Pass(e.netns, index, at, e.policy, j.Packet)
 	if p.s.log != nil {
-		p.s.log.packet(e.device.Name, at, &made)
+		p.s.log.packet(e.title(), at, &made)
 	}
 	return made
+}
+
+// title is how a device is called in explanations.
+func (e *end) title() string {
+	if e.tether != nil {
+		return fmt.Sprintf("device %d", e.tether.index)
+	}
+	return e.device.Name
 }
 
 // transmit is the way of a frame that a TAP device has sent, in front of which is
@@ -47,6 +61,10 @@ func (p *pump) transmit(e *end, data []byte) {
 	e.refused = false
 	j := &journey{Packet: machine.NewPacket(frame, e.index), vnet: data[:vnetHeader], length: len(frame)}
 	describe(j.vnet, j.Packet)
+	if e.tether != nil {
+		p.tethered(e, j)
+		return
+	}
 	p.queue(e, j)
 }
 
@@ -122,6 +140,12 @@ func (p *pump) deliver(e *end, j *journey) {
 	if e.layer3 && [6]byte(frame) == [6]byte{} {
 		copy(frame, e.mac[:]) // else it is another host's
 	}
+	p.write(e, j)
+}
+
+// write writes a frame to a TAP device.
+func (p *pump) write(e *end, j *journey) {
+	frame := j.Data
 	if len(frame) != j.length {
 		mend(j.vnet, frame, len(frame)-j.length)
 		j.length = len(frame)
@@ -142,8 +166,8 @@ func (e *end) lose(bytes uint64, dropped bool) {
 // kind says whom a frame is for, as a device sees it: PACKET_HOST and so on.
 func (e *end) kind(frame []byte) uint32 {
 	own := e.mac
-	if e.layer3 {
-		own = [6]byte{}
+	if e.layer3 || e.tether != nil {
+		own = e.own
 	}
 	switch to := [6]byte(frame); {
 	case to == own:

@@ -36,6 +36,9 @@ type wires struct {
 	highest map[uint64]uint32    // ifindex that a namespace has seen
 	nsids   map[[2]uint64]uint32 // of one namespace in another
 	ends    map[*rtnl.Device]*end
+
+	tethers    map[tetherKey][]*end
+	lastHidden uint32
 }
 
 // place is a network namespace, and a way to ask about it.
@@ -49,7 +52,7 @@ var _ rtnl.Wires = (*wires)(nil)
 func newWires(s *supervisor) *wires {
 	return &wires{
 		s: s, ids: make(map[uint64]uint32), inodes: make(map[uint32]uint64), highest: make(map[uint64]uint32),
-		nsids: make(map[[2]uint64]uint32), ends: make(map[*rtnl.Device]*end), pump: newPump(s),
+		nsids: make(map[[2]uint64]uint32), ends: make(map[*rtnl.Device]*end), tethers: make(map[tetherKey][]*end), pump: newPump(s),
 	}
 }
 
@@ -116,6 +119,11 @@ func (w *wires) close() {
 	for _, e := range w.ends {
 		e.tap.close()
 	}
+	for _, list := range w.tethers {
+		for _, e := range list {
+			e.tap.close()
+		}
+	}
 	for _, a := range []*asker{w.workshop.asker, w.monitor, w.home.asker} {
 		if a != nil {
 			a.close()
@@ -168,6 +176,12 @@ func (w *wires) forget(id uint32) {
 	for pair := range w.nsids {
 		if pair[0] == inode || pair[1] == inode {
 			delete(w.nsids, pair)
+		}
+	}
+	for key := range w.tethers {
+		if key.netns == inode {
+			w.untie(key)
+			delete(w.tethers, key)
 		}
 	}
 	w.s.forgetNetns(inode)
@@ -316,6 +330,9 @@ func (w *wires) names(id uint32, netns uint64) map[string]bool {
 	for _, p := range datagrams {
 		for _, l := range rtnl.Links(p) {
 			names[l.Name] = true
+			if l.Index >= rtnl.FirstHidden {
+				continue
+			}
 			w.highest[netns] = max(w.highest[netns], l.Index)
 		}
 	}

@@ -46,6 +46,9 @@ func (a Ask) List(namespaceID uint32) []byte {
 	return a.link(getLink, flagDump, 0, 0, 0, appendU32(nil, attrTargetNetnsID, namespaceID))
 }
 
+// MTU is the attribute of how long what a device sends may be.
+func MTU(n uint32) []byte { return appendU32(nil, attrMTU, n) }
+
 // QueueLength is the attribute of how many frames a device keeps.
 func QueueLength(n uint32) []byte { return appendU32(nil, attrQueueLen, n) }
 

@@ -18,15 +18,19 @@ func (s *Server) Relay(k *Socket, datagram []byte) {
 // show returns what the program is shown of a datagram.
 func (s *Server) show(netns uint64, datagram []byte) [][]byte {
 	parts := split(datagram)
-	changed := false
-	for i, part := range parts {
+	kept, changed := parts[:0:0], false
+	for _, part := range parts {
+		if s.wires != nil && hidden(part) {
+			changed = true
+			continue
+		}
 		shown, ours := s.present(netns, part)
-		parts[i], changed = shown, changed || ours
+		kept, changed = append(kept, shown), changed || ours
 	}
 	if !changed {
 		return [][]byte{datagram}
 	}
-	return join(parts)
+	return join(kept)
 }
 
 // join puts messages into datagrams that a program can be expected to have room

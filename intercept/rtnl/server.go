@@ -232,6 +232,9 @@ func (s *Server) dump(k *Socket, m message) {
 				if part.typ == msgError {
 					done = nil // refused
 				}
+				if s.wires != nil && hidden(part) {
+					continue
+				}
 				shown, ours := s.present(k.Netns, part)
 				if want == "" || ours == (want == kind) {
 					rest = append(rest, shown)

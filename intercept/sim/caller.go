@@ -47,6 +47,8 @@ type Answer struct {
 	// New is an object to be given to the caller as a new fd, whose number is
 	// then the call's value. When that fails it must be closed.
 	New *Object
+	// Hooked is the device that has got a program at a tcx hook, if one has.
+	Hooked uint32
 	// Command, Request and Err tell what was asked and why it was refused.
 	Command string
 	Request any

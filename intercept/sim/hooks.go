@@ -76,8 +76,16 @@ func (k *call) progAttach() error {
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD, r.ReplaceFD)...)
 	defer done()
 	err := p.ProgAttach(r)
+	k.hooked(r.TargetIfindex, r.AttachType, err)
 	k.record.request(k, r, err)
 	return err
+}
+
+// hooked notes that a device has got a program for what it sends or receives.
+func (k *call) hooked(ifindex uint32, at mprog.AttachType, err error) {
+	if err == nil && at.TCX() {
+		k.Hooked = ifindex
+	}
 }
 
 // relativeFDs returns the fd by which a relative object is named, if one is.
@@ -179,6 +187,7 @@ func (k *call) linkCreate() error {
 	if err == nil {
 		err = k.give(p, fd)
 	}
+	k.hooked(r.TargetIfindex, r.AttachType, err)
 	k.record.request(k, r, err)
 	return err
 }
