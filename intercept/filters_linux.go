@@ -9,12 +9,29 @@ import (
 
 	"github.com/nkconform/nkconform/intercept/notify"
 	"github.com/nkconform/nkconform/intercept/rtnl"
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // traffic answers for qdiscs and filters, as the process may use them whose request is
 // in hand.
 func (n *netlinkSocket) traffic() rtnl.Traffic {
-	return n.s.sim.Traffic(netlinkCaller{n.s.caller(&notify.Call{TID: n.thread()}), n})
+	return hookingTraffic{n.s.sim.Traffic(netlinkCaller{n.s.caller(&notify.Call{TID: n.thread()}), n}), n}
+}
+
+// hookingTraffic has what devices of the running kernel's send and receive go through
+// the filters that they get.
+type hookingTraffic struct {
+	rtnl.Traffic
+	socket *netlinkSocket
+}
+
+// AddFilter adds a filter.
+func (t hookingTraffic) AddFilter(r mprog.FilterRequest) (mprog.Filter, error) {
+	f, err := t.Traffic.AddFilter(r)
+	if n := t.socket; err == nil && n.s.rtnl.ByIndex(n.Netns, r.Ifindex) == nil && n.kernel >= 0 {
+		n.s.wires.tether(n.Netns, r.Ifindex, func() (int, error) { return openSocketNetns(n.kernel) })
+	}
+	return f, err
 }
 
 // netlinkCaller is the process behind a request of rtnetlink. Devices are those of the

@@ -3,6 +3,8 @@
 package intercept
 
 import (
+	"sync"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/intercept/rtnl"
@@ -215,16 +217,21 @@ func (w *wires) NamespaceID(d *rtnl.Device) (id uint32, ok bool) {
 	return id, ok
 }
 
-// Delete takes a TAP device away, and has programs told so.
-func (w *wires) Delete(d *rtnl.Device) {
-	e := w.ends[d]
-	if e == nil {
-		return
+// Delete takes TAP devices away, and has programs told so. The kernel waits for each
+// of them, so they go at the same time.
+func (w *wires) Delete(pair ...*rtnl.Device) {
+	var closing sync.WaitGroup
+	for _, d := range pair {
+		if e := w.ends[d]; e != nil {
+			delete(w.ends, d)
+			w.pump.remove(e)
+			closing.Go(e.tap.close)
+		}
 	}
-	delete(w.ends, d)
-	w.pump.remove(e)
-	e.tap.close()
-	w.s.relay(d.Netns)
+	closing.Wait()
+	for _, d := range pair {
+		w.s.relay(d.Netns)
+	}
 }
 
 // flush handles the frames that have been sent until now.

@@ -333,7 +333,9 @@ func (s *supervisor) bpf(c *notify.Call) {
 	}
 	a := s.sim.BPF(who, uint32(c.Args[0]), c.Args[1], uint32(c.Args[2]))
 	if a.Hooked != 0 && s.rtnl.ByIndex(who.Netns(), a.Hooked) == nil {
-		s.wires.tether(who.Netns(), a.Hooked, who.proc("/ns/net"))
+		s.wires.tether(who.Netns(), a.Hooked, func() (int, error) {
+			return unix.Open(who.proc("/ns/net"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		})
 	}
 	if a.New != nil {
 		a.Value, a.Errno = s.give(c, a.New)

@@ -49,6 +49,7 @@ var targets = map[string]func() int{
 	"reads":      check(readsTarget),
 	"speed":      check(speedTarget),
 	"own":        check(ownTarget),
+	"hooked":     check(hookedTarget),
 }
 
 func check(f func() error) func() int {

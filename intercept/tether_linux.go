@@ -29,25 +29,25 @@ type tetherKey struct {
 	index uint32
 }
 
-// tether tethers a device of the namespace that a path names, unless it is already.
-// Where that cannot be, it is told, once.
-func (w *wires) tether(netns uint64, index uint32, path string) {
+// tether tethers a device of a namespace that open opens, unless it is already. Where
+// that cannot be, it is told, once.
+func (w *wires) tether(netns uint64, index uint32, open func() (fd int, err error)) {
 	key := tetherKey{netns, index}
 	if w.tethers[key] != nil {
 		return
 	}
 	w.tethers[key] = []*end{}
-	if err := w.tie(key, path); err != nil {
+	if err := w.tie(key, open); err != nil {
 		w.untie(key)
 		w.s.warn(fmt.Sprintf("of device %d, programs see only what is sent through packet sockets: %v", index, err))
 	}
 }
 
-func (w *wires) tie(key tetherKey, path string) error {
+func (w *wires) tie(key tetherKey, open func() (int, error)) error {
 	if err := w.open(); err != nil {
 		return err
 	}
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := open()
 	if err != nil {
 		return fmt.Errorf("its network namespace: %w", err)
 	}
@@ -196,7 +196,7 @@ func (w *wires) loosen(netns uint64, l rtnl.Link) {
 func (w *wires) untie(key tetherKey) {
 	for _, e := range w.tethers[key] {
 		w.pump.remove(e)
-		e.tap.close()
+		go e.tap.close() // for which nobody waits
 	}
 	w.tethers[key] = []*end{} // and is not tried again
 }

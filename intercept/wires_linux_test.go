@@ -33,7 +33,7 @@ func carries(t testing.TB, text string) string {
 }
 
 func TestTraffic(t *testing.T) {
-	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own"} {
+	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked"} {
 		t.Run(name, func(t *testing.T) { t.Log(carries(t, output(t, target(t, "", name)))) })
 		if os.Geteuid() != 0 {
 			continue
@@ -172,28 +172,7 @@ func trafficTarget() error {
 	if err != nil {
 		return err
 	}
-	const data = 4 << 20
-	serve := func(network, address string) error {
-		return c.do(func() error {
-			l, err := net.Listen(network, address)
-			if err != nil {
-				return err
-			}
-			go func() {
-				for {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go func() {
-						_, _ = io.Copy(conn, conn)
-						conn.Close()
-					}()
-				}
-			}()
-			return nil
-		})
-	}
+	serve := func(network, address string) error { return c.do(func() error { return serve(network, address) }) }
 	if err := errors.Join(serve("tcp4", "10.9.0.2:80"), serve("tcp4", "10.9.0.2:81"), serve("tcp6", "[fd09::2]:80")); err != nil {
 		return err
 	}
@@ -205,28 +184,101 @@ func trafficTarget() error {
 	if err != nil {
 		return err
 	}
-	echo := func(address string) error {
-		conn, err := net.DialTimeout("tcp", address, 5*time.Second)
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		sent := make([]byte, data)
-		for i := range sent {
-			sent[i] = byte(i * 7 >> 3)
-		}
-		go func() {
-			_, _ = conn.Write(sent)
-			_ = conn.(*net.TCPConn).CloseWrite()
-		}()
-		got, err := io.ReadAll(conn)
-		return errors.Join(err, want("echo of "+address, string(got) == string(sent), true))
-	}
-	err = errors.Join(echo("10.9.0.2:80"), echo("[fd09::2]:80"))
+	err = errors.Join(echoes("10.9.0.2:80"), echoes("[fd09::2]:80"))
 	if _, dropped := net.DialTimeout("tcp", "10.9.0.2:81", 200*time.Millisecond); dropped == nil {
 		err = errors.Join(err, errors.New("port 81 answers, though a program drops it"))
 	}
-	return errors.Join(err, l.Close(), echo("10.9.0.2:81"))
+	return errors.Join(err, l.Close(), echoes("10.9.0.2:81"))
+}
+
+// serve has a server return what it is sent.
+func serve(network, address string) error {
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(conn, conn)
+				conn.Close()
+			}()
+		}
+	}()
+	return nil
+}
+
+// echoes compares what comes back from a server with what is sent.
+func echoes(address string) error {
+	const data = 4 << 20
+	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	sent := make([]byte, data)
+	for i := range sent {
+		sent[i] = byte(i * 7 >> 3)
+	}
+	go func() {
+		_, _ = conn.Write(sent)
+		_ = conn.(*net.TCPConn).CloseWrite()
+	}()
+	got, err := io.ReadAll(conn)
+	return errors.Join(err, want("echo of "+address, string(got) == string(sent), true))
+}
+
+// hookedTarget has a program drop one port on lo and on a veth device, of the running
+// kernel both.
+func hookedTarget() error {
+	c, tid, err := newContainer()
+	if err != nil {
+		return err
+	}
+	if err := vethPair(c, tid, "10.8.0."); err != nil {
+		return err
+	}
+	v0, err := net.InterfaceByName("v0")
+	if err != nil {
+		return err
+	}
+	prog, err := ebpf.NewProgram(portDropper(81))
+	if err != nil {
+		return err
+	}
+	var all error
+	for _, tc := range []struct {
+		device int
+		server func(func() error) error
+		host   string
+		at     ebpf.AttachType
+	}{
+		{loopbackIndex, func(f func() error) error { return f() }, "127.0.0.1", ebpf.AttachTCXEgress},
+		{loopbackIndex, func(f func() error) error { return f() }, "127.0.0.2", ebpf.AttachTCXIngress},
+		{v0.Index, c.do, "10.8.0.2", ebpf.AttachTCXEgress},
+	} {
+		err := tc.server(func() error {
+			return errors.Join(serve("tcp4", tc.host+":80"), serve("tcp4", tc.host+":81"))
+		})
+		if err := errors.Join(err, echoes(tc.host+":81")); err != nil {
+			return err
+		}
+		l, err := ebpflink.AttachTCX(ebpflink.TCXOptions{Interface: tc.device, Program: prog, Attach: tc.at})
+		if err != nil {
+			return err
+		}
+		all = errors.Join(all, echoes(tc.host+":80"))
+		if conn, err := net.DialTimeout("tcp", tc.host+":81", 200*time.Millisecond); err == nil {
+			conn.Close()
+			all = errors.Join(all, fmt.Errorf("%s answers on port 81, though a program drops it", tc.host))
+		}
+		all = errors.Join(all, l.Close(), echoes(tc.host+":81"))
+	}
+	return all
 }
 
 // endingTarget has a namespace end with a device in it: the other end goes, and its

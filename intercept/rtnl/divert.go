@@ -15,18 +15,7 @@ const (
 )
 
 const (
-	newQdisc  = 36
-	delQdisc  = 37
-	newFilter = 44
-	delFilter = 45
-
-	tcSize    = 20 // sizeof(struct tcmsg)
-	tcKind    = 1
-	tcOptions = 2
-
-	clsactHandle = 0xffff0000
-	clsactParent = 0xfffffff1
-	everyType    = 3 // ETH_P_ALL
+	everyType = 3 // ETH_P_ALL
 
 	u32Device   = 8 // TCA_U32_INDEV
 	u32Selector = 5
@@ -125,25 +114,22 @@ func Silent() []byte {
 const FirstHidden = 0x7fff0000
 
 // hidden reports whether a message of the running kernel's is about what programs are
-// not told of: such a device, or a clsact qdisc, which they have here alone.
+// not told of: such a device, or a qdisc at TC_H_CLSACT, which they have here alone.
 func hidden(m message) bool {
 	switch m.typ {
-	case newLink, delLink:
-		return len(m.body) >= infoSize && native.Uint32(m.body[4:]) >= FirstHidden
-	case newQdisc, delQdisc, newFilter, delFilter:
+	case newLink, delLink, newAddress, delAddress:
+		return len(m.body) >= 8 && native.Uint32(m.body[4:]) >= FirstHidden
+	case newQdisc, delQdisc, newFilter, delFilter, newChain, delChain:
 		if len(m.body) < tcSize {
 			return false
 		}
-		attrs, _ := parseAttributes(m.body[tcSize:])
-		ours := native.Uint32(m.body[12:]) >= clsactParent && (attrs.text(tcKind) == "clsact" || attrs.text(tcKind) == "u32")
-		return native.Uint32(m.body[4:]) >= FirstHidden || ours
-	case newAddress, delAddress:
-		return len(m.body) >= 8 && native.Uint32(m.body[4:]) >= FirstHidden
+		parent := native.Uint32(m.body[12:])
+		return native.Uint32(m.body[4:]) >= FirstHidden || parent >= clsactHandle && parent <= uint32(Egress)
 	}
 	return false
 }
 
 const (
-	newAddress = 20
-	delAddress = 21
+	newAddress = 20 // RTM_NEWADDR
+	delAddress = 21 // RTM_DELADDR
 )

@@ -20,12 +20,10 @@ func (s *Server) show(netns uint64, datagram []byte) [][]byte {
 	parts := split(datagram)
 	kept, changed := parts[:0:0], false
 	for _, part := range parts {
-		if s.wires != nil && hidden(part) {
-			changed = true
-			continue
+		shown, ours, ok := s.present(netns, part)
+		if changed = changed || ours || !ok; ok {
+			kept = append(kept, shown)
 		}
-		shown, ours := s.present(netns, part)
-		kept, changed = append(kept, shown), changed || ours
 	}
 	if !changed {
 		return [][]byte{datagram}
@@ -50,26 +48,59 @@ func join(parts []message) (datagrams [][]byte) {
 	return datagrams
 }
 
-// present returns a message of the running kernel's as the program is shown it, and
-// whether it is about a netkit device.
-func (s *Server) present(netns uint64, m message) (shown message, ours bool) {
-	if m.typ != newLink && m.typ != delLink || len(m.body) < infoSize {
-		return m, false
+// present returns a message of the running kernel's as the program is shown it, if it
+// is, and whether it is about a netkit device.
+func (s *Server) present(netns uint64, m message) (shown message, ours, ok bool) {
+	switch {
+	case s.wires == nil:
+		return m, false, true
+	case hidden(m):
+		return m, false, false
+	case m.typ == newQdisc || m.typ == delQdisc:
+		if d := s.ByIndex(netns, native.Uint32(m.body[4:])); d != nil && d.wires != nil {
+			m.body = undressQdisc(m.body)
+			return m, true, true
+		}
+		return m, false, true
+	case m.typ != newLink && m.typ != delLink || len(m.body) < infoSize:
+		return m, false, true
 	}
-	attrs, ok := parseAttributes(m.body[infoSize:])
-	if !ok {
-		return m, false
+	attrs, parsed := parseAttributes(m.body[infoSize:])
+	if !parsed {
+		return m, false, true
 	}
 	d := s.ByIndex(netns, native.Uint32(m.body[4:]))
 	if _, elsewhere := attrs[attrTargetNetnsID]; elsewhere {
 		d = s.anywhere(native.Uint32(m.body[4:]), attrs.text(attrName))
 	}
 	if d == nil || d.wires == nil {
-		return m, false
+		return m, false, true
 	}
 	m.body = d.dress(m.body)
-	return m, true
+	return m, true, true
 }
+
+// undressQdisc makes of the qdisc that a device with a queue has by default the one
+// that others have.
+func undressQdisc(body []byte) []byte {
+	attrs, _ := parseAttributes(body[tcSize:])
+	if native.Uint32(body[8:]) != 0 || queueing(attrs[tcKind]) == string(attrs[tcKind]) {
+		return body
+	}
+	p := slices.Clone(body[:tcSize])
+	walk(body[tcSize:], func(typ uint16, value []byte) {
+		switch typ {
+		case tcOptions, tcExtraStats:
+			return
+		case tcKind:
+			value = []byte(queueing(value))
+		}
+		p = appendAttribute(p, typ, value)
+	})
+	return p
+}
+
+const tcExtraStats = 4 // TCA_XSTATS
 
 // anywhere finds a device of a namespace that is not told.
 func (s *Server) anywhere(index uint32, name string) *Device {

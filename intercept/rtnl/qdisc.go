@@ -173,7 +173,9 @@ func (s *Server) dumpQdiscs(r *tcRequest) bool {
 				if native.Uint32(part.body[12:]) == clsactParent && ours {
 					continue
 				}
-				parts = append(parts, part)
+				if shown, _, ok := s.present(r.socket.Netns, part); ok {
+					parts = append(parts, shown)
+				}
 			}
 		}
 	}

@@ -232,10 +232,10 @@ func (s *Server) dump(k *Socket, m message) {
 				if part.typ == msgError {
 					done = nil // refused
 				}
-				if s.wires != nil && hidden(part) {
+				shown, ours, ok := s.present(k.Netns, part)
+				if !ok {
 					continue
 				}
-				shown, ours := s.present(k.Netns, part)
 				if want == "" || ours == (want == kind) {
 					rest = append(rest, shown)
 				}
@@ -332,9 +332,7 @@ func (s *Server) Delete(d *Device) {
 		pair = append(pair, d.peer)
 	}
 	if d.wires != nil {
-		for _, gone := range pair {
-			s.wires.Delete(gone) // of which the running kernel tells
-		}
+		d.wires.Delete(pair...) // of which the running kernel tells
 	}
 	s.devices = slices.DeleteFunc(s.devices, func(other *Device) bool { return slices.Contains(pair, other) })
 	for _, gone := range pair {

@@ -16,8 +16,8 @@ type Wires interface {
 	Raise(d *Device)
 	// Changed follows a change of the netkit attributes of a device or its peer.
 	Changed(d *Device)
-	// Delete takes away what stands for a device.
-	Delete(d *Device)
+	// Delete takes away what stands for devices.
+	Delete(pair ...*Device)
 	// NamespaceID is the id that the namespace of the device's peer has in the
 	// device's own.
 	NamespaceID(d *Device) (id uint32, ok bool)
