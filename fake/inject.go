@@ -72,8 +72,9 @@ func (w *watch) interfere(c *Call, at moment) error {
 		c.Hook = c.Process.hookOf(c.Request)
 		k.mu.Unlock()
 	}
+	probe := c.Process.around != nil && k.probes(c)
 	for _, i := range w.injections {
-		if i.moment != at || !i.matches(c) {
+		if i.moment != at || probe && i.match.any() || !i.matches(c) {
 			continue
 		}
 		if err := c.Process.meanwhile(i.do, c); err != nil {
@@ -85,6 +86,21 @@ func (w *watch) interfere(c *Call, at moment) error {
 		}
 	}
 	return nil
+}
+
+// any reports whether nothing but the operation is asked for.
+func (m *Match) any() bool { return m.Hook == (mprog.Hook{}) && m.When == nil }
+
+// probes reports whether a call of a program outside asks for what the kernel
+// can do, rather than for a hook: libraries attach to a device that nobody has, to
+// see which errno comes.
+func (k *Kernel) probes(c *Call) bool {
+	if c.Hook.Type == 0 && c.Hook.Ifindex == 0 {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return c.Process.net.devices[c.Hook.Ifindex] == nil
 }
 
 func (i *injection) matches(c *Call) bool {

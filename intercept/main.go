@@ -28,6 +28,7 @@ func Main(m interface{ Run() int }, o Options) {
 			fmt.Fprintln(os.Stderr, "intercept:", err)
 			os.Exit(2)
 		}
+		skips = o.Skip
 		os.Exit(m.Run())
 	}
 	self, err := os.Executable()
@@ -49,3 +50,6 @@ func Main(m interface{ Run() int }, o Options) {
 
 // notHeld is why [NewT] skips tests.
 var notHeld string
+
+// skips says that [NewT] skips tests where the machine lacks something.
+var skips bool

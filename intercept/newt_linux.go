@@ -64,7 +64,6 @@ type held struct {
 	t      TB
 	number int
 
-	private bool
 	devices map[uint32]bool // that were there before
 	netns   []int           // fds of network namespaces, from mprog.Netns 1 on
 
@@ -98,15 +97,23 @@ func (h *holder) start(t TB, m *fake.Machine) (fake.Remote, error) {
 		return nil, err
 	}
 	started, ok := a.(control.Started)
+	if ok && !started.Private {
+		_, err := h.conn.Ask(control.End{Kernel: started.Kernel})
+		return nil, errors.Join(errShared, err)
+	}
 	if !ok {
 		return nil, fmt.Errorf("start a kernel: the answer is a %T", a)
 	}
-	k.number, k.private = started.Kernel, started.Private
+	k.number = started.Kernel
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.kernels[k.number] = k
 	return k, nil
 }
+
+// errShared is why a kernel cannot be held where there are no namespaces.
+var errShared = fmt.Errorf("%w: a test's kernel takes network and mount namespaces of its own, which this machine does not "+
+	"permit to this user: nkconform doctor says what is missing", ErrUnavailable)
 
 // answer answers what who answers the program's calls asks.
 func (h *holder) answer(request any) (any, error) {
@@ -468,9 +475,6 @@ func (k *held) clearDevices() error {
 
 // clearPins empties the simulated bpf file system.
 func (k *held) clearPins() error {
-	if !k.private {
-		return nil // it has none
-	}
 	entries, err := os.ReadDir(mprog.BPFFS)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove pins: %w", err)

@@ -19,7 +19,7 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-func TestMain(m *testing.M) { intercept.Main(m, intercept.Options{}) }
+func TestMain(m *testing.M) { intercept.Main(m, intercept.Options{Skip: true}) }
 
 func newProgram(t testing.TB, name string) *ebpf.Program {
 	t.Helper()
