@@ -161,13 +161,16 @@ func TestGroupsAreHeldAgainstWhatPassed(t *testing.T) {
 // What fails on the fake alone is no library's mistake: the scenario is in the wrong.
 func TestGroupsOfWrongScenarios(t *testing.T) {
 	var failed []conformance.Failing
-	for _, line := range []string{"attach nk0:primary b flags=before = revision 3 [a b]", "attach nk0:primary c flags=before = revision 3 [a c]"} {
+	for _, line := range []string{
+		"attach nk0:primary b flags=before expected_revision=9 = revision 3 [b a]",
+		"attach nk0:primary c flags=before expected_revision=9 = revision 3 [c a]",
+	} {
 		s := scenario(t, "attach nk0:primary a\n"+line+"\n")
 		s.ID = "dir/" + strings.Fields(line)[2]
 		r := conformance.Run(fake.New(), s)
 		require.Equal(t, conformance.Failed, r.Status)
 		failed = append(failed, conformance.Failing{Scenario: s, Failure: r.Failure})
 	}
-	require.Equal(t, "2 failures in 1 group:\n  2 scenarios: attach: the programs in another order; smallest: dir/b (6 lines)\n",
+	require.Equal(t, "2 failures in 1 group:\n  2 scenarios: attach: success expected, ESTALE came; smallest: dir/b (6 lines)\n",
 		conformance.Summary(failed, nil))
 }
