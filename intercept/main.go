@@ -14,6 +14,9 @@ const interceptedVariable = "NKCONFORM_INTERCEPTED"
 // answers its calls.
 const heldVariable = "NKCONFORM_HELD"
 
+// seeDoctor ends what is said of a machine that cannot do all.
+const seeDoctor = "; nkconform doctor exec says what is missing and how to get it"
+
 // Main runs a package's tests on the simulated kernel and ends the process:
 //
 //	func TestMain(m *testing.M) { intercept.Main(m, intercept.Options{}) }
@@ -40,6 +43,9 @@ func Main(m interface{ Run() int }, o Options) {
 	if errors.Is(err, ErrUnavailable) && o.Skip {
 		notHeld = fmt.Sprintf("no kernel to hold: %v", err)
 		os.Exit(m.Run())
+	}
+	if errors.Is(err, ErrUnavailable) {
+		err = fmt.Errorf("%w%s", err, seeDoctor)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "intercept:", err)

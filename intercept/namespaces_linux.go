@@ -79,9 +79,6 @@ func (s *supervisor) isolate() error {
 	return s.settle()
 }
 
-// seeDoctor ends what is said of a machine that cannot do all.
-const seeDoctor = "; nkconform doctor exec says what is missing and how to get it"
-
 // separate changes the thread's namespaces. Ubuntu's AppArmor takes the
 // capabilities for it away from ordinary users, though they seem to have them.
 func (s *supervisor) separate() error {
