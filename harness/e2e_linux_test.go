@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nkconform/nkconform/harness/console"
 	"github.com/nkconform/nkconform/harness/image"
 )
 
@@ -76,5 +77,9 @@ func TestBootPanic(t *testing.T) {
 	require.ErrorAs(t, err, &died)
 	assert.Contains(t, died.Reason, "kernel panic: sysrq")
 	assert.FileExists(t, died.File)
-	assert.NotEmpty(t, res.KernelTrouble)
+	require.NotEmpty(t, res.KernelTrouble)
+	panicked := res.KernelTrouble[0]
+	assert.Equal(t, console.Panic, panicked.Kind)
+	assert.Equal(t, "sh", panicked.Task)
+	assert.Regexp(t, `^sysrq_handle_crash\+0x`, panicked.Where)
 }

@@ -110,7 +110,8 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			c := Command{Stdout: &stdout, Stderr: &stderr, LogDir: t.TempDir()}
+			// What ends a guest is to end it sooner.
+			c := Command{Stdout: &stdout, Stderr: &stderr, LogDir: t.TempDir(), Timeout: time.Minute, HangTimeout: time.Minute}
 			switch test.name {
 			case "silence":
 				c.BootTimeout = 50 * time.Millisecond
@@ -121,6 +122,7 @@ func TestRun(t *testing.T) {
 			}
 			res, err := runFake(t.Context(), c, test.script)
 			assert.Equal(t, test.status, res.ExitStatus)
+			assert.Less(t, res.Total, time.Minute)
 			if test.err == "" {
 				require.NoError(t, err)
 			} else {

@@ -72,9 +72,9 @@ func TestJUnitFollowsTheSchemas(t *testing.T) {
 		}
 	}
 	require.Equal(t, 3, count["testsuite"])
-	require.Equal(t, 9, count["testcase"], "eight, and one for what was stopped")
+	require.Equal(t, 11, count["testcase"], "ten, and one for what was stopped")
 	require.Equal(t, 4, count["failure"])
-	require.Equal(t, 3, count["skipped"], "known deviations among them")
+	require.Equal(t, 5, count["skipped"], "known deviations and what has not run among them")
 	require.Equal(t, 1, count["error"])
 }
 
@@ -135,7 +135,7 @@ func TestPageIsSelfContained(t *testing.T) {
 func TestPageShowsEverything(t *testing.T) {
 	page := write(t, sample(), report.HTML)
 	for _, want := range []string{
-		"3 rules on 3 kernels", // without what is said of a kernel as a whole
+		"4 rules on 3 kernels", // without what is said of a kernel as a whole
 		`<b>6.12</b><b>vng</b>`,
 		`data-id="attach/b"`,
 		`<tr class="rule bad" data-id="attach/b">`,
@@ -144,6 +144,8 @@ func TestPageShowsEverything(t *testing.T) {
 		`<li class="at"><code>attach nk0:primary a</code></li>`,
 		`<dd class="expected">= ok</dd>`, `<dd class="came">! EINVAL</dd>`,
 		`<b>Known:</b> fixed in 6.13`,
+		`<td class="n" title="not run: the kernel had failed">·</td>`,
+		`data-name="not-run">1</td>`,
 		"Console of debian:6.12@vng",
 		"Interrupted: not all scenarios have run.",
 		"came up at boot 2",
@@ -157,7 +159,8 @@ func TestPageShowsEverything(t *testing.T) {
 
 func TestSummary(t *testing.T) {
 	text := write(t, sample(), report.Summary)
-	require.True(t, strings.HasPrefix(text, "### ❌ nkconform: 1 passed, 4 failed, 1 skipped\n"))
+	require.True(t, strings.HasPrefix(text, "### ❌ nkconform: 1 passed, 4 failed, 1 skipped, 2 not run\n"))
+	require.Contains(t, text, "| Skipped | Not run | Known |\n")
 	require.Contains(t, text, "| ✅ | debian:6.1<br>came up at boot 2 | 6.1.9 |")
 	require.Contains(t, text, "<details><summary>❌ <code>attach/b</code> on debian:6.12@vng, debian:7.1</summary>")
 	require.Contains(t, text, "B &lt;script&gt;alert", "text is quoted")
@@ -175,7 +178,7 @@ func TestDiff(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, report.WriteChanges(&b, report.Diff(before, after), report.Style{}))
 	for _, want := range []string{
-		"debian:7.1: absent, was 0 passed, 2 failed, 0 skipped\n",
+		"debian:7.1: absent, was 0 passed, 2 failed, 0 skipped, 1 not run\n",
 		"absent/a: failed, was passed, on debian:6.1\n     broken\n",
 		"attach/b: another way, was failed, on debian:6.12@vng\n",
 		"attach/new: passed, was absent, on debian:6.12@vng\n",

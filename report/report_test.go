@@ -27,6 +27,7 @@ func sample() *report.Results {
 	mid := &report.Run{Name: "debian:6.12@vng", Backend: "vm", Image: "debian:6.12", Kernel: report.Kernel{Release: "6.12.9", Machine: "x86_64"}}
 	mid.AddCase(report.Case{ID: "attach/b", Rule: "B " + hostile, Status: report.Failed, Failure: failure, Trace: traceText})
 	mid.AddCase(report.Case{ID: "attach/a", Rule: "A", Status: report.Known, Reason: "fixed in 6.13", Failure: failure, Trace: traceText})
+	mid.AddCase(report.Case{ID: "attach/c", Rule: "C", Status: report.NotRun, Reason: "not run: the kernel had failed"})
 	mid.Fail("kernel/console", "The kernel complains about nothing.", "WARNING: "+hostile)
 	mid.KeepConsole("boot\r\nWARNING " + hostile + "\n")
 	again := *mid
@@ -47,7 +48,7 @@ func TestJSONReadsBack(t *testing.T) {
 	got, err := report.Decode(strings.NewReader(write(t, want, report.JSON)))
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	require.Equal(t, report.Count{Passed: 1, Failed: 4, Skipped: 1, Known: 2}, got.Count())
+	require.Equal(t, report.Count{Passed: 1, Failed: 4, Skipped: 1, Known: 2, NotRun: 2}, got.Count())
 	require.False(t, got.OK())
 }
 
@@ -99,13 +100,13 @@ func TestText(t *testing.T) {
 		"known 1 scenario on debian:6.12@vng, debian:7.1: fixed in 6.13; attach/a\n",
 		"FAIL attach/b on debian:6.12@vng, debian:7.1\n",
 		"     line 3: attach nk0:primary a\n       expected = ok\n       came     ! EINVAL\n",
-		"debian:6.1       6.1.9    qemu/tcg  1.50 s  0.25 s  4.00 s       1       0        1      0  came up at boot 2\n",
+		"debian:6.1       6.1.9    qemu/tcg  1.50 s  0.25 s  4.00 s       1       0        1        0      0  came up at boot 2\n",
 		"3 kernels in 9.5 s\n",
 		"interrupted: not all scenarios have run\n",
 	} {
 		require.Contains(t, text, want)
 	}
-	require.True(t, strings.HasSuffix(text, "\n1 passed, 4 failed, 1 skipped\n"), text)
+	require.True(t, strings.HasSuffix(text, "\n1 passed, 4 failed, 1 skipped, 2 not run\n"), text)
 	require.Less(t, strings.Index(text, "FAIL kernel/console"), strings.Index(text, "FAIL attach/b"), "the kernel as a whole first")
 }
 

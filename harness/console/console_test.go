@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +63,18 @@ func TestBrief(t *testing.T) {
 	assert.Equal(t, maxLines, strings.Count(long.Text, "\n")+1)
 }
 
+// What comes later is not of a report, nor what has no time where the report has.
+func TestReportsEnd(t *testing.T) {
+	for _, after := range []string{"[  100.2] later", "of a program"} {
+		found := Find("[   97.0] BUG: odd\n[   98.1] more of it\n" + after + "\n")
+		require.Len(t, found, 1)
+		assert.Equal(t, "[   97.0] BUG: odd\n[   98.1] more of it", found[0].Text)
+	}
+}
+
+// endless are logs that end before the report does.
+var endless = []string{"stalls.log", "uml-6.1-panic.log"}
+
 // A watch says in the line of the headline that the kernel is broken, and with the
 // report's last line that nothing more is to come.
 func TestWatch(t *testing.T) {
@@ -92,6 +105,7 @@ func TestWatch(t *testing.T) {
 			}
 		}
 		assert.Equal(t, ok, closed(w.Broke()), file)
+		assert.Equal(t, ok && !slices.Contains(endless, file), closed(w.Told()), file)
 		if closed(w.Told()) {
 			assert.Contains(t, seen, broken.Text, file)
 		}
