@@ -12,7 +12,7 @@ import (
 // Style says how text looks.
 type Style struct {
 	Color   bool // for terminals
-	Verbose bool // name also what passed, and every case that was skipped
+	Verbose bool // tell every failure, and name what passed and every case that was skipped
 }
 
 const (

@@ -66,7 +66,7 @@ never says a word is booted once more.`,
 	f.StringSliceVar(&o.choice.patterns, "only", nil, "only scenarios that match, as for run")
 	f.StringVar(&o.deviations, "known", "", knownUsage)
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell every failure, and name what passed or was skipped")
 	f.StringVar(&o.report, "report", "", "folder to write a report into, in every format")
 	o.guest.add(f)
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit for one kernel, boot and all")

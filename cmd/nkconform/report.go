@@ -46,7 +46,7 @@ format. It fails if the results do.`,
 	f := c.Flags()
 	f.StringVarP(&format, "format", "f", "text", "how to report: "+report.FormatNames())
 	f.StringVarP(&dir, "dir", "d", "", "folder to write a report into, in every format")
-	f.BoolVarP(&verbose, "verbose", "v", false, "name also what passed or was skipped")
+	f.BoolVarP(&verbose, "verbose", "v", false, "tell every failure, and name what passed or was skipped")
 	return c
 }
 

@@ -90,7 +90,7 @@ version begins with VERSION, or another that 'nkconform kernels' tells of.`,
 	f.StringVar(&o.part, "part", "", "only share i/n of the scenarios")
 	_ = f.MarkHidden("part") // for guests
 	o.choice.addIDs(f)
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "name also what passed or was skipped")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell every failure, and name what passed or was skipped")
 	return c
 }
 
