@@ -30,6 +30,7 @@ func recordedFilters(t *testing.T) string {
 
 // Every message about qdiscs and filters is byte for byte as the kernel's.
 func TestFiltersAsOnTheKernel(t *testing.T) {
+	needNamespaces(t)
 	require.Equal(t, recordedFilters(t), output(t, target(t, "", "filters")))
 }
 

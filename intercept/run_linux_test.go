@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -90,8 +91,8 @@ func target(t testing.TB, options, name string) *exec.Cmd {
 	return c
 }
 
-// output runs a command that must succeed. Where nothing can be intercepted, the
-// test is skipped.
+// output runs a command that must succeed, and returns what it wrote, without what
+// the machine lacks. Where nothing can be intercepted, the test is skipped.
 func output(t testing.TB, c *exec.Cmd) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -99,13 +100,24 @@ func output(t testing.TB, c *exec.Cmd) string {
 	err := c.Run()
 	skipUnavailable(t, out.String())
 	require.NoError(t, err, out.String())
-	return out.String()
+	return lacking.ReplaceAllString(out.String(), "")
 }
+
+// lacking is a line that says what the machine lacks.
+var lacking = regexp.MustCompile(`(?m)^nkconform: .*` + regexp.QuoteMeta(seeDoctor) + `\n`)
 
 func skipUnavailable(t testing.TB, text string) {
 	t.Helper()
 	if strings.Contains(text, ErrUnavailable.Error()) {
 		t.Skip(text)
+	}
+}
+
+// needNamespaces skips a test where a program cannot have namespaces of its own.
+func needNamespaces(t testing.TB) {
+	t.Helper()
+	if doctor.Can("root") != nil {
+		doctor.Need(t, "userns")
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,25 +20,23 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/internal/doctor"
 )
 
-// carries skips a test where netkit devices carry nothing.
-func carries(t testing.TB, text string) string {
-	t.Helper()
-	if _, reason, found := strings.Cut(text, "carry no packets here: "); found {
-		t.Skip(strings.SplitN(reason, "\n", 2)[0])
-	}
-	return text
-}
-
 func TestTraffic(t *testing.T) {
+	doctor.Need(t, "tun")
 	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked"} {
-		t.Run(name, func(t *testing.T) { t.Log(carries(t, output(t, target(t, "", name)))) })
+		t.Run(name, func(t *testing.T) { t.Log(output(t, target(t, "", name))) })
 		if os.Geteuid() != 0 {
 			continue
 		}
 		t.Run(name+" as an ordinary user", func(t *testing.T) {
-			t.Log(carries(t, output(t, ordinary(t, target(t, "", name)))))
+			doctor.Need(t, "userns")
+			if tun, err := os.Stat("/dev/net/tun"); err != nil || tun.Mode()&0o006 != 0o006 {
+				t.Skip("needs /dev/net/tun for everybody")
+			}
+			t.Log(output(t, ordinary(t, target(t, "", name))))
 		})
 	}
 }
@@ -430,7 +427,8 @@ const ownName = "nkconform-test"
 
 // What a program leaves in /run is gone with it.
 func TestNothingLeft(t *testing.T) {
-	carries(t, output(t, target(t, "", "own")))
+	doctor.Need(t, "tun")
+	output(t, target(t, "", "own"))
 	require.NoFileExists(t, "/run/netns/"+ownName)
 	require.NoFileExists(t, "/var/run/netns/"+ownName)
 }
