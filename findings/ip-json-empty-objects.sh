@@ -26,13 +26,17 @@ LD_LIBRARY_PATH=$(find "$dir" -name 'lib*.so*' -printf '%h\n' | sort -u | paste 
 ip -V
 unshare -Urn true || { echo "cannot be tried: no user namespaces" >&2 && exit 2; }
 
+# One of the types that this machine's kernel has.
+for has in veth dummy bridge ifb; do
+	if unshare -Urn ip link add t0 type $has 2>/dev/null; then break; fi
+done
 {
 	echo 'lo alone:'
 	unshare -Urn ip -j link show type nosuchtype
 	unshare -Urn ip -j link show group 7
 	unshare -Urn ip -j link show up
 	echo 'of a type that the kernel has:'
-	unshare -Urn ip -j link show type "$(unshare -Urn sh -c 'for t in veth dummy bridge ifb tun; do ip link add t0 type $t 2>/dev/null && echo $t && exit; done; echo none')"
+	unshare -Urn ip -j link show type "$has"
 } | tee came
 diff -u - came <<'EXPECTED'
 lo alone:

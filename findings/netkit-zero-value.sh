@@ -40,8 +40,9 @@ names=(UNSPEC PEER_INFO PRIMARY POLICY PEER_POLICY MODE SCRUB PEER_SCRUB HEADROO
 read -ra bytes <<<"${data//\\x/ }"
 for ((i = 0; i + 8 <= ${#bytes[@]}; i += 8)); do
 	type=$((16#${bytes[i + 2]}))
-	[ "${bytes[i]}" = 08 ] && [ $type -ge 3 ] && [ $type -le 7 ] || continue
-	echo "IFLA_NETKIT_${names[type]} $((16#${bytes[i + 4]}))"
+	if [ "${bytes[i]}" = 08 ] && [ $type -ge 3 ] && [ $type -le 7 ]; then
+		echo "IFLA_NETKIT_${names[type]} $((16#${bytes[i + 4]}))"
+	fi
 done | sort | tee came
 
 # Mode 0 is NETKIT_L2, 1 NETKIT_L3; scrub 0 is NETKIT_SCRUB_NONE, 1 NETKIT_SCRUB_DEFAULT.
