@@ -46,13 +46,16 @@ const (
 	maxGap   = 2
 )
 
+// introLines is how many lines before a headline may be of its report.
+const introLines = 16
+
 // finder reads a console line by line.
 type finder struct {
 	found []Complaint
-	lines []line   // of the report being read, nil between reports
-	is    *pattern // that it began with
-	first int      // its headline
-	last  [3]line  // before it
+	lines []line           // of the report being read, nil between reports
+	is    *pattern         // that it began with
+	first int              // its headline
+	last  [introLines]line // before it
 }
 
 // add takes the next line.
@@ -72,7 +75,8 @@ func (f *finder) add(text string) {
 		intro := f.intro(l)
 		f.lines, f.first, f.is = append(intro, l), len(intro), p
 	default:
-		f.last[0], f.last[1], f.last[2] = f.last[1], f.last[2], l
+		copy(f.last[:], f.last[1:])
+		f.last[introLines-1] = l
 	}
 }
 
@@ -91,7 +95,7 @@ func (f *finder) finish() {
 		return
 	}
 	c := newComplaint(f.is.kind, f.lines, f.first)
-	f.lines, f.last = nil, [3]line{}
+	f.lines, f.last = nil, [introLines]line{}
 	for _, have := range f.found {
 		if have.Headline == c.Headline {
 			return
@@ -111,8 +115,9 @@ func (f *finder) intro(headline line) []line {
 	return nil
 }
 
-// opening is the line before a report.
-var opening = regexp.MustCompile(`^(?:-+\[ cut here \]-+|={20,})$`)
+// opening is the first line of what comes before a headline. User-Mode Linux tells
+// the registers first.
+var opening = regexp.MustCompile(`^(?:-+\[ cut here \]-+|={20,})$|^Pid: \d+, comm: `)
 
 // line is one of a console.
 type line struct {

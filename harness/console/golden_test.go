@@ -119,4 +119,10 @@ var golden = map[string][]string{
 	"6.12-worker.log": {
 		"oops | BUG: kernel NULL pointer dereference, address: 0000000000000000 | breaker_null+0x10/0x20 | kworker/0:1 | process_one_work+0x18b/0x340 worker_thread+0x191/0x2f0 kthread+0xd2/0x100",
 	},
+	"uml-7.3-panic.log": { // of a SIGSEGV that was no fault of its own
+		"panic | Kernel panic - not syncing: Segfault with no mm |  | swapper/0 | ",
+	},
+	"uml-7.3-fault.log": { // the same, in the suite
+		"panic | Kernel panic - not syncing: Kernel mode fault at addr 0x0, ip 0x60042c90 |  | nkconform-173 | ",
+	},
 }
