@@ -6,8 +6,9 @@ import "github.com/nkconform/nkconform/mprog"
 // says what ifindexes they have.
 
 // AddDeviceAt is [Kernel.AddDevice] in the process's network namespace, with
-// given ifindexes and nothing checked.
-func (p *Process) AddDeviceAt(spec mprog.DeviceSpec, ifindex, peer uint32) {
+// given ifindexes and nothing checked. The peer, if there is one, is in another
+// process's namespace, or the same.
+func (p *Process) AddDeviceAt(spec mprog.DeviceSpec, ifindex uint32, other *Process, peer uint32) {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()
 	a := p.net.registerAt(spec.Name, spec.Kind, ifindex)
@@ -15,7 +16,7 @@ func (p *Process) AddDeviceAt(spec mprog.DeviceSpec, ifindex, peer uint32) {
 		a.primary, a.single = spec.Kind == mprog.Netkit, spec.Kind == mprog.Netkit
 		return
 	}
-	b := p.net.registerAt(spec.Peer, spec.Kind, peer)
+	b := other.net.registerAt(spec.Peer, spec.Kind, peer)
 	a.peer, b.peer, a.primary = b, a, true
 }
 

@@ -19,14 +19,11 @@ func (h hooks) Supports() (pairs, single bool) {
 func (h hooks) Add(d, peer *rtnl.Device) {
 	at := h.s.sim.Resident(d.Netns)
 	if peer == nil {
-		at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: d.Name}, d.Index, 0)
+		at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: d.Name}, d.Index, nil, 0)
 		h.s.sim.RecordPair(d.Netns, d.Name, "", d.Index, 0)
 		return
 	}
-	at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: d.Name, Peer: peer.Name}, d.Index, peer.Index)
-	if peer.Netns != d.Netns {
-		at.MoveDeviceTo(h.s.sim.Resident(peer.Netns), peer.Index, peer.Index)
-	}
+	at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: d.Name, Peer: peer.Name}, d.Index, h.s.sim.Resident(peer.Netns), peer.Index)
 	h.s.sim.RecordPair(d.Netns, d.Name, peer.Name, d.Index, peer.Index)
 }
 

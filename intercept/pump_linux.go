@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/intercept/rtnl"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -47,6 +48,7 @@ type end struct {
 	layer3  bool    // which is zero then
 	up      bool
 	policy  mprog.NetkitPolicy
+	outside machine.Outside
 	lost    rtnl.Lost
 	refused bool // the last frame was dropped, as its sender is told
 }
@@ -180,6 +182,7 @@ func (p *pump) take(e *end) (frames int) {
 func (p *pump) add(e *end) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	e.outside = outside(e.tap.netns)
 	p.ends[int32(e.tap)] = e
 	_ = p.s.files.await(p.epoll, int(e.tap)) // without memory, it carries nothing
 }

@@ -32,6 +32,7 @@ var targets = map[string]func() int{
 	"hostile":    check(hostileTarget),
 	"mapped":     check(mappedTarget),
 	"packets":    check(packetsTarget),
+	"redirects":  check(redirectsTarget),
 	"killed":     check(killedTarget),
 	"ticking":    check(tickingTarget),
 	"forks":      check(forksTarget),

@@ -32,7 +32,15 @@ func (p *pump) pass(e *end, at mprog.AttachType, j *journey) sim.Passage {
 }
 
 func (p *pump) passAt(e *end, index uint32, at mprog.AttachType, j *journey) sim.Passage {
+	has := e // the packet, from where programs look at the network
+	if at == mprog.NetkitPrimary {
+		has = e.peer
+	}
+	j.Outside = has.outside
 	made := p.s.passing.Load().Pass(e.netns, index, at, e.policy, j.Packet)
+	if len(j.Clones) > 0 {
+		p.sendClones(has, j)
+	}
 	if p.s.log != nil {
 		p.s.log.packet(e.title(), at, &made)
 	}
@@ -103,23 +111,13 @@ func (p *pump) arrive(e *end, j *journey) {
 }
 
 // divert handles a packet that does not go on: it is dropped, or redirected by a
-// program to a device in the namespace of the one that it is at.
+// program.
 func (p *pump) divert(from, at *end, made *sim.Passage, j *journey) {
 	if made.Verdict != actRedirect {
 		from.refused = true
 		return
 	}
-	to := p.find(at.netns, j.Redirect.Ifindex)
-	if to == nil || !to.up || j.redirects == maxRedirects {
-		return
-	}
-	j.redirects++
-	if j.Redirect.Ingress {
-		p.arrive(to, j)
-		return
-	}
-	j.On(to.index)
-	p.queue(to, j)
+	p.redirect(at, j)
 }
 
 func (p *pump) find(netns uint64, index uint32) *end {

@@ -1,9 +1,6 @@
 package machine
 
-import (
-	"bytes"
-	"net/netip"
-)
+import "net/netip"
 
 // What the helpers return for the program to return.
 const (
@@ -104,7 +101,7 @@ func (m *run) cloneRedirect() (uint64, error) {
 	if flags&^flagIngress != 0 {
 		return failed(invalid), nil
 	}
-	outside := m.world.Outside()
+	outside := m.packet.Outside
 	if outside == nil {
 		return 0, ErrUnknown
 	}
@@ -115,7 +112,7 @@ func (m *run) cloneRedirect() (uint64, error) {
 	case len(p.Data) == 0, p.Network <= 0 && d.Header > 0:
 		return failed(outOfRange), nil
 	}
-	p.Clones = append(p.Clones, Clone{Data: bytes.Clone(p.Data), Ifindex: ifindex, Ingress: flags != 0})
+	p.Clones = append(p.Clones, Clone{Packet: p.clone(), Ifindex: ifindex, Ingress: flags != 0})
 	return 0, nil
 }
 
@@ -139,7 +136,7 @@ func (m *run) checkMTU() (uint64, error) {
 	if flags != 0 && !segments || segments && (more != 0 || want != 0) {
 		return failed(invalid), nil
 	}
-	outside := m.world.Outside()
+	outside := m.packet.Outside
 	if outside == nil {
 		return 0, ErrUnknown
 	}

@@ -13,9 +13,8 @@ type world struct {
 	maps  map[uint32]*array
 	clock uint64
 
-	traced  []string
-	facts   Facts
-	devices map[uint32]Device
+	traced []string
+	facts  Facts
 }
 
 func (w *world) Map(id uint32) Map {
@@ -29,13 +28,6 @@ func (w *world) Random() uint32 { return 4 }
 func (w *world) Trace(t string) { w.traced = append(w.traced, t) }
 func (w *world) Wake(uint32)    {}
 func (w *world) Facts() Facts   { return w.facts }
-
-func (w *world) Outside() Outside {
-	if w.devices == nil {
-		return nil
-	}
-	return outside(w.devices)
-}
 
 type outside map[uint32]Device
 

@@ -1,6 +1,9 @@
 package machine
 
-import "net/netip"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // Packet is what programs get, and may change.
 type Packet struct {
@@ -8,6 +11,9 @@ type Packet struct {
 	// Context is struct __sk_buff without what are addresses in it, as programs
 	// leave it for each other.
 	Context [contextSize]byte
+	// Outside is the network namespace in which the packet is, nil if nothing is
+	// known of it: helpers that ask are not simulated then.
+	Outside Outside
 	// Redirect is where the last program wants the packet to go.
 	Redirect Redirect
 	// Clones are what bpf_clone_redirect sent, in order.
@@ -36,11 +42,22 @@ type Redirect struct {
 	Broadcast bool       // by bpf_redirect_map: to all of the map's devices
 }
 
-// Clone is a copy of a packet that was sent.
+// Clone is a copy of a packet that is to be sent.
 type Clone struct {
-	Data    []byte
+	*Packet
 	Ifindex uint32
-	Ingress bool
+	Ingress bool // to arrive there, and not to be sent
+}
+
+// clone copies the packet, with all that goes with it.
+func (p *Packet) clone() *Packet {
+	c := *p
+	c.Data, c.Clones, c.Redirect, c.buffer = bytes.Clone(p.Data), nil, Redirect{}, nil
+	if p.skb.tunnel != nil {
+		t := *p.skb.tunnel
+		c.skb.tunnel = &t
+	}
+	return &c
 }
 
 // skb is what struct sk_buff has and programs do not see.

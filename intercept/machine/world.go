@@ -10,9 +10,6 @@ type World interface {
 	// Wake has those look at a ring buffer, by the map's id, who wait for it.
 	Wake(ring uint32)
 	Facts() Facts
-	// Outside is the network namespace in which the program runs, nil if nothing
-	// is known of it.
-	Outside() Outside
 }
 
 // Facts are what helpers do on some releases of Linux and not on others.
@@ -21,7 +18,8 @@ type Facts struct {
 	UnalignedDiff bool // bpf_csum_diff takes lengths that are no multiple of 4
 }
 
-// Outside is what programs ask of their network namespace.
+// Outside is what programs ask of their network namespace. It is called while
+// they run, and must not call what runs them.
 type Outside interface {
 	// Device returns a device, by its ifindex, false if there is none.
 	Device(ifindex uint32) (Device, bool)

@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/nkconform/nkconform/mprog"
+import (
+	"github.com/nkconform/nkconform/intercept/machine"
+	"github.com/nkconform/nkconform/mprog"
+)
 
 // Caller is the thread that makes a call, as far as bpf(2) looks at it. Its
 // methods are called by the call in hand alone.
@@ -23,6 +26,9 @@ type Caller interface {
 	// DeviceName returns the name of a device of the running kernel's, in the
 	// caller's network namespace.
 	DeviceName(ifindex uint32) (string, bool)
+	// Outside is the caller's network namespace as programs ask about it, nil if
+	// they cannot.
+	Outside() machine.Outside
 	// CreatePin makes the file that stands for a pin, FindPin finds it. A
 	// relative path starts at dirFD.
 	CreatePin(dirFD int32, path string) (PinKey, mprog.Errno)

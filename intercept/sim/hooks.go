@@ -28,7 +28,7 @@ func (s *Sim) mirror(c Caller, ifindex uint32) *fake.Process {
 		return p
 	}
 	if name, ok := c.DeviceName(ifindex); ok {
-		p.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: name}, ifindex, 0)
+		p.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: name}, ifindex, nil, 0)
 		netns := c.Netns()
 		if s.record != nil && netns == s.record.home {
 			s.mirroredNames[ifindex] = name

@@ -30,7 +30,7 @@ func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mpr
 			p = &program{id: id}
 		}
 		packet.Redirect = machine.Redirect{}
-		v, err := s.run(p, netns, packet)
+		v, err := s.run(p, packet)
 		if err != nil {
 			v = dropped
 		}

@@ -35,7 +35,6 @@ type Sim struct {
 	// permissions are read when the first program is loaded.
 	permissions func() (*permissions, error)
 	trace       func(string)
-	outside     func(netns uint64) machine.Outside
 	record      *recorder // nil: nobody wants it
 	memory      func(size int) (Memory, error)
 
@@ -64,10 +63,6 @@ type Options struct {
 	Warn func(string)
 	// Trace gets what programs print, with bpf_trace_printk. Nil: nobody does.
 	Trace func(string)
-	// Outside is what programs can ask of a network namespace. It is called, and
-	// what it returns, while programs run: it must not call the simulation. Nil,
-	// or a nil answer: they cannot, helpers that do are not simulated.
-	Outside func(netns uint64) machine.Outside
 	// Verdicts are what programs return, by their names, without being run.
 	Verdicts map[string]int32
 	// Now is what time programs are told, in nanoseconds; nil counts how often
@@ -113,9 +108,6 @@ func New(k *fake.Kernel, o Options) *Sim {
 		}
 	}
 	s.facts, s.permissions = factsOf(k.Running()), onePermissions(k.Running())
-	if s.outside = o.Outside; s.outside == nil {
-		s.outside = func(uint64) machine.Outside { return nil }
-	}
 	if o.Record {
 		s.record = newRecorder(s)
 	}

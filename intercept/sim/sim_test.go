@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -21,6 +22,7 @@ type process struct {
 	pins    map[string]PinKey
 	without map[mprog.Capability]bool
 	names   map[uint32]string // of the running kernel's devices
+	outside machine.Outside
 }
 
 const base = 0x10000
@@ -72,6 +74,7 @@ func (p *process) Object(fd uint32) (*Object, bool) {
 }
 
 func (p *process) Netns() uint64                   { return 7 }
+func (p *process) Outside() machine.Outside        { return p.outside }
 func (p *process) Capable(c mprog.Capability) bool { return !p.without[c] }
 
 func (p *process) DeviceName(ifindex uint32) (string, bool) {

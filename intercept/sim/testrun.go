@@ -45,7 +45,7 @@ func (k *call) testRun() error {
 		return refuse("test-run/data", mprog.EINVAL, "data_size_in is %d with data_in at %#x", sizeIn, k.u64(testDataIn))
 	}
 	kind, known := runnable[mprog.ProgType(p.typ)]
-	_, given := k.verdicts[p.text()]
+	_, given := k.given(p)
 	switch {
 	case !known && !given:
 		return fmt.Errorf("test run of a program of type %d: %w", p.typ, mprog.ErrUnsupported)
@@ -68,7 +68,7 @@ func (k *call) testData(most uint32) (data []byte, err error) {
 // repeatTest runs the program as often as is asked for.
 func (k *call) repeatTest(p *program, packet *machine.Packet) (verdict int32, err error) {
 	for range min(max(k.u32(testRepeat), 1), maxRepeat) {
-		if verdict, err = k.Sim.run(p, k.caller.Netns(), packet); err != nil {
+		if verdict, err = k.Sim.run(p, packet); err != nil {
 			return 0, fmt.Errorf("run %s: %w: %w", p.label(), err, mprog.ErrUnsupported)
 		}
 	}
@@ -86,6 +86,7 @@ func (k *call) testSKB(p *program) error {
 		return err
 	}
 	packet := machine.NewPacket(data, loopback)
+	packet.Outside = k.caller.Outside()
 	packet.ToLoopback()
 	clear(packet.Context[machine.SKBWireLen:][:4]) // unless there is a context
 	if packet.Short() {

@@ -64,6 +64,7 @@ func (k *call) testXDP(p *program) error {
 		return fmt.Errorf("test run with a packet of %d bytes in fragments: %w", size, mprog.ErrUnsupported)
 	}
 	packet := machine.NewPacket(data[meta:], device)
+	packet.Outside = k.caller.Outside()
 	packet.SetMetadata(data[:meta])
 	verdict, err := k.repeatTest(p, packet)
 	if err != nil {
@@ -92,7 +93,7 @@ func (k *call) receiver(ctx []byte) (ifindex uint32, err error) {
 		return loopback, nil
 	}
 	known := device == loopback
-	if outside := k.outside(k.caller.Netns()); outside != nil && !known {
+	if outside := k.caller.Outside(); outside != nil && !known {
 		_, known = outside.Device(device)
 	}
 	switch {

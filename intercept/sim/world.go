@@ -16,17 +16,17 @@ var runnable = map[mprog.ProgType]machine.Kind{
 	cgroupSKB: machine.SKB,
 }
 
-// run has a program handle a packet, in a network namespace. What cannot be run to its end is an error,
+// run has a program handle a packet. What cannot be run to its end is an error,
 // told once a program: whatever the program would have decided is not known, so
 // that the packet must not go on.
-func (s *Sim) run(p *program, netns uint64, packet *machine.Packet) (int32, error) {
-	if v, ok := s.verdicts[p.text()]; ok {
+func (s *Sim) run(p *program, packet *machine.Packet) (int32, error) {
+	if v, ok := s.given(p); ok {
 		return v, nil
 	}
 	if p.code == nil {
 		return p.verdict, nil
 	}
-	v, err := p.code.Run(packet, world{s, s.outside(netns)})
+	v, err := p.code.Run(packet, world{s})
 	if err != nil && !p.told {
 		p.told = true
 		s.warn(fmt.Sprintf("program %s: %v: its packets are dropped", p.label(), err))
@@ -34,11 +34,17 @@ func (s *Sim) run(p *program, netns uint64, packet *machine.Packet) (int32, erro
 	return v, err
 }
 
-// world is what a program reaches: the simulation's maps, and what is outside.
-type world struct {
-	s       *Sim
-	outside machine.Outside
+// given is the verdict that the program is to return instead of being run.
+func (s *Sim) given(p *program) (int32, bool) {
+	if len(s.verdicts) == 0 {
+		return 0, false
+	}
+	v, ok := s.verdicts[p.text()]
+	return v, ok
 }
+
+// world is what a program reaches: the simulation's maps, clocks and dice.
+type world struct{ s *Sim }
 
 var _ machine.World = world{}
 
@@ -64,5 +70,3 @@ func factsOf(r fake.Release) machine.Facts {
 	since := func(major, minor int) bool { return !r.Before(fake.Version(major, minor)) }
 	return machine.Facts{PeerEgress: since(7, 3), UnalignedDiff: since(6, 13)}
 }
-
-func (w world) Outside() machine.Outside { return w.outside }
