@@ -33,9 +33,17 @@ func (k *Kernel) AddDevice(spec mprog.DeviceSpec) (ifindex, peer uint32, err err
 	return pair[0], pair[1], err
 }
 
+// errKept says why a kernel does not make, move or delete devices itself.
+func errKept(op mprog.Op) error {
+	return fmt.Errorf("%s: %w: this kernel answers a program, which would not see it: take a kernel of intercept.NewT", op, mprog.ErrUnsupported)
+}
+
 // addDevice returns the ifindexes of a device and its peer.
 func (p *Process) addDevice(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 	k := p.kernel
+	if k.kept {
+		return pair, errKept(mprog.OpAddDevice)
+	}
 	names := []string{spec.Peer, spec.Name}
 	switch spec.Kind {
 	case mprog.Netkit:
@@ -115,6 +123,9 @@ func (k *Kernel) DeleteDevice(ifindex uint32) error {
 }
 
 func (p *Process) deleteDevice(ifindex uint32) error {
+	if p.kernel.kept {
+		return errKept(mprog.OpDeleteDevice)
+	}
 	d := p.net.devices[ifindex]
 	switch {
 	case d == nil:

@@ -31,6 +31,7 @@ type Kernel struct {
 	recording  bool
 	test       string // whose machine it is
 	tb         TB     // the test itself, of NewT
+	kept       bool   // it answers a program, whose devices are made by rtnetlink alone
 	allowed    Leak
 
 	progs      map[uint32]*program // by id

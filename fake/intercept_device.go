@@ -35,6 +35,18 @@ func (p *Process) HasDevice(ifindex uint32) bool {
 	return p.net.devices[ifindex] != nil
 }
 
+// DeviceName returns the name of a device of the process's network namespace, false
+// when there is none.
+func (p *Process) DeviceName(ifindex uint32) (name string, ok bool) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	d := p.net.devices[ifindex]
+	if d == nil {
+		return "", false
+	}
+	return d.name, true
+}
+
 // DeleteDeviceAt is [Kernel.DeleteDevice] in the process's network namespace.
 func (p *Process) DeleteDeviceAt(ifindex uint32) {
 	p.kernel.mu.Lock()

@@ -36,7 +36,15 @@ func (k *Kernel) Keeper() *Process {
 	defer k.mu.Unlock()
 	p := k.newProcess(k.namespaces[0], allCapabilities)
 	p.unseen = true
+	k.kept = true
 	return p
+}
+
+// Devices reports whether there are devices besides lo.
+func (k *Kernel) Devices() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.namespaces[0].devices) > 1
 }
 
 // Watched reports whether calls of processes are watched or interfered with.

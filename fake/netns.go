@@ -40,6 +40,9 @@ type MoveRequest struct {
 
 // moveDevice is dev_change_net_namespace.
 func (p *Process) moveDevice(r MoveRequest) (uint32, error) {
+	if p.kernel.kept {
+		return 0, errKept(mprog.OpMoveDevice)
+	}
 	ifindex := r.Ifindex
 	d := p.net.devices[ifindex]
 	if d == nil {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -92,6 +93,15 @@ func (c *caller) Capable(capability mprog.Capability) bool {
 	line, _, _ := bytes.Cut(rest, []byte("\n"))
 	set, err := strconv.ParseUint(string(line), 16, 64)
 	return err != nil || set>>capability&1 != 0
+}
+
+// Process is the name of the caller's process.
+func (c *caller) Process() string {
+	name, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(c.leader()), 10) + "/comm")
+	if err != nil {
+		return "" // the caller is gone
+	}
+	return strings.TrimSuffix(string(name), "\n")
 }
 
 // proc returns the path of a file about the calling thread.

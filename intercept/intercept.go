@@ -16,12 +16,15 @@ import (
 
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/sim"
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // Options say how a program is run. The zero value runs it on the newest kernel
 // known, without devices.
 type Options struct {
-	// Kernel answers; nil is a new one.
+	// Kernel answers; nil is a new one. It must have no devices, and makes and
+	// deletes none meanwhile: the program would not see it. A test that wants to
+	// takes a kernel of [NewT].
 	Kernel *fake.Kernel
 	// Devices are pairs of netkit devices to begin with, by their names.
 	Devices [][2]string
@@ -31,8 +34,14 @@ type Options struct {
 	// Warnings gets a line for what the program does that is not simulated; nil
 	// is os.Stderr.
 	Warnings io.Writer
-	// Faults are calls that fail for no reason.
+	// Faults are calls that fail for no reason. One that never happens is warned
+	// of.
 	Faults []sim.Fault
+	// Rivals act in front of calls.
+	Rivals []Rival
+	// Strict has a program fail that has ended well, with status 1, when a fault or
+	// a rival never came.
+	Strict bool
 	// Verdicts are what test runs of programs return, by the programs' names.
 	Verdicts map[string]int32
 	// Record, if not nil, gets the trace of what was done to hooks, when the
@@ -48,6 +57,15 @@ type Options struct {
 	Skip bool
 
 	held bool // the program decides about the kernel
+}
+
+// Rival is another agent on the machine.
+type Rival struct {
+	Calls sim.Fault // in front of which it acts; the errno does not matter
+	// Act acts, by the calls of a process with all capabilities in the network
+	// namespace that the program begins in. AddDevice finds devices that the
+	// program has, DeleteDevice deletes them. An error is warned of.
+	Act func(mprog.Environment) error
 }
 
 func (o *Options) warnings() io.Writer {

@@ -2,6 +2,7 @@ package intercept
 
 import (
 	"errors"
+	"os/exec"
 	"strings"
 	"sync"
 
@@ -66,7 +67,35 @@ func NewT(t TB, opts ...fake.Option) *fake.Kernel {
 		t.Fatalf("intercept.NewT: %v", err)
 		return nil
 	}
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	live.kernel = k
 	return k
+}
+
+// Start starts a program on the kernel of a test, which must be one of [NewT]: it
+// reaches the same hooks, devices, pins and namespaces as the test program itself,
+// from the start, and each sees what the other changes. When the test ends, the
+// program is killed if it still runs, and waited for if nobody has.
+func Start(t TB, k *fake.Kernel, c *exec.Cmd) {
+	t.Helper()
+	live.mu.Lock()
+	mine := live.name != "" && live.kernel == k
+	live.mu.Unlock()
+	if !mine {
+		t.Fatalf("intercept.Start: the kernel is not the one that answers now: it must be of intercept.NewT, in this test")
+		return
+	}
+	if err := c.Start(); err != nil {
+		t.Fatalf("intercept.Start: %v", err)
+		return
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill() // it may have ended
+		if c.ProcessState == nil {
+			_ = c.Wait() // killed
+		}
+	})
 }
 
 // live is the test whose kernel answers.
@@ -74,9 +103,10 @@ var live owner
 
 // owner is a lock that tells who has it.
 type owner struct {
-	mu    sync.Mutex
-	free_ sync.Cond
-	name  string
+	mu     sync.Mutex
+	freed  sync.Cond
+	name   string
+	kernel *fake.Kernel
 }
 
 // take waits until nobody has the lock. It returns who has it if that is the same
@@ -84,12 +114,12 @@ type owner struct {
 func (o *owner) take(name string) (owner string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.free_.L = &o.mu
+	o.freed.L = &o.mu
 	for o.name != "" {
 		if o.name == name || strings.HasPrefix(name, o.name+"/") {
 			return o.name
 		}
-		o.free_.Wait()
+		o.freed.Wait()
 	}
 	o.name = name
 	return ""
@@ -98,8 +128,8 @@ func (o *owner) take(name string) (owner string) {
 func (o *owner) free() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.name = ""
-	o.free_.Broadcast()
+	o.name, o.kernel = "", nil
+	o.freed.Broadcast()
 }
 
 // errEnded is what a kernel says after its test.

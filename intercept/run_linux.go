@@ -82,6 +82,9 @@ func Run(o Options, env []string, name string, args ...string) (status int, err 
 	if serveErr := <-s.done; err == nil {
 		err = serveErr
 	}
+	if s.unfired() && o.Strict && status == 0 {
+		status = 1
+	}
 	if o.Record != nil && err == nil {
 		if _, writeErr := io.WriteString(o.Record, s.sim.Trace().String()); writeErr != nil {
 			err = fmt.Errorf("record: %w", writeErr)

@@ -73,6 +73,9 @@ func newSupervisor(o Options) (*supervisor, error) {
 	if s.kernel == nil {
 		s.kernel = fake.New()
 	}
+	if s.kernel.Devices() {
+		return nil, fmt.Errorf("%w: Options.Kernel has devices, which the program would not see: name them in Options.Devices", mprog.ErrUnsupported)
+	}
 	s.warnings = o.warnings()
 	var err error
 	if s.files, err = newFiles(); err != nil {
@@ -104,7 +107,7 @@ func (s *supervisor) warn(line string) {
 // newSim answers on a kernel.
 func (s *supervisor) newSim(k *fake.Kernel, record bool) *sim.Sim {
 	made := sim.New(k, sim.Options{
-		CPUs: possibleCPUs(), Memory: newMemory, Fail: s.options.Faults, Verdicts: s.options.Verdicts,
+		CPUs: possibleCPUs(), Memory: newMemory, Fail: s.faults(), Verdicts: s.options.Verdicts,
 		Record: record, Explain: s.options.Explain != nil, Now: monotonic, Meanwhile: s.meanwhile,
 		Warn: s.warn,
 	})

@@ -17,6 +17,9 @@ import (
 type execOptions struct {
 	devices  []string
 	faults   []string
+	probes   bool
+	rivals   []string
+	strict   bool
 	verdicts map[string]string
 	kernel   string
 	record   string
@@ -37,7 +40,8 @@ The program runs as root of namespaces of its own, in which /sys/fs/bpf is a
 simulated bpf file system, if the system permits that to the caller.`,
 		Example: `  go test -exec 'nkconform exec --' ./...
   nkconform exec --explain -- ./agent
-  nkconform exec --device nk0,nk1 --fail link-create:2=ENOMEM -- ./agent
+  nkconform exec --device nk0,nk1 --fail link-create:2@nk0:primary=ENOMEM -- ./agent
+  nkconform exec --device nk0,nk1 --rival obj-pin:1=rival.trace -- ./agent
   nkconform exec --kernel 6.12 --record agent.trace -- ./agent`,
 		Args:                  cobra.MinimumNArgs(1),
 		DisableFlagsInUseLine: true,
@@ -54,7 +58,10 @@ simulated bpf file system, if the system permits that to the caller.`,
 	f.SetInterspersed(false)
 	f.StringArrayVarP(&o.devices, "device", "d", nil, "pair of netkit devices to begin with, as NAME,PEER (may be repeated)")
 	f.BoolVarP(&o.explain, "explain", "x", false, "print each call, its answer, and the rule behind a refusal, to standard error")
-	f.StringArrayVar(&o.faults, "fail", nil, "have a call fail, as COMMAND=ERRNO or COMMAND:N=ERRNO (may be repeated)")
+	f.StringArrayVar(&o.faults, "fail", nil, "have calls fail, as COMMAND[:N][@DEVICE[:HOOK]][/PROCESS]=ERRNO (may be repeated)")
+	f.BoolVar(&o.probes, "fail-probes", false, "have --fail and --rival meet libraries' probes, too: calls on devices that do not exist")
+	f.StringArrayVar(&o.rivals, "rival", nil, "have a rival play a trace in front of a call, as COMMAND[:N][@DEVICE[:HOOK]][/PROCESS]=FILE (may be repeated)")
+	f.BoolVar(&o.strict, "strict", false, "fail, with status 1, when a --fail or --rival never happened")
 	f.StringVarP(&o.kernel, "kernel", "k", fake.Newest.String(), "version of Linux to simulate")
 	f.StringVarP(&o.record, "record", "r", "", "file for the trace of what was done to hooks, when the program has ended")
 	f.StringToStringVar(&o.verdicts, "verdict", nil, "what a program returns, instead of being run, as NAME=NUMBER (may be repeated)")
@@ -89,8 +96,18 @@ func execProgram(o execOptions, args []string) (status int, err error) {
 		if err != nil {
 			return 0, err
 		}
+		fault.Text, fault.Probes = "--fail "+text, o.probes
 		opts.Faults = append(opts.Faults, fault)
 	}
+	for _, text := range o.rivals {
+		rival, err := parseRival(text)
+		if err != nil {
+			return 0, err
+		}
+		rival.Calls.Probes = o.probes
+		opts.Rivals = append(opts.Rivals, rival)
+	}
+	opts.Strict = o.strict
 	if o.explain {
 		opts.Explain = os.Stderr
 	}

@@ -19,19 +19,11 @@ func (s *Sim) guest(neighbour *fake.Process, key callerKey, without ...mprog.Cap
 // find no trace of this one: another process stands for the same callers, since
 // the fds of this call are open in the first.
 func (s *Sim) yield(p *fake.Process, key callerKey, without []mprog.Capability, do func()) {
-	inHand, attr, arrays := s.inHand, s.attr, s.arrays
 	if s.callers[key] == p {
 		s.callers[key] = s.guest(p, key, without...)
 		s.lastStandIn = nil
 	}
-	s.mu.Unlock()
-	if s.meanwhile != nil {
-		s.meanwhile(do)
-	} else {
-		do()
-	}
-	s.mu.Lock()
-	s.inHand, s.attr, s.arrays = inHand, attr, arrays
+	s.pause(do)
 }
 
 // announced makes a call that the fake does not answer, so that it is told of it.

@@ -26,7 +26,7 @@ type Sim struct {
 	mirrored      map[uint64][]uint32 // ifindexes of the running kernel's devices, by namespace
 
 	cpus     int
-	fail     *faults
+	faults   []*armed
 	verdicts map[string]int32
 	now      func() uint64
 	random   *rand.Rand
@@ -93,7 +93,7 @@ func New(k *fake.Kernel, o Options) *Sim {
 		maps:    newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
 		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32), mirroredNames: make(map[uint32]string),
 		verdicts: o.Verdicts, explain: o.Explain, random: rand.New(rand.NewPCG(1, 1)),
-		cpus: max(o.CPUs, 1), memory: o.Memory, fail: newFaults(o.Fail), meanwhile: o.Meanwhile,
+		cpus: max(o.CPUs, 1), memory: o.Memory, faults: arm(o.Fail), meanwhile: o.Meanwhile,
 	}
 	if s.now = o.Now; s.now == nil {
 		asked := uint64(0)

@@ -357,6 +357,50 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// Which calls a fault meets: by hook, by number among those, and not those by
+// which libraries probe.
+func TestFaultsOfHooks(t *testing.T) {
+	const lo, nobody = 1, 99
+	link := func(p *process, ifindex int, at mprog.AttachType) mprog.Errno {
+		_, _, errno := p.call(28, attrOf(p.program("", 0), ifindex, int(at), 0))
+		return errno
+	}
+	for _, c := range []struct {
+		fault   string
+		probes  bool
+		ifindex int
+		at      mprog.AttachType
+		want    []mprog.Errno
+	}{
+		{"link-create=EIO", false, lo, mprog.TCXIngress, []mprog.Errno{mprog.EIO, mprog.EIO}},
+		{"link-create=EIO", false, nobody, mprog.TCXIngress, []mprog.Errno{mprog.ENODEV}},
+		{"link-create=EIO", true, nobody, mprog.TCXIngress, []mprog.Errno{mprog.EIO}},
+		{"link-create@lo=EIO", false, lo, mprog.TCXEgress, []mprog.Errno{mprog.EIO}},
+		{"link-create:2@lo:ingress=EIO", false, lo, mprog.TCXIngress, []mprog.Errno{0, mprog.EIO, 0}},
+		{"link-create@lo:ingress=EIO", false, lo, mprog.TCXEgress, []mprog.Errno{0}},
+		{"link-create@nk0=EIO", false, lo, mprog.TCXEgress, []mprog.Errno{0}},
+		{"link-create/agent=EIO", false, lo, mprog.TCXEgress, []mprog.Errno{0}}, // the caller has no name
+		{"link-update=EIO", false, lo, mprog.TCXEgress, []mprog.Errno{0}},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			f, err := ParseFault(c.fault)
+			require.NoError(t, err)
+			f.Probes = c.probes
+			p := newProcess(t, Options{Fail: []Fault{f}})
+			fired := false
+			for _, want := range c.want {
+				require.Equal(t, want, link(p, c.ifindex, c.at))
+				fired = fired || want == mprog.EIO
+			}
+			require.Equal(t, fired, len(p.sim.Unfired()) == 0)
+		})
+	}
+	for _, bad := range []string{"link-create@=EIO", "link-create@lo:sideways=EIO", "link-create:x@lo=EIO"} {
+		_, err := ParseFault(bad)
+		require.ErrorContains(t, err, bad)
+	}
+}
+
 func TestTestRun(t *testing.T) {
 	p := newProcess(t, Options{Verdicts: map[string]int32{"b": 5}})
 	packet := p.put(make([]byte, 64))
