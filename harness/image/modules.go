@@ -83,33 +83,41 @@ func debianModules(ctx context.Context, i Image, opts Options) (string, error) {
 	return dest, a.fetchModules(ctx, i.Release, dest)
 }
 
+// modulePackages chooses the packages with a kernel's modules. Up to 6.18 that is
+// the package of the kernel; later what is built in is listed in one package, and
+// what is not is in another.
+func modulePackages(found []pkg, release string) ([]pkg, error) {
+	modules, split := newest(found, "linux-modules-"+release)
+	if base, ok := newest(found, "linux-base-"+release); split && ok {
+		return []pkg{modules, base}, nil
+	}
+	if split {
+		return []pkg{modules}, nil
+	}
+	if _, ok := newest(found, "linux-binary-"+release); ok {
+		return nil, fmt.Errorf("%w: Debian has the package linux-binary-%s, and linux-modules-%[2]s no more", ErrNoModules, release)
+	}
+	for _, name := range []string{"linux-image-" + release, "linux-image-" + release + "-unsigned"} {
+		if p, ok := newest(found, name); ok {
+			return []pkg{p}, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: Debian has no package of %s any more", ErrNoModules, release)
+}
+
 // fetchModules downloads the packages with a kernel's modules and unpacks them at
-// dest. Up to 6.17 that is the package of the kernel; later what is built in is
-// listed in one package, and what is not is in another.
+// dest.
 func (a *apt) fetchModules(ctx context.Context, release, dest string) error {
 	if err := a.renew(ctx, listLife); err != nil {
 		return err
 	}
-	found, err := a.packages(ctx, "linux-modules-"+release, "linux-base-"+release, "linux-image-"+release)
+	found, err := a.packages(ctx, "linux-modules-"+release, "linux-base-"+release, "linux-binary-"+release, "linux-image-"+release)
 	if err != nil {
 		return err
 	}
-	var list []pkg
-	for _, names := range [][]string{
-		{"linux-modules-" + release, "linux-base-" + release},
-		{"linux-image-" + release}, {"linux-image-" + release + "-unsigned"},
-	} {
-		for _, name := range names {
-			if p, ok := newest(found, name); ok {
-				list = append(list, p)
-			}
-		}
-		if len(list) > 0 {
-			break
-		}
-	}
-	if len(list) == 0 {
-		return a.told(fmt.Errorf("%w: Debian has no package of %s any more", ErrNoModules, release))
+	list, err := modulePackages(found, release)
+	if err != nil {
+		return a.told(err)
 	}
 	return place(dest, func(tmp string) error {
 		for _, p := range list {

@@ -75,6 +75,35 @@ func TestFetchModules(t *testing.T) {
 	assert.Equal(t, filepath.Join(cached, "modules"), dir)
 }
 
+// Where Debian has the modules of a kernel has changed, and not all that belongs
+// together is there for long.
+func TestModulePackages(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		found []string
+		want  []pkg
+		err   string
+	}{
+		{"one package", []string{"linux-image-R", "linux-image-R-unsigned"}, []pkg{{"linux-image-R", "1"}}, ""},
+		{"one that is not signed", []string{"linux-image-R-unsigned"}, []pkg{{"linux-image-R-unsigned", "1"}}, ""},
+		{"parts", []string{"linux-image-R", "linux-binary-R", "linux-base-R", "linux-modules-R"}, []pkg{{"linux-modules-R", "1"}, {"linux-base-R", "1"}}, ""},
+		{"no list of what is built in", []string{"linux-binary-R", "linux-modules-R"}, []pkg{{"linux-modules-R", "1"}}, ""},
+		{"the kernel alone", []string{"linux-image-R", "linux-binary-R"}, nil, "no modules: Debian has the package linux-binary-R, and linux-modules-R no more"},
+		{"another kernel", []string{"linux-image-R2"}, nil, "no modules: Debian has no package of R any more"},
+	} {
+		var found []pkg
+		for _, name := range test.found {
+			found = append(found, pkg{name, "1"})
+		}
+		got, err := modulePackages(found, "R")
+		assert.Equal(t, test.want, got, test.name)
+		if test.err != "" {
+			assert.EqualError(t, err, test.err, test.name)
+			assert.ErrorIs(t, err, ErrNoModules, test.name)
+		}
+	}
+}
+
 func TestNewest(t *testing.T) {
 	all := []pkg{{"a", "6.12.9-1"}, {"b", "7"}, {"a", "6.12.10-1"}, {"a", "6.12.10~rc1-1"}}
 	p, ok := newest(all, "a")
