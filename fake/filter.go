@@ -96,12 +96,12 @@ const (
 )
 
 // auto chooses a priority: one below the lowest that is not below lowestAuto, if
-// that is free.
-func (c *chain) auto() (uint16, error) {
+// that is free; else it refuses by the rule taken.
+func (c *chain) auto(taken *RuleInfo) (uint16, error) {
 	at, pr := c.find(lowestAuto)
 	switch {
 	case pr != nil:
-		return 0, refuse(filterAutoTaken, "priority %d is taken", lowestAuto)
+		return 0, refuse(taken, "priority %d is taken", lowestAuto)
 	case at < len(c.priorities):
 		return c.priorities[at].number - 1, nil
 	}

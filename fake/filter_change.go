@@ -48,7 +48,11 @@ func (p *Process) filterAdd(r mprog.FilterRequest) (made mprog.Filter, err error
 		b.chains = append(b.chains, c)
 	}
 	defer b.sweep() // nothing is left of what is refused
-	pr, err := c.priority(&r)
+	taken := filterAutoTaken
+	if !p.kernel.release.noIDsLeft {
+		taken = filterAutoTakenEarly
+	}
+	pr, err := c.priority(&r, taken)
 	if err != nil {
 		return made, err
 	}
@@ -100,12 +104,13 @@ const magicBlock = 0xffffffff
 // lastChain is TC_ACT_EXT_VAL_MASK.
 const lastChain = 1<<28 - 1
 
-// priority finds the priority of a new filter, or makes it.
-func (c *chain) priority(r *mprog.FilterRequest) (*priority, error) {
+// priority finds the priority of a new filter, or makes it; where none is left to
+// choose it refuses by the rule taken.
+func (c *chain) priority(r *mprog.FilterRequest, taken *RuleInfo) (*priority, error) {
 	number := r.Priority
 	if number == 0 {
 		var err error
-		if number, err = c.auto(); err != nil {
+		if number, err = c.auto(taken); err != nil {
 			return nil, err
 		}
 	}

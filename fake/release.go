@@ -98,6 +98,7 @@ type generation struct {
 	sizeFirst   bool             // the size is checked before the capability to make maps and programs
 	licenseLast bool             // BPF_PROG_LOAD reads the license behind its other checks of zeros
 	adminReads  bool             // CAP_SYS_ADMIN stands for CAP_NET_ADMIN in a query
+	noIDsLeft   bool             // ENOSPC where the kernel has no priority left to choose, no longer EINVAL
 	anyDetaches bool             // without CAP_NET_ADMIN, what to detach need not be named; of this generation alone
 	what        string
 }
@@ -123,8 +124,8 @@ var generations = []generation{
 		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE; CAP_SYS_ADMIN is enough to query",
 	},
 	{
-		since: Release{6, 16}, loadEnd: 152, btfEnd: 16, anyDetaches: true,
-		what: "anyone may detach without naming a program, which was repaired when 6.16 and 6.17 had no updates any more",
+		since: Release{6, 16}, loadEnd: 152, btfEnd: 16, noIDsLeft: true, anyDetaches: true,
+		what: "anyone may detach without naming a program, which was repaired when 6.16 and 6.17 had no updates any more; ENOSPC for a filter where no priority is left to choose",
 	},
 	{
 		since: Release{6, 17}, anyDetaches: true, commands: 38,
@@ -187,6 +188,7 @@ func (g *generation) become(later generation) {
 	g.sizeFirst = g.sizeFirst || later.sizeFirst
 	g.licenseLast = g.licenseLast || later.licenseLast
 	g.adminReads = g.adminReads || later.adminReads
+	g.noIDsLeft = g.noIDsLeft || later.noIDsLeft
 	g.anyDetaches = later.anyDetaches
 }
 

@@ -72,6 +72,9 @@ var (
 	filterAutoTaken = rule("filter/auto-taken", mprog.ENOSPC,
 		"While priority 32768 is taken the kernel chooses none.", "tcf_chain_tp_find").
 		saying("Lowest ID from auto-alloc range already in use")
+	filterAutoTakenEarly = rule("filter/auto-taken-before-6.16", mprog.EINVAL,
+		"Before Linux 6.16 that error was the one of a priority of another protocol.", "tcf_chain_tp_find").
+		saying("Filter with specified priority/protocol not found")
 	filterMismatch = rule("filter/protocol-mismatch", mprog.EINVAL,
 		"A protocol that is given must be that of the priority.", "tcf_chain_tp_find").
 		saying("Protocol mismatch for filter with specified priority")

@@ -51,17 +51,18 @@ func TestRecordedScenarios(t *testing.T) {
 
 // uncovered lists the rules that no scenario can show, with the reason.
 var uncovered = map[mprog.Rule]string{
-	"prog-load/net-admin":     "in traces the first process alone loads programs, which has all capabilities",
-	"stage/device-name-long":  "the language has no such names",
-	"stage/device-name":       "the language has no such names",
-	"stage/device-name-taken": "the language declares a name once",
-	"stage/netns":             "the language names only namespaces that were made",
-	"qdisc/change":            "the language has no options of qdiscs",
-	"filter/kind":             "the language has filters of cls_bpf alone",
-	"filter/hardware":         "the language has no words for hardware",
-	"filter/hardware-flags":   "the language has no words for hardware",
-	"filter/hardware-change":  "the language has no words for hardware",
-	"filter/get-no-chain":     "the language lists filters, and gets none by itself",
+	"prog-load/net-admin":           "in traces the first process alone loads programs, which has all capabilities",
+	"stage/device-name-long":        "the language has no such names",
+	"stage/device-name":             "the language has no such names",
+	"stage/device-name-taken":       "the language declares a name once",
+	"stage/netns":                   "the language names only namespaces that were made",
+	"qdisc/change":                  "the language has no options of qdiscs",
+	"filter/kind":                   "the language has filters of cls_bpf alone",
+	"filter/hardware":               "the language has no words for hardware",
+	"filter/hardware-flags":         "the language has no words for hardware",
+	"filter/hardware-change":        "the language has no words for hardware",
+	"filter/auto-taken-before-6.16": "the suite says what later kernels do",
+	"filter/get-no-chain":           "the language lists filters, and gets none by itself",
 }
 
 // Every rule refuses in at least one scenario: a call that the scenario makes, and
@@ -211,6 +212,10 @@ func TestScenariosCoverBehaviours(t *testing.T) {
 	}
 }
 
+// beforeIDsLeft are scenarios that kernels before 6.16 answer otherwise, and so
+// does the fake: known deviations.
+var beforeIDsLeft = []string{"clsact/order/auto-priority", "clsact/order/auto-priority-taken"}
+
 // Every release answers as the suite says, which passes on kernels of these
 // versions, or lacks what a scenario needs.
 func TestScenariosOnReleases(t *testing.T) {
@@ -224,7 +229,10 @@ func TestScenariosOnReleases(t *testing.T) {
 			k := fake.New(append(fake.Lacking(s.Trace), fake.Linux(c.version))...)
 			switch r := conformance.Run(k, s); r.Status {
 			case conformance.Failed:
-				t.Errorf("Linux %s: %s: %s", c.version, s.ID, r.Failure)
+				early := k.Running().Before(fake.Version(6, 16)) && slices.Contains(beforeIDsLeft, s.ID)
+				if !early || !strings.Contains(r.Failure.String(), "! EINVAL") {
+					t.Errorf("Linux %s: %s: %s", c.version, s.ID, r.Failure)
+				}
 			case conformance.Passed:
 				played++
 			}
