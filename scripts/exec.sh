@@ -55,6 +55,7 @@ fi
 
 go build -o "$work/nkconform" ./cmd/nkconform
 nkconform=$work/nkconform
+go build -o "$work/cni-agent" ./examples/cni/cmd/cni-agent
 
 echo "== the suite, which takes the simulated kernel for a real one"
 as_user "$nkconform" exec -- "$nkconform" run --backend host
@@ -95,6 +96,9 @@ if [ -n "${VM:-}" ]; then
 	diff "$work/vm.out" "$work/libbpf.out"
 	echo "the same in a virtual machine with $VM"
 fi
+
+echo "== an agent with ELF, netlink and pins, a fault, a rival"
+as_user "$here/examples/cni/exec.sh" "$nkconform" "$work/cni-agent"
 
 echo "== bpftool, ip and a program in Python"
 # A bpftool that knows netkit hooks came with Linux 6.7.

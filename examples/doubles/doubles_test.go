@@ -169,12 +169,17 @@ func TestTraces(t *testing.T) {
 	require.Contains(t, k.Trace().String(), "revision 2 [mine@l1]")
 }
 
-// Every block of Go in the document is a part of this file, but for indentation.
+// Every block of Go in the document is a part of this file or of examples/cni, but
+// for indentation.
 func TestDocument(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/test-doubles.md")
 	require.NoError(t, err)
-	source, err := os.ReadFile("doubles_test.go")
-	require.NoError(t, err)
+	var source []byte
+	for _, file := range []string{"doubles_test.go", "../cni/cni_test.go", "../cni/main_test.go"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		source = append(source, text...)
+	}
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(doc), -1)
 	require.NotEmpty(t, blocks)
 	for _, block := range blocks {
