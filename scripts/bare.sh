@@ -64,15 +64,23 @@ END
 status=0
 root unshare --mount --pid --fork --kill-child bash "$work/enter" \
 	"$work" "$(go env GOROOT)" "$(go env GOMODCACHE)" "$(go env GOCACHE)" || status=$?
-# What went wrong, or each reason for which tests were skipped, and how many.
-if [ $status != 0 ]; then
-	grep -vE '^ *(=== |--- (PASS|SKIP): |ok )' "$work/tests"
-	exit $status
-fi
+# What failed tests wrote, and each reason for which tests were skipped, and how many.
 awk '
 /^=== (RUN|NAME|CONT)/ { test = $3; next }
-/^ *--- SKIP: / { count[said[$3]]++; next }
-/^    [a-z0-9_]+\.go:[0-9]+: WORK=/ { next } # what a script did, behind the reason
-/^    [a-z0-9_]+\.go:[0-9]+: / { sub(/^ *[^ ]* /, ""); said[test] = $0 }
-END { for (why in count) print count[why] " skipped: " why }
-' "$work/tests" | sort -rn
+/^=== PAUSE/ || /^(ok|PASS|\?) / || /^PASS$/ { next }
+/^ *--- (PASS|SKIP|FAIL): / {
+	if ($2 == "FAIL:") printf "%s\n%s", $0, text[$3]
+	if ($2 == "SKIP:") count[reason[$3]]++
+	delete text[$3]
+	next
+}
+/^panic: |^fatal error: /, /^FAIL/ { print; next } # the end of a whole package
+/^FAIL/ { print; next }
+{ text[test] = text[test] $0 "\n" }
+/^    [a-z0-9_]+\.go:[0-9]+: / && !/: WORK=/ { # not what a script did, behind its reason
+	sub(/^ *[^ ]* /, "")
+	reason[test] = $0
+}
+END { for (why in count) print count[why] " skipped: " why | "sort -rn" }
+' "$work/tests"
+exit $status
