@@ -14,7 +14,8 @@ import (
 // Select returns the scenarios that match at least one pattern, or all of
 // them without patterns. A pattern is a prefix of ids, a glob as in
 // path.Match for an id or for the folders that it begins with, or, if it is
-// neither, the id of a rule (docs/semantics.md), for the scenarios that show it.
+// neither, a prefix of ids of rules (docs/semantics.md), for the scenarios that
+// show them.
 // A pattern that matches nothing is an error.
 func Select(all []Scenario, patterns ...string) ([]Scenario, error) {
 	if len(patterns) == 0 {
@@ -53,20 +54,18 @@ func match(all []Scenario, pattern string) ([]bool, error) {
 	}
 	known := false
 	for _, b := range fake.Behaviours() {
-		if string(b.ID) == pattern {
+		if strings.HasPrefix(string(b.ID), pattern) {
 			for i, s := range all {
-				hits[i] = strings.HasPrefix(s.ID, b.Scenarios)
+				hits[i] = hits[i] || strings.HasPrefix(s.ID, b.Scenarios)
 			}
 			known = true
 		}
 	}
-	for _, r := range fake.Rules() {
-		if string(r.ID) == pattern {
-			for i, s := range all {
-				hits[i] = shows(s, r.ID)
-			}
-			known = true
+	if slices.ContainsFunc(fake.Rules(), func(r fake.RuleInfo) bool { return strings.HasPrefix(string(r.ID), pattern) }) {
+		for i, s := range all {
+			hits[i] = hits[i] || shows(s, pattern)
 		}
+		known = true
 	}
 	switch {
 	case slices.Contains(hits, true):
@@ -94,9 +93,9 @@ func matches(pattern, id string) (bool, error) {
 	return false, nil
 }
 
-// shows says that a call of a scenario is refused by a rule, on the newest kernel.
-// What is asked about hooks between the calls does not count.
-func shows(s Scenario, rule mprog.Rule) bool {
+// shows says that a call of a scenario is refused by a rule whose id begins so, on the
+// newest kernel. What is asked about hooks between the calls does not count.
+func shows(s Scenario, rule string) bool {
 	k := fake.New(fake.Lacking(s.Trace)...)
 	queries := false
 	for _, st := range s.Trace.Statements() {
@@ -105,7 +104,7 @@ func shows(s Scenario, rule mprog.Rule) bool {
 	found := false
 	k.Observe(func(e *fake.Event) {
 		refusal := e.Refusal()
-		found = found || refusal != nil && refusal.Rule == rule && (queries || e.Op != mprog.OpProgQuery)
+		found = found || refusal != nil && strings.HasPrefix(string(refusal.Rule), rule) && (queries || e.Op != mprog.OpProgQuery)
 	})
 	return Run(k, s).Status == Passed && found
 }
@@ -130,7 +129,9 @@ const maxNear = 3
 func near(all []Scenario, word string) []string {
 	distance := map[string]int{}
 	add := func(id string) {
-		if d := letters(id, strings.TrimSuffix(word, "/")); d <= max(1, len(word)/4) {
+		if abbreviates(word, id) {
+			distance[id] = 0
+		} else if d := letters(id, strings.TrimSuffix(word, "/")); d <= max(1, len(word)/4) {
 			distance[id] = d
 		}
 	}
@@ -151,6 +152,12 @@ func near(all []Scenario, word string) []string {
 	}
 	slices.SortFunc(list, func(a, b string) int { return cmp.Or(cmp.Compare(distance[a], distance[b]), cmp.Compare(a, b)) })
 	return list[:min(len(list), maxNear)]
+}
+
+// abbreviates says that each part of an id begins with that of a word.
+func abbreviates(word, id string) bool {
+	short, long := strings.Split(word, "/"), strings.Split(id, "/")
+	return slices.EqualFunc(short, long, func(a, b string) bool { return a != "" && strings.HasPrefix(b, a) })
 }
 
 // letters is how many letters must be put in, taken out or replaced to make one word

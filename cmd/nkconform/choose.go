@@ -20,7 +20,8 @@ const scenariosUsage = "`FILE.trace`, or folder of such, to play instead of the 
 
 // patternsHelp is what help says of a choice's patterns.
 const patternsHelp = `A PATTERN is a prefix of ids, a glob such as 'revision/*/link*', or the id of a
-rule such as order/before (docs/semantics.md), for the scenarios that show it.`
+rule such as order/before (docs/semantics.md), or a prefix of such, for the
+scenarios that show it.`
 
 // choice is which scenarios to play: those of the suite or, instead, those of .trace
 // files and of folders of such; and of these, the ones that match patterns, or have
