@@ -34,8 +34,8 @@ func Broken(list []Complaint) (c Complaint, ok bool) {
 }
 
 var (
-	// rip is where the kernel's own code was; user programs have other segments.
-	rip   = regexp.MustCompile(`^(?:RIP: 0010:|pc : |(?:WARNING|BUG): .* (?:at|in) )([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)`)
+	// rip is where the kernel's own code was; a user program's has no names.
+	rip   = regexp.MustCompile(`^(?:RIP: [0-9a-f]{4}:|pc : |(?:WARNING|BUG): .* (?:at|in) )([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)`)
 	frame = regexp.MustCompile(`^ *(?:\[<[0-9a-f]+>\] )?(\? )?([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[[\w ]+\])?$`)
 	// beginStack is what comes before calls; KFENCE's says what has been done wrong.
 	beginStack = regexp.MustCompile(`^(?:Call Trace:|.* at .*\(in kfence-#\d+\):$)`)
@@ -45,6 +45,7 @@ var (
 		regexp.MustCompile(`^Pid: .*\bcomm: (.+?) (?:Not tainted|Tainted: )`), // User-Mode Linux
 		regexp.MustCompile(`^WARNING: .* CPU#\d+: (.+)/\d+$`),
 		regexp.MustCompile(`^INFO: task (.+):\d+ blocked`),
+		regexp.MustCompile(`^task:(\S+) +state:`),
 		regexp.MustCompile(`lockup - .*\[(.+):\d+\]$`),
 		regexp.MustCompile(`^(?:Read|Write|Free|Access) of .* by task (.+)/\d+$`), // KASAN
 	}
@@ -85,7 +86,7 @@ func newComplaint(kind Kind, lines []line, first int) Complaint {
 
 // dull is what takes the source and the binary to be read: registers, code, the
 // entry from a user's program, the contents of memory, calls that may not have been any.
-var dull = regexp.MustCompile(`^(?:RIP: 0033:|[RE]SP: |[RE]?[A-D]X: |R(?:BP|SI|DI|\d\d): |[CF]S: |CR\d: |DR\d: |PKRU: |PGD |Code: )|^(?:Redzone|Object|Padding|Bytes b4)? *>?[0-9a-f]{16}: |^$|^ *(?:\[<[0-9a-f]+>\] )?\? `)
+var dull = regexp.MustCompile(`^(?:RIP: 0033:0x|[RE]SP: |[RE]?[A-D]X: |R(?:BP|SI|DI|\d\d): |[CF]S: |CR\d: |DR\d: |PKRU: |PGD |Code: )|^(?:Redzone|Object|Padding|Bytes b4)? *>?[0-9a-f]{16}: |^$|^ *(?:\[<[0-9a-f]+>\] )?\? `)
 
 // maxBrief is how many lines of a report are enough to tell what happened.
 const maxBrief = 50

@@ -47,7 +47,7 @@ func TestFind(t *testing.T) {
 
 // What is read in a report is read in what is left of it, too.
 func TestBrief(t *testing.T) {
-	dull := regexp.MustCompile(`R[AS][XP]: |Code: |\] +\? |RIP: 0033`)
+	dull := regexp.MustCompile(`R[AS][XP]: |Code: |\] +\? |RIP: 0033:0x`)
 	for file, text := range logs(t) {
 		for _, c := range Find(text) {
 			brief := c.Brief()

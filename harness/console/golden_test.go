@@ -66,7 +66,7 @@ var golden = map[string][]string{
 		"warning | refcount_t: addition on 0; use-after-free. | refcount_warn_saturate+0x97/0x110 | insmod | breaker_refcount+0x70/0x80 breaker_init+0x41/0x1000 do_one_initcall+0x59/0x220",
 	},
 	"6.1-bug.log": {
-		"oops | kernel BUG at breaker.c:30! | breaker_bug+0x5/0x10 | insmod | breaker_init+0x41/0x1000 do_one_initcall+0x59/0x220 do_init_module+0x4a/0x1f0",
+		"oops | kernel BUG at breaker.c:37! | breaker_bug+0x5/0x10 | insmod | breaker_init+0x6b/0x1000 do_one_initcall+0x59/0x220 do_init_module+0x4a/0x1f0",
 	},
 	"6.1-freed.log": {
 		"memory | BUG kmalloc-64 (Tainted: G           OE     ): Poison overwritten | check_bytes_and_report.cold+0x6d/0x97 | insmod | dump_stack_lvl+0x44/0x5c check_bytes_and_report.cold+0x6d/0x97 check_object+0x22b/0x280",
@@ -79,7 +79,7 @@ var golden = map[string][]string{
 		"warning | WARNING: CPU: 0 PID: 88 at breaker.c:31 breaker_warning+0x11/0x20 [breaker] | breaker_warning+0x11/0x20 | insmod | breaker_init+0x41/0x1000 do_one_initcall+0x59/0x220 do_init_module+0x4a/0x1f0",
 	},
 	"6.12-bug.log": {
-		"oops | kernel BUG at breaker.c:30! | breaker_bug+0x9/0x10 | insmod | breaker_init+0x45/0xff0 do_one_initcall+0x5b/0x310 do_init_module+0x60/0x230",
+		"oops | kernel BUG at breaker.c:37! | breaker_bug+0x9/0x10 | insmod | breaker_init+0x6f/0xff0 do_one_initcall+0x5b/0x310 do_init_module+0x60/0x230",
 	},
 	"6.12-divide.log": {
 		"oops | Oops: divide error: 0000 [#1] PREEMPT SMP NOPTI | breaker_divide+0x25/0x30 | insmod | breaker_init+0x45/0xff0 do_one_initcall+0x5b/0x310 do_init_module+0x60/0x230",
@@ -123,6 +123,32 @@ var golden = map[string][]string{
 		"panic | Kernel panic - not syncing: Segfault with no mm |  | swapper/0 | ",
 	},
 	"uml-7.3-fault.log": { // the same, in the suite
-		"panic | Kernel panic - not syncing: Kernel mode fault at addr 0x0, ip 0x60042c90 |  | nkconform-173 | ",
+		"panic | Kernel panic - not syncing: Kernel mode fault at addr 0x0, ip 0x60042c90 | hard_handler+0x0/0x50 | nkconform-173 | ",
+	},
+	"7.3-bug.log": {
+		"oops | kernel BUG at breaker.c:37! | breaker_bug+0x9/0x10 | insmod | breaker_init+0xba/0xff0 do_one_initcall+0x57/0x310 do_init_module+0x60/0x250",
+	},
+	"7.3-freed.log": {
+		"memory | BUG: KFENCE: use-after-free write in breaker_freed+0x3f/0x60 [breaker] | breaker_freed+0x3f/0x60 | insmod | breaker_freed+0x3f/0x60 breaker_init+0xba/0xff0 do_one_initcall+0x57/0x310",
+	},
+	"7.3-null.log": {
+		"oops | BUG: kernel NULL pointer dereference, address: 0000000000000000 | breaker_null+0x10/0x20 | insmod | breaker_init+0xba/0xff0 do_one_initcall+0x57/0x310 do_init_module+0x60/0x250",
+	},
+	"7.3-protection.log": {
+		"oops | Oops: general protection fault, probably for non-canonical address 0x4141414141414141: 0000 [#1] SMP NOPTI | breaker_protection+0x10/0x20 | insmod | breaker_init+0xba/0xff0 do_one_initcall+0x57/0x310 do_init_module+0x60/0x250",
+	},
+	"7.3-rcu.log": {
+		"stall | rcu: INFO: rcu_preempt detected stalls on CPUs/tasks: | touch_softlockup_watchdog+0x0/0x20 | insmod | sched_show_task+0x130/0x160 rcu_sched_clock_irq.cold+0x9be/0xa1a update_process_times+0x70/0xc0",
+	},
+	"7.3-sleep.log": {
+		"hung task | INFO: task insmod:102 blocked for more than 8 seconds. | breaker_init+0xba/0xff0 | insmod | __schedule+0x52a/0x1080 schedule+0x28/0xa0 breaker_init+0xba/0xff0",
+	},
+	"7.3-softirq.log": {
+		"oops | BUG: kernel NULL pointer dereference, address: 0000000000000000 | breaker_null+0x10/0x20 | swapper/0 | call_timer_fn+0x28/0x120 __run_timers+0x1ef/0x270 run_timer_softirq+0x8c/0xf0",
+		"panic | Kernel panic - not syncing: Fatal exception in interrupt |  |  | ",
+	},
+	"7.3-spin.log": { // with kernel.softlockup_panic
+		"lockup | watchdog: BUG: soft lockup - CPU#0 stuck for 13s! [insmod:103] | breaker_spin+0x13/0x20 | insmod | breaker_init+0xba/0xff0 do_one_initcall+0x57/0x310 do_init_module+0x60/0x250",
+		"panic | Kernel panic - not syncing: softlockup: hung tasks | breaker_spin+0x13/0x20 | insmod | dump_stack_lvl+0x5d/0x80 vpanic+0x166/0x360 panic+0x6b/0x70",
 	},
 }
