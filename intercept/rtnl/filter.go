@@ -77,9 +77,6 @@ func (s *Server) readOptions(r *tcRequest, q *mprog.FilterRequest) error {
 func (s *Server) newFilter(r *tcRequest) (handled bool, err error) {
 	q := r.filter()
 	if !r.ofClsact() {
-		if q.Kind == mprog.BPFKind {
-			return true, s.refuse("filters with programs of BPF are simulated on clsact and ingress qdiscs only")
-		}
 		return false, nil
 	}
 	if err := s.readOptions(r, &q); err != nil {

@@ -120,19 +120,21 @@ func (s *Server) getQdisc(r *tcRequest) (handled bool, err error) {
 	return true, nil
 }
 
-// qdiscMessage tells of a qdisc (tc_fill_qdisc). Nothing is counted.
+// qdiscMessage tells of a qdisc at TC_H_CLSACT.
 func (r *tcRequest) qdiscMessage(kind mprog.QdiscKind, typ, flags uint16, references uint32) message {
 	return message{
 		typ: typ, flags: flags, seq: r.seq, port: r.socket.Port,
-		body: describeQdisc(r.ifindex, r.parent, kind, references),
+		body: describeQdisc(header(r.ifindex, clsactHandle, r.parent, references), string(kind), true),
 	}
 }
 
-func describeQdisc(ifindex, parent uint32, kind mprog.QdiscKind, references uint32) []byte {
+// describeQdisc tells of a qdisc of which nothing is counted (tc_fill_qdisc).
+func describeQdisc(p []byte, kind string, options bool) []byte {
 	const basic, queue = 1, 3 // TCA_STATS_BASIC, TCA_STATS_QUEUE
-	p := header(ifindex, clsactHandle, parent, references)
-	p = appendText(p, tcKind, string(kind))
-	p = appendAttribute(p, tcOptions, nil)
+	p = appendText(p, tcKind, kind)
+	if options {
+		p = appendAttribute(p, tcOptions, nil)
+	}
 	p = appendU8(p, tcHardware, 0)
 	stats := appendAttribute(nil, basic, make([]byte, 16)) // struct gnet_stats_basic
 	stats = appendAttribute(stats, queue, make([]byte, 20))
@@ -152,34 +154,53 @@ func (s *Server) dumpQdiscs(r *tcRequest) bool {
 	until := func(ifindex uint32) {
 		for _, i := range slices.Sorted(maps.Keys(left)) {
 			if i < ifindex {
-				parts = append(parts, message{typ: newQdisc, body: describeQdisc(i, clsactParent, left[i], 1)})
+				body := describeQdisc(header(i, clsactHandle, clsactParent, 1), string(left[i]), true)
+				parts = append(parts, message{typ: newQdisc, body: body})
 				delete(left, i)
 			}
 		}
 	}
-	if r.socket.Forward != nil {
-		for _, p := range r.socket.Forward(r.raw) {
-			for _, part := range split(p) {
-				switch {
-				case part.typ == msgError:
-					r.socket.Send(appendMessage(nil, part))
-					return true
-				case part.typ != newQdisc || len(part.body) < tcSize:
-					continue
-				}
-				ifindex := native.Uint32(part.body[4:])
-				until(ifindex)
-				ours := left[ifindex] != "" || !r.socket.ReadOnly
-				if native.Uint32(part.body[12:]) == clsactParent && ours {
-					continue
-				}
-				if shown, _, ok := s.present(r.socket.Netns, part); ok {
-					parts = append(parts, shown)
-				}
-			}
+	listed, refused := r.forwarded()
+	if refused != nil {
+		r.socket.Send(appendMessage(nil, *refused))
+		return true
+	}
+	for _, part := range listed {
+		ifindex, handle, parent := native.Uint32(part.body[4:]), native.Uint32(part.body[8:]), native.Uint32(part.body[12:])
+		until(ifindex)
+		switch {
+		case parent == clsactParent && (left[ifindex] != "" || !r.socket.ReadOnly):
+			continue
+		case parent == rootParent && handle == 0 && s.ByIndex(r.socket.Netns, ifindex) != nil:
+			part.body = describeQdisc(header(ifindex, 0, rootParent, 2), "noqueue", false)
+		}
+		if shown, _, ok := s.present(r.socket.Netns, part); ok {
+			parts = append(parts, shown)
 		}
 	}
 	until(^uint32(0))
 	r.list(parts)
 	return true
+}
+
+// rootParent is TC_H_ROOT. The default of a netkit device is noqueue there, that of the
+// device that stands for it is another.
+const rootParent = 0xffffffff
+
+// forwarded returns what the running kernel lists of qdiscs, or its refusal.
+func (r *tcRequest) forwarded() (listed []message, refused *message) {
+	if r.socket.Forward == nil {
+		return nil, nil
+	}
+	for _, p := range r.socket.Forward(r.raw) {
+		for _, part := range split(p) {
+			switch {
+			case part.typ == msgError:
+				return nil, &part
+			case part.typ == newQdisc && len(part.body) >= tcSize:
+				listed = append(listed, part)
+			}
+		}
+	}
+	return listed, nil
 }

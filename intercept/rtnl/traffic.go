@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,16 +78,13 @@ type tcRequest struct {
 // tc answers requests about qdiscs at TC_H_CLSACT, their filters and chains. It reports
 // false for what is left to the running kernel.
 func (s *Server) tc(k *Socket, m message) bool {
-	if k.Traffic == nil || m.typ == newAction {
-		return m.typ == newAction && s.actions(k, m)
-	}
 	answer := answers[m.typ]
-	if answer == nil || len(m.body) < tcSize {
-		return false
+	if answer == nil || k.Traffic == nil || len(m.body) < tcSize {
+		return s.foreign(k, m)
 	}
 	attrs, ok := parseAttributes(m.body[tcSize:])
 	if !ok {
-		return false
+		return s.foreign(k, m)
 	}
 	r := &tcRequest{
 		message: m, socket: k, traffic: k.Traffic(), attrs: attrs, ifindex: native.Uint32(m.body[4:]),
@@ -94,7 +92,7 @@ func (s *Server) tc(k *Socket, m message) bool {
 	}
 	handled, err := answer(s, r)
 	if !handled {
-		return false
+		return s.foreign(k, m)
 	}
 	if err != nil || m.flags&flagAck != 0 && !r.dumps() {
 		s.acknowledge(k, m, err)
@@ -134,9 +132,7 @@ func (s *Server) refuse(format string, args ...any) error {
 func (s *Server) acknowledge(k *Socket, m message, err error) {
 	errno, answered := mprog.ErrnoOf(err)
 	if !answered {
-		text, _ := strings.CutPrefix(err.Error(), string(mprog.OpFilterAdd)+": ")
-		err = s.refuse("%s", text)
-		errno = mprog.EOPNOTSUPP
+		err, errno = s.refuse("%s are not simulated", unsupported(err)), mprog.EOPNOTSUPP
 	}
 	p := answerTo(m, k.Port, errno, k.Capped)
 	var refusal *mprog.Error
@@ -144,6 +140,12 @@ func (s *Server) acknowledge(k *Socket, m message, err error) {
 		p = withWords(p, refusal.Extack)
 	}
 	k.Send(p)
+}
+
+// unsupported names what an error says is not there.
+func unsupported(err error) string {
+	_, what, _ := strings.Cut(err.Error(), mprog.ErrUnsupported.Error()+": ")
+	return what
 }
 
 // withWords puts a sentence behind an answer (NLMSGERR_ATTR_MSG).
@@ -205,18 +207,15 @@ func header(ifindex, handle, parent, info uint32) []byte {
 	return p
 }
 
-// actions refuses actions that have programs: the fds in them are not the running
-// kernel's.
-func (s *Server) actions(k *Socket, m message) bool {
-	const messageSize, actionTable = 4, 1 // sizeof(struct tcamsg), TCA_ACT_TAB
-	if len(m.body) < messageSize {
+// foreign refuses filters of other qdiscs and actions that have programs: the fds in them
+// are not the running kernel's. It reports false for what the running kernel may see.
+func (s *Server) foreign(k *Socket, m message) bool {
+	if m.typ != newFilter && m.typ != newAction {
 		return false
 	}
-	table, _ := parseAttributes(m.body[messageSize:])
-	for _, action := range table.nested(actionTable) {
-		attrs, _ := parseAttributes(action)
-		if attrs.text(tcKind) == mprog.BPFKind {
-			s.acknowledge(k, m, s.refuse("actions with programs of BPF are not simulated"))
+	for _, kind := range [][]byte{appendText(nil, tcKind, mprog.BPFKind), appendAttribute(nil, tcKind, []byte(mprog.BPFKind))} {
+		if bytes.Contains(m.body, bytes.TrimRight(kind, "\x00")) { // also nested, as an action of a filter
+			s.acknowledge(k, m, s.refuse("programs of BPF are filters of clsact and ingress qdiscs only, and no actions"))
 			return true
 		}
 	}
