@@ -36,7 +36,7 @@ func do[R, A any](p *Process, op mprog.Op, request R, call func(*Process, R) (A,
 		return nothing, errExited(op)
 	}
 	a, err := call(p, request)
-	return a, answer(op, err)
+	return a, k.answer(op, err)
 }
 
 // do0 is do for calls that answer nothing.
@@ -79,7 +79,7 @@ func observed[R, A any](w *watch, c *Call, request R, call func(*Process, R) (A,
 		p.trail = new(trail)
 	}
 	a, err := call(p, request)
-	err = answer(c.Op, err)
+	err = k.answer(c.Op, err)
 	if w.log != nil && p.around == nil { // guests' fds come and go
 		w.log.note(c, a, err)
 	}

@@ -78,7 +78,7 @@ func (w *watch) interfere(c *Call, at moment) error {
 			continue
 		}
 		if err := c.Process.meanwhile(i.do, c); err != nil {
-			err = answer(c.Op, err)
+			err = k.answer(c.Op, err)
 			if w.log != nil && c.Process.around == nil {
 				w.log.injected(c, at, err)
 			}

@@ -14,6 +14,7 @@ type RuleInfo struct {
 	Source string      // the kernel function that decides
 	Since  Release     // the first that has the rule; zero: all
 	Extack string      // what rtnetlink says to a refusal besides the errno; "": nothing
+	Then   *Then       // what rtnetlink said before; nil: the same
 
 	pass string // what is told of a check that is passed; empty: Text
 }
@@ -50,6 +51,22 @@ func (r *RuleInfo) saying(extack string) *RuleInfo {
 	return r
 }
 
+// Then is what rtnetlink said to a refusal before a release.
+type Then struct {
+	Until  Release
+	Extack string
+}
+
+// earlier is what was said, by rule.
+var earlier = map[mprog.Rule]*Then{}
+
+// before says what was said before a release.
+func (r *RuleInfo) before(major, minor int, extack string) *RuleInfo {
+	r.Then = &Then{Release{major, minor}, extack}
+	earlier[r.ID] = r.Then
+	return r
+}
+
 // from says which release is the first to have the rule.
 func (r *RuleInfo) from(major, minor int) *RuleInfo {
 	r.Since = Release{major, minor}
@@ -62,12 +79,18 @@ func refuse(r *RuleInfo, format string, args ...any) error {
 	return &mprog.Error{Errno: r.Errno, Rule: r.ID, Detail: fmt.Sprintf(format, args...), Extack: r.Extack}
 }
 
-// answer completes a refusal with the name of the command.
-func answer(op mprog.Op, err error) error {
-	if e, ok := err.(*mprog.Error); ok {
-		e.Op = op
+// answer completes a refusal with the name of the command, as it was in the kernel's
+// release.
+func (k *Kernel) answer(op mprog.Op, err error) error {
+	e, ok := err.(*mprog.Error)
+	if !ok {
+		return err
 	}
-	return err
+	e.Op = op
+	if then := earlier[e.Rule]; then != nil && k.running.Before(then.Until) {
+		e.Extack = then.Extack
+	}
+	return e
 }
 
 // The bytes of bpf_attr.

@@ -2,6 +2,9 @@ package fake
 
 import "github.com/nkconform/nkconform/mprog"
 
+// notFound is what rtnetlink says of a priority, of whose filters there are none.
+const notFound = "Filter with specified priority/protocol not found"
+
 // Qdiscs and filters, by rtnetlink.
 var (
 	tcNetAdmin = rule("tc/net-admin", mprog.EPERM,
@@ -22,7 +25,8 @@ var (
 	qdiscKind = rule("qdisc/kind", mprog.EINVAL,
 		"A kind that is given must be that of the qdisc, also to delete it; CREATE with REPLACE or EXCL, or no flag at all, puts another in its place.",
 		"tc_modify_qdisc, tc_get_qdisc").
-		saying("Invalid qdisc name: must match existing qdisc")
+		saying("Invalid qdisc name: must match existing qdisc").
+		before(6, 16, "Invalid qdisc name")
 	qdiscChange = rule("qdisc/change", mprog.EINVAL,
 		"There is nothing that options could change.", "qdisc_change").
 		saying("Change operation not supported by specified qdisc")
@@ -74,10 +78,11 @@ var (
 		saying("Lowest ID from auto-alloc range already in use")
 	filterAutoTakenEarly = rule("filter/auto-taken-before-6.16", mprog.EINVAL,
 		"Before Linux 6.16 that error was the one of a priority of another protocol.", "tcf_chain_tp_find").
-		saying("Filter with specified priority/protocol not found")
+		saying(notFound)
 	filterMismatch = rule("filter/protocol-mismatch", mprog.EINVAL,
 		"A protocol that is given must be that of the priority.", "tcf_chain_tp_find").
-		saying("Protocol mismatch for filter with specified priority")
+		saying("Protocol mismatch for filter with specified priority").
+		before(6, 16, notFound)
 	filterKind = rule("filter/kind", mprog.EINVAL,
 		"A kind that is given must be that of the priority's filters.", "tc_new_tfilter, tc_del_tfilter").
 		saying("Specified filter kind does not match existing one")
@@ -107,7 +112,7 @@ var (
 		"To skip the software takes hardware.", "cls_bpf_offload")
 	filterNoPriority = rule("filter/no-priority", mprog.ENOENT,
 		"The priority of what is deleted must have filters.", "tc_del_tfilter").
-		saying("Filter with specified priority/protocol not found")
+		saying(notFound)
 	filterNoHandle = rule("filter/no-handle", mprog.ENOENT,
 		"The filter to delete must be there.", "tc_del_tfilter").
 		saying("Specified filter handle not found")

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/sim"
 	"github.com/nkconform/nkconform/internal/doctor"
 )
@@ -28,7 +29,7 @@ import (
 // The test program plays three parts: the tests, what they run, which is the
 // command, and what that runs in turn, the target.
 const (
-	commandVariable = "INTERCEPT_TEST_COMMAND" // the options: "host", "fault"
+	commandVariable = "INTERCEPT_TEST_COMMAND" // the options: "host", "fault", "6.12"
 	targetVariable  = "INTERCEPT_TEST_TARGET"  // the target's name
 )
 
@@ -43,6 +44,9 @@ func TestMain(m *testing.M) {
 	o := Options{Devices: [][2]string{{"nk0", "nk1"}}, Host: strings.Contains(options, "host")}
 	if strings.Contains(options, "fault") {
 		o.Faults = []sim.Fault{{Command: "BPF_LINK_CREATE", Nth: 1, Errno: 12}}
+	}
+	if strings.Contains(options, "6.12") {
+		o.Kernel = fake.New(fake.Linux("6.12"))
 	}
 	if strings.Contains(options, "explain") {
 		o.Explain = os.Stderr
