@@ -124,17 +124,15 @@ func (s *Server) getQdisc(r *tcRequest) (handled bool, err error) {
 func (r *tcRequest) qdiscMessage(kind mprog.QdiscKind, typ, flags uint16, references uint32) message {
 	return message{
 		typ: typ, flags: flags, seq: r.seq, port: r.socket.Port,
-		body: describeQdisc(header(r.ifindex, clsactHandle, r.parent, references), string(kind), true),
+		body: describeQdisc(header(r.ifindex, clsactHandle, r.parent, references), string(kind)),
 	}
 }
 
 // describeQdisc tells of a qdisc of which nothing is counted (tc_fill_qdisc).
-func describeQdisc(p []byte, kind string, options bool) []byte {
+func describeQdisc(p []byte, kind string) []byte {
 	const basic, queue = 1, 3 // TCA_STATS_BASIC, TCA_STATS_QUEUE
 	p = appendText(p, tcKind, kind)
-	if options {
-		p = appendAttribute(p, tcOptions, nil)
-	}
+	p = appendAttribute(p, tcOptions, nil)
 	p = appendU8(p, tcHardware, 0)
 	stats := appendAttribute(nil, basic, make([]byte, 16)) // struct gnet_stats_basic
 	stats = appendAttribute(stats, queue, make([]byte, 20))
@@ -154,7 +152,7 @@ func (s *Server) dumpQdiscs(r *tcRequest) bool {
 	until := func(ifindex uint32) {
 		for _, i := range slices.Sorted(maps.Keys(left)) {
 			if i < ifindex {
-				body := describeQdisc(header(i, clsactHandle, clsactParent, 1), string(left[i]), true)
+				body := describeQdisc(header(i, clsactHandle, clsactParent, 1), string(left[i]))
 				parts = append(parts, message{typ: newQdisc, body: body})
 				delete(left, i)
 			}
@@ -166,13 +164,10 @@ func (s *Server) dumpQdiscs(r *tcRequest) bool {
 		return true
 	}
 	for _, part := range listed {
-		ifindex, handle, parent := native.Uint32(part.body[4:]), native.Uint32(part.body[8:]), native.Uint32(part.body[12:])
+		ifindex := native.Uint32(part.body[4:])
 		until(ifindex)
-		switch {
-		case parent == clsactParent && (left[ifindex] != "" || !r.socket.ReadOnly):
+		if native.Uint32(part.body[12:]) == clsactParent && (left[ifindex] != "" || !r.socket.ReadOnly) {
 			continue
-		case parent == rootParent && handle == 0 && s.ByIndex(r.socket.Netns, ifindex) != nil:
-			part.body = describeQdisc(header(ifindex, 0, rootParent, 2), "noqueue", false)
 		}
 		if shown, _, ok := s.present(r.socket.Netns, part); ok {
 			parts = append(parts, shown)
@@ -182,10 +177,6 @@ func (s *Server) dumpQdiscs(r *tcRequest) bool {
 	r.list(parts)
 	return true
 }
-
-// rootParent is TC_H_ROOT. The default of a netkit device is noqueue there, that of the
-// device that stands for it is another.
-const rootParent = 0xffffffff
 
 // forwarded returns what the running kernel lists of qdiscs, or its refusal.
 func (r *tcRequest) forwarded() (listed []message, refused *message) {

@@ -87,6 +87,8 @@ const (
 	lo     = 1
 	onIn   = 0xfffffff2
 	every  = 1<<16 | 0x0300
+
+	rootParent = 0xffffffff // TC_H_ROOT
 )
 
 func TestWhatIsNotSimulatedIsTold(t *testing.T) {
@@ -171,9 +173,9 @@ func TestFilterNeedsCapability(t *testing.T) {
 // that it has there itself.
 func TestQdiscsOfBoth(t *testing.T) {
 	root := func(ifindex uint32) message {
-		return message{typ: newQdisc, flags: flagMulti, body: describeQdisc(header(ifindex, 0x10000, rootParent, 2), "fq", true)}
+		return message{typ: newQdisc, flags: flagMulti, body: describeQdisc(header(ifindex, 0x10000, rootParent, 2), "fq")}
 	}
-	hidden := message{typ: newQdisc, flags: flagMulti, body: describeQdisc(header(1, clsactHandle, clsactParent, 1), "ingress", true)}
+	hidden := message{typ: newQdisc, flags: flagMulti, body: describeQdisc(header(1, clsactHandle, clsactParent, 1), "ingress")}
 	var listed []byte
 	for _, m := range []message{root(1), hidden, root(3)} {
 		listed = appendMessage(listed, m)
