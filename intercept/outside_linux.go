@@ -4,7 +4,6 @@ package intercept
 
 import (
 	"fmt"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -52,10 +51,8 @@ func deviceHere(ifindex uint32) (d machine.Device, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("ifreq: %w", err)
 		}
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(number), uintptr(unsafe.Pointer(request))); errno != 0 {
-			return 0, errno
-		}
-		return request.Uint32(), nil
+		err = ioctlIfreq(fd, uintptr(number), request)
+		return request.Uint32(), err
 	}
 	if d.MTU, err = ask(unix.SIOCGIFMTU); err != nil {
 		return d, err

@@ -125,6 +125,7 @@ func helpersByName() map[string]helper {
 		"redirect_map":   (*run).redirectMap,
 		"clone_redirect": (*run).cloneRedirect,
 		"check_mtu":      (*run).checkMTU,
+		"fib_lookup":     (*run).lookUpRoute,
 
 		"xdp_adjust_head":  (*run).xdpAdjustHead,
 		"xdp_adjust_meta":  (*run).xdpAdjustMeta,

@@ -29,13 +29,6 @@ func (w *world) Trace(t string) { w.traced = append(w.traced, t) }
 func (w *world) Wake(uint32)    {}
 func (w *world) Facts() Facts   { return w.facts }
 
-type outside map[uint32]Device
-
-func (o outside) Device(ifindex uint32) (Device, bool) {
-	d, ok := o[ifindex]
-	return d, ok
-}
-
 type array struct {
 	values [][]byte
 	inner  map[uint32]uint32

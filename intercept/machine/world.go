@@ -23,6 +23,8 @@ type Facts struct {
 type Outside interface {
 	// Device returns a device, by its ifindex, false if there is none.
 	Device(ifindex uint32) (Device, bool)
+	// Route answers bpf_fib_lookup; an error says what cannot be told.
+	Route(RouteQuestion) (Route, error)
 }
 
 // Device is what programs get to know of a device.

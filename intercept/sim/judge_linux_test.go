@@ -190,6 +190,10 @@ func (loopbackOnly) Device(ifindex uint32) (machine.Device, bool) {
 	return machine.Device{MTU: 65536, Header: ethernetHeader, Up: true}, ifindex == loopback
 }
 
+func (loopbackOnly) Route(machine.RouteQuestion) (r machine.Route, err error) {
+	return r, machine.ErrUnknown
+}
+
 var errUnknown = errors.New("not simulated")
 var errRefused = errors.New("refused by the verifier")
 

@@ -1,0 +1,168 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/machine"
+	"github.com/nkconform/nkconform/intercept/rtnl"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// Route answers bpf_fib_lookup out of the running kernel's routes and neighbours.
+// The device at which the packet is plays no part in the choice of a route, which
+// takes a rule for it (iif) to be seen.
+func (o outside) Route(q machine.RouteQuestion) (r machine.Route, err error) {
+	err = o.enter(func() (err error) {
+		r, err = routeHere(q)
+		return err
+	})
+	return r, err
+}
+
+// routeHere looks a route up in the current thread's network namespace.
+func routeHere(q machine.RouteQuestion) (r machine.Route, err error) {
+	if strict(q.From) || strict(q.To) {
+		return machine.Route{Result: machine.RouteNone}, nil
+	}
+	name, err := deviceName(q.Ifindex)
+	if err != nil {
+		return machine.Route{Result: machine.RouteNoDevice}, nil
+	}
+	if !forwards(name, q.To.Is6()) {
+		return machine.Route{Result: machine.RouteDisabled}, nil
+	}
+	if q.To.IsUnspecified() { // which rtnetlink takes for this host
+		return r, fmt.Errorf("a route to %s: %w", q.To, machine.ErrUnknown)
+	}
+	a, err := newAsker()
+	if err != nil {
+		return r, err
+	}
+	defer a.close()
+	question := rtnl.RouteQuestion{To: q.To, Mark: q.Mark, TOS: q.TOS}
+	if q.Output && q.To.Is4() { // for IPv6, it is but preferred
+		question.Out = q.Ifindex
+	}
+	found, result, err := a.route(question)
+	if result != machine.RouteFound || err != nil {
+		return machine.Route{Result: result}, err
+	}
+	r = machine.Route{Ifindex: found.Out, Gateway: found.Gateway, Priority: found.Priority, MTU: found.MTU}
+	d, err := deviceHere(found.Out)
+	if err != nil {
+		return machine.Route{Result: machine.RouteNone}, nil
+	}
+	if r.MTU == 0 {
+		r.MTU = d.MTU
+	}
+	if found.Tunnel {
+		r.Result = machine.RouteTunnel
+		return r, nil
+	}
+	if q.Source {
+		question.Source = true
+		source, result, err := a.route(question)
+		if result != machine.RouteFound || err != nil {
+			return machine.Route{Result: result}, err
+		}
+		r.Source = source.Source
+	}
+	if q.SkipMAC {
+		return r, nil
+	}
+	return a.neighbour(q, r)
+}
+
+// strict reports whether an address of IPv6 belongs to one device
+// (rt6_need_strict).
+func strict(a netip.Addr) bool {
+	return a.Is6() && (a.IsMulticast() || a.IsLinkLocalUnicast() || a.IsLoopback())
+}
+
+// forwards reports whether what arrives at a device may go on.
+func forwards(name string, ipv6 bool) bool {
+	version := "ipv4"
+	if ipv6 {
+		version = "ipv6"
+	}
+	text, err := os.ReadFile("/proc/sys/net/" + version + "/conf/" + name + "/forwarding")
+	return err == nil && strings.TrimSpace(string(text)) != "0"
+}
+
+// route asks for a route, and says what bpf_fib_lookup makes of its type.
+func (a *asker) route(q rtnl.RouteQuestion) (r rtnl.Route, result int, err error) {
+	datagrams, errno := a.ask(func(ask rtnl.Ask) []byte { return ask.Route(q) })
+	switch errno {
+	case 0:
+	case mprog.Errno(unix.EINVAL):
+		return r, machine.RouteBlackhole, nil
+	case mprog.Errno(unix.EHOSTUNREACH):
+		if q.Out != 0 { // then that is also said where no route leads out there
+			q.Out = 0
+			if _, result, err = a.route(q); result == machine.RouteFound {
+				result = machine.RouteNone
+			}
+			return r, result, err
+		}
+		return r, machine.RouteUnreachable, nil
+	case mprog.Errno(unix.EACCES):
+		return r, machine.RouteProhibited, nil
+	default:
+		return r, machine.RouteNone, nil
+	}
+	for _, p := range datagrams {
+		for _, r := range rtnl.Routes(p) {
+			switch {
+			case r.Several:
+				return r, 0, fmt.Errorf("a route with several next hops: %w", machine.ErrUnknown)
+			case r.Type == unix.RTN_BLACKHOLE:
+				return r, machine.RouteBlackhole, nil
+			case r.Type == unix.RTN_UNREACHABLE:
+				return r, machine.RouteUnreachable, nil
+			case r.Type == unix.RTN_PROHIBIT:
+				return r, machine.RouteProhibited, nil
+			case r.Type != unix.RTN_UNICAST:
+				return r, machine.RouteNone, nil
+			}
+			return r, machine.RouteFound, nil
+		}
+	}
+	return r, machine.RouteNone, nil
+}
+
+// nudValid are the states of a neighbour whose address can be used (NUD_VALID).
+const nudValid = unix.NUD_PERMANENT | unix.NUD_NOARP | unix.NUD_REACHABLE | unix.NUD_PROBE | unix.NUD_STALE | unix.NUD_DELAY
+
+// neighbour completes a route with the addresses of the link layer.
+func (a *asker) neighbour(q machine.RouteQuestion, r machine.Route) (machine.Route, error) {
+	to := q.To
+	if r.Gateway.IsValid() {
+		to = r.Gateway
+	}
+	datagrams, errno := a.ask(func(ask rtnl.Ask) []byte { return ask.Neighbour(r.Ifindex, to) })
+	r.Result = machine.RouteNoNeighbour
+	if errno != 0 {
+		return r, nil
+	}
+	for _, p := range datagrams {
+		for _, n := range rtnl.Neighbours(p) {
+			if n.State&nudValid == 0 || len(n.Address) < len(r.Hop) {
+				continue
+			}
+			r.Hop = [6]byte(n.Address)
+			own, err := hardwareAddress(r.Ifindex)
+			if err != nil {
+				return r, err
+			}
+			r.Own, r.Result = own, machine.RouteFound
+		}
+	}
+	return r, nil
+}

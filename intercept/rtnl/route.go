@@ -1,0 +1,137 @@
+package rtnl
+
+import "net/netip"
+
+// RouteQuestion is where a packet to an address would go.
+type RouteQuestion struct {
+	To     netip.Addr
+	Out    uint32 // the device by which it is to go, 0: any
+	Mark   uint32
+	TOS    uint8
+	Source bool // the packet's source is asked for, not the entry of the table
+}
+
+// Route is an entry of a routing table, or what follows from one.
+type Route struct {
+	Type     uint8 // RTN_UNICAST and so on
+	Out      uint32
+	Gateway  netip.Addr // not valid: none
+	Source   netip.Addr
+	Priority uint32
+	MTU      uint32 // that holds for what is forwarded, too; 0: the device's
+	Several  bool   // next hops
+	Tunnel   bool   // with an encapsulation (LWT)
+}
+
+// Types of messages about routes and neighbours, and what is in them
+// (include/uapi/linux/rtnetlink.h, neighbour.h).
+const (
+	newRoute     = 24
+	getRoute     = 26
+	newNeighbour = 28
+	getNeighbour = 30
+
+	routeSize     = 12 // sizeof(struct rtmsg)
+	neighbourSize = 12 // sizeof(struct ndmsg)
+
+	routeFIBMatch = 0x2000 // RTM_F_FIB_MATCH
+
+	routeTo       = 1  // RTA_DST
+	routeOut      = 4  // RTA_OIF
+	routeGateway  = 5  // RTA_GATEWAY
+	routePriority = 6  // RTA_PRIORITY
+	routeSource   = 7  // RTA_PREFSRC
+	routeMetrics  = 8  // RTA_METRICS
+	routeSeveral  = 9  // RTA_MULTIPATH
+	routeMark     = 16 // RTA_MARK
+	routeVia      = 18 // RTA_VIA
+	routeEncap    = 22 // RTA_ENCAP
+	metricLock    = 1  // RTAX_LOCK
+	metricMTU     = 2  // RTAX_MTU
+
+	neighbourTo   = 1 // NDA_DST
+	neighbourLink = 2 // NDA_LLADDR
+)
+
+// Families of addresses.
+const (
+	familyIPv4 = 2
+	familyIPv6 = 10
+)
+
+func family(a netip.Addr) byte {
+	if a.Is4() {
+		return familyIPv4
+	}
+	return familyIPv6
+}
+
+// Route asks for a route.
+func (a Ask) Route(q RouteQuestion) []byte {
+	body := make([]byte, routeSize)
+	body[0], body[1], body[3] = family(q.To), byte(q.To.BitLen()), q.TOS
+	if !q.Source {
+		native.PutUint32(body[8:], routeFIBMatch)
+	}
+	body = appendAttribute(body, routeTo, q.To.AsSlice())
+	if q.Out != 0 {
+		body = appendU32(body, routeOut, q.Out)
+	}
+	if q.Mark != 0 {
+		body = appendU32(body, routeMark, q.Mark)
+	}
+	return appendMessage(nil, message{typ: getRoute, flags: flagRequest, seq: a.Seq, body: body})
+}
+
+// Routes reads what a datagram says of routes.
+func Routes(datagram []byte) (list []Route) {
+	for _, m := range split(datagram) {
+		if m.typ != newRoute || len(m.body) < routeSize {
+			continue
+		}
+		attrs, _ := parseAttributes(m.body[routeSize:])
+		r := Route{Type: m.body[7]}
+		r.Out, _ = attrs.u32(routeOut)
+		r.Priority, _ = attrs.u32(routePriority)
+		r.Gateway, _ = netip.AddrFromSlice(attrs[routeGateway])
+		r.Source, _ = netip.AddrFromSlice(attrs[routeSource])
+		if via := attrs[routeVia]; len(via) > 2 {
+			r.Gateway, _ = netip.AddrFromSlice(via[2:])
+		}
+		metrics, _ := parseAttributes(attrs[routeMetrics])
+		if locked, _ := metrics.u32(metricLock); locked&(1<<metricMTU) != 0 {
+			r.MTU, _ = metrics.u32(metricMTU)
+		}
+		_, r.Several = attrs[routeSeveral]
+		_, r.Tunnel = attrs[routeEncap]
+		list = append(list, r)
+	}
+	return list
+}
+
+// Neighbour asks for a neighbour of a device.
+func (a Ask) Neighbour(ifindex uint32, to netip.Addr) []byte {
+	body := make([]byte, neighbourSize)
+	body[0] = family(to)
+	native.PutUint32(body[4:], ifindex)
+	body = appendAttribute(body, neighbourTo, to.AsSlice())
+	return appendMessage(nil, message{typ: getNeighbour, flags: flagRequest, seq: a.Seq, body: body})
+}
+
+// NeighbourEntry is what a device knows of a neighbour.
+type NeighbourEntry struct {
+	State   uint16 // NUD_REACHABLE and so on
+	Address []byte // of the link layer
+}
+
+// Neighbours reads what a datagram says of neighbours.
+func Neighbours(datagram []byte) (list []NeighbourEntry) {
+	for _, m := range split(datagram) {
+		if m.typ != newNeighbour || len(m.body) < neighbourSize {
+			continue
+		}
+		attrs, _ := parseAttributes(m.body[neighbourSize:])
+		list = append(list, NeighbourEntry{State: native.Uint16(m.body[8:]), Address: attrs[neighbourLink]})
+	}
+	return list
+}
