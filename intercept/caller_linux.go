@@ -73,7 +73,7 @@ func (c *caller) Object(fd uint32) (*sim.Object, bool) {
 	if f == nil {
 		return nil, open
 	}
-	if f.object != nil && !c.s.sim.Owns(f.object) {
+	if f.object != nil && !c.kernel().Owns(f.object) {
 		c.s.foreign(fd, f.object)
 		return nil, false
 	}
@@ -93,6 +93,14 @@ func (c *caller) Capable(capability mprog.Capability) bool {
 	line, _, _ := bytes.Cut(rest, []byte("\n"))
 	set, err := strconv.ParseUint(string(line), 16, 64)
 	return err != nil || set>>capability&1 != 0
+}
+
+// kernel is the one that answers the caller.
+func (c *caller) kernel() *sim.Sim {
+	if !c.s.options.Parallel {
+		return c.s.sim
+	}
+	return c.s.at(c.Netns())
 }
 
 // Process is the name of the caller's process.

@@ -15,7 +15,7 @@ import (
 // traffic answers for qdiscs and filters, as the process may use them whose request is
 // in hand.
 func (n *netlinkSocket) traffic() rtnl.Traffic {
-	return hookingTraffic{n.s.sim.Traffic(netlinkCaller{n.s.caller(&notify.Call{TID: n.thread()}), n}), n}
+	return hookingTraffic{n.s.at(n.Netns).Traffic(netlinkCaller{n.s.caller(&notify.Call{TID: n.thread()}), n}), n}
 }
 
 // hookingTraffic has what devices of the running kernel's send and receive go through

@@ -66,7 +66,7 @@ func (w *wires) heard(netns uint64, l rtnl.Link) {
 	case e != nil && !l.Gone:
 		w.follow(e, netns, l)
 	case d == nil && l.Gone && !l.Moved:
-		w.s.sim.Unmirror(netns, l.Index)
+		w.s.at(netns).Unmirror(netns, l.Index)
 	}
 }
 

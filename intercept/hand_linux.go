@@ -34,6 +34,8 @@ type hand struct {
 type heldKernel struct {
 	kernel *fake.Kernel
 	sim    *sim.Sim
+	home   uint64 // its first network namespace
+	tid    uint32 // a thread there
 
 	processes []*fake.Process // by number
 	inodes    []uint64        // of network namespaces, by mprog.Netns
@@ -118,6 +120,7 @@ func (h *hand) answer(request any) (any, error) {
 			return nil, fmt.Errorf("network namespace %d: %w", r.Netns, mprog.EINVAL)
 		}
 		k.inodes = append(k.inodes, r.Inode)
+		h.s.adopt(r.Inode, k.home)
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: a request of type %T", mprog.ErrUnsupported, request)
@@ -167,10 +170,18 @@ func (h *hand) start(r control.Start) (any, error) {
 	if len(s.devices) > 0 {
 		return nil, fmt.Errorf("%w: Options.Devices are of another kernel: make devices by Netkit of this one", mprog.ErrUnsupported)
 	}
-	k.inodes = []uint64{s.home}
+	k.home, k.tid = s.home, s.pid
+	if r.Netns != 0 {
+		k.home, k.tid = r.Netns, uint32(r.TID)
+	}
+	k.inodes = []uint64{k.home}
 	k.sim = s.newSim(k.kernel, true)
-	k.sim.Home(s.home)
-	s.answerBy(k.sim)
+	k.sim.Home(k.home)
+	if r.Netns != 0 {
+		s.worlds.Store(k.home, k.sim)
+	} else {
+		s.answerBy(k.sim)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last++
@@ -187,7 +198,15 @@ func (h *hand) end(number int, k *heldKernel) {
 	s.files.drain()
 	k.sim.End()
 	s.sims = slices.DeleteFunc(s.sims, func(other *sim.Sim) bool { return other == k.sim })
-	s.answerBy(s.sims[len(s.sims)-1])
+	s.worlds.Range(func(netns, which any) bool {
+		if which == k.sim {
+			s.worlds.Delete(netns)
+		}
+		return true
+	})
+	if s.sim == k.sim {
+		s.answerBy(s.sims[0])
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.held, number)
@@ -213,18 +232,18 @@ func (h *hand) call(k *heldKernel, r fake.RemoteCall) (any, error) {
 		return nil, k.sim.OwnPin(p, q, func() (sim.PinKey, mprog.Errno) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			return s.program().CreatePin(unix.AT_FDCWD, q.Path)
+			return s.program(k).CreatePin(unix.AT_FDCWD, q.Path)
 		})
 	case mprog.GetRequest:
 		s.mu.Lock()
-		key, errno := s.program().FindPin(unix.AT_FDCWD, q.Path)
+		key, errno := s.program(k).FindPin(unix.AT_FDCWD, q.Path)
 		s.mu.Unlock()
 		return k.sim.OwnGet(p, q, key, errno)
 	}
 	if r.Op == mprog.OpExit {
 		return nil, p.Exit()
 	}
-	answer, err := k.sim.Own(p, s.home, r.Op, r.Request, func(fd uint32) *sim.Object {
+	answer, err := k.sim.Own(p, k.home, r.Op, r.Request, func(fd uint32) *sim.Object {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.files.drain()
@@ -245,9 +264,9 @@ func (h *hand) call(k *heldKernel, r fake.RemoteCall) (any, error) {
 	return answer, err
 }
 
-// program is the program as a caller.
-func (s *supervisor) program() *caller {
-	return s.caller(&notify.Call{TID: s.pid})
+// program is the program as a caller, where a kernel is.
+func (s *supervisor) program(k *heldKernel) *caller {
+	return s.caller(&notify.Call{TID: k.tid})
 }
 
 // fork starts another of the kernel's own processes, whose number it returns.
@@ -278,7 +297,7 @@ func (h *hand) inject(k *heldKernel, r control.Inject) int {
 	m := fake.Match{Op: r.Match.Op, Hook: r.Match.Hook, Nth: r.Match.Nth}
 	k.stops[number] = inject(m, func(c *fake.Call) error {
 		e := fake.RemoteEvent{RemoteCall: fake.RemoteCall{Process: h.number(k, c.Process), Op: c.Op, Request: c.Request}, Hook: c.Hook}
-		_, err := h.conn.Ask(control.Act{Number: number, Event: e})
+		_, err := h.conn.Ask(control.Act{Kernel: r.Kernel, Number: number, Event: e})
 		return err
 	})
 	return number
@@ -331,6 +350,8 @@ func (h *hand) complain(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	for _, k := range h.held {
 		k.told.Complaints = append(k.told.Complaints, text)
+	}
+	if len(h.held) > 0 {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "intercept:", text)

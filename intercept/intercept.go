@@ -56,6 +56,11 @@ type Options struct {
 	// default, the whole run fails.
 	Skip bool
 
+	// Parallel is for [Main]. Each kernel of [NewT] has a network and a mount
+	// namespace of its own, and tests can run at the same time: their code runs in
+	// [Do]. Calls from anywhere else are refused with EPERM.
+	Parallel bool
+
 	held bool // the program decides about the kernel
 }
 

@@ -51,7 +51,7 @@ func (s *supervisor) leaks(k *heldKernel) []fake.Left {
 	}
 	list = append(list, k.kernel.Leaks()...)
 	list = append(list, k.sim.Lost()...)
-	paths := s.pinPaths()
+	paths := s.pinPaths(k)
 	var pins []fake.Left
 	for key, what := range k.sim.Pinned() {
 		pins = append(pins, fake.Left{Kind: fake.LeakedPins, What: fmt.Sprintf("pin %s of %s", paths[key], what)})
@@ -79,9 +79,9 @@ func (s *supervisor) fdNumbers() map[fileKey]int {
 }
 
 // pinPaths finds the paths of pins in the program's bpf file system.
-func (s *supervisor) pinPaths() map[sim.PinKey]string {
+func (s *supervisor) pinPaths(k *heldKernel) map[sim.PinKey]string {
 	paths := make(map[sim.PinKey]string)
-	root := "/proc/" + strconv.FormatUint(uint64(s.pid), 10) + "/root"
+	root := "/proc/" + strconv.FormatUint(uint64(k.tid), 10) + "/root"
 	_ = filepath.WalkDir(root+mprog.BPFFS, func(path string, _ fs.DirEntry, err error) error {
 		var st unix.Stat_t
 		if err == nil && unix.Lstat(path, &st) == nil {

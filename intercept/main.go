@@ -31,7 +31,7 @@ func Main(m interface{ Run() int }, o Options) {
 			fmt.Fprintln(os.Stderr, "intercept:", err)
 			os.Exit(2)
 		}
-		skips = o.Skip
+		skips, parallel = o.Skip, o.Parallel
 		os.Exit(m.Run())
 	}
 	self, err := os.Executable()
@@ -56,6 +56,9 @@ func Main(m interface{ Run() int }, o Options) {
 
 // notHeld is why [NewT] skips tests.
 var notHeld string
+
+// parallel says that each kernel has namespaces of its own.
+var parallel bool
 
 // skips says that [NewT] skips tests where the machine lacks something.
 var skips bool

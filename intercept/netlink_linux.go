@@ -33,7 +33,11 @@ func (s *supervisor) socket(c *notify.Call) {
 		s.packetSocket(c)
 		return
 	}
-	netns := s.caller(c).Netns()
+	who := s.caller(c)
+	if s.options.Parallel {
+		s.reaches(who)
+	}
+	netns := who.Netns()
 	made, theirs, err := s.files.pair()
 	if err != nil {
 		_ = s.listener.Answer(c, 0, unix.EMFILE)
@@ -144,7 +148,7 @@ const reviewSeq = 0x6e6b6366
 // when a request may have deleted some, or moved them to another namespace.
 func (n *netlinkSocket) review(moved uint64) {
 	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
-	for _, ifindex := range n.s.sim.Mirrored(n.Netns) {
+	for _, ifindex := range n.s.at(n.Netns).Mirrored(n.Netns) {
 		if unix.Sendto(n.kernel, rtnl.Lookup(ifindex, reviewSeq), 0, to) != nil {
 			return
 		}
@@ -153,9 +157,9 @@ func (n *netlinkSocket) review(moved uint64) {
 			case !answer:
 				n.s.rtnl.Relay(n.Socket, p)
 			case errno == mprog.ENODEV && moved != n.Netns && moved != 0:
-				n.s.sim.MoveMirrored(n.Netns, ifindex, moved)
+				n.s.at(n.Netns).MoveMirrored(n.Netns, ifindex, moved)
 			case errno == mprog.ENODEV:
-				n.s.sim.Unmirror(n.Netns, ifindex)
+				n.s.at(n.Netns).Unmirror(n.Netns, ifindex)
 			}
 		}
 	}

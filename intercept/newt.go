@@ -35,7 +35,7 @@ type TB interface {
 //     Trace or its end, and when it is stopped.
 //   - Transmit is not supported: send packets.
 //
-// One test at a time has such a kernel. The next one waits for its end; a second
+// One test at a time has such a kernel, unless Options.Parallel says otherwise. The next one waits for its end; a second
 // kernel in one test is a mistake. The test program must have been started by
 // [Main]; a test that was not fails.
 //
@@ -52,13 +52,16 @@ func NewT(t TB, opts ...fake.Option) *fake.Kernel {
 			"add func TestMain(m *testing.M) { intercept.Main(m, intercept.Options{}) } to the package's tests")
 		return nil
 	}
-	if owner := live.take(t.Name()); owner != "" {
-		t.Fatalf("intercept.NewT: the kernel of %s answers this process's calls, and this test is a part of that one: "+
-			"one test has one kernel", owner)
-		return nil
+	if !parallel {
+		if owner := live.take(t.Name()); owner != "" {
+			t.Fatalf("intercept.NewT: the kernel of %s answers this process's calls, and this test is a part of that one: "+
+				"one test has one kernel", owner)
+			return nil
+		}
+		t.Cleanup(live.free) // the last thing of all
 	}
-	t.Cleanup(live.free) // the last thing of all
-	k, err := fake.NewRemoteT(t, hold(t), opts...)
+	var do func(func())
+	k, err := fake.NewRemoteT(t, hold(t, &do), opts...)
 	if errors.Is(err, ErrUnavailable) && skips {
 		t.Skip(err)
 		return nil
@@ -69,8 +72,29 @@ func NewT(t TB, opts ...fake.Option) *fake.Kernel {
 	}
 	live.mu.Lock()
 	defer live.mu.Unlock()
-	live.kernel = k
+	live.do[k] = do
+	t.Cleanup(func() {
+		live.mu.Lock()
+		defer live.mu.Unlock()
+		delete(live.do, k)
+	})
 	return k
+}
+
+// Do runs a function where a kernel of [NewT] answers, with Options.Parallel: on a
+// thread in the kernel's network and mount namespaces. Goroutines that the
+// function starts run elsewhere, and their calls of bpf(2) are refused. Without
+// Options.Parallel it just calls the function.
+func Do(t TB, k *fake.Kernel, f func()) {
+	t.Helper()
+	live.mu.Lock()
+	do := live.do[k]
+	live.mu.Unlock()
+	if do == nil {
+		t.Fatalf("intercept.Do: the kernel does not answer: it must be of intercept.NewT, and its test must not have ended")
+		return
+	}
+	do(f)
 }
 
 // Start starts a program on the kernel of a test, which must be one of [NewT]: it
@@ -80,13 +104,15 @@ func NewT(t TB, opts ...fake.Option) *fake.Kernel {
 func Start(t TB, k *fake.Kernel, c *exec.Cmd) {
 	t.Helper()
 	live.mu.Lock()
-	mine := live.name != "" && live.kernel == k
+	do := live.do[k]
 	live.mu.Unlock()
-	if !mine {
-		t.Fatalf("intercept.Start: the kernel is not the one that answers now: it must be of intercept.NewT, in this test")
+	if do == nil {
+		t.Fatalf("intercept.Start: the kernel does not answer: it must be of intercept.NewT, and its test must not have ended")
 		return
 	}
-	if err := c.Start(); err != nil {
+	var err error
+	do(func() { err = c.Start() })
+	if err != nil {
 		t.Fatalf("intercept.Start: %v", err)
 		return
 	}
@@ -99,14 +125,14 @@ func Start(t TB, k *fake.Kernel, c *exec.Cmd) {
 }
 
 // live is the test whose kernel answers.
-var live owner
+var live = owner{do: make(map[*fake.Kernel]func(func()))}
 
 // owner is a lock that tells who has it.
 type owner struct {
-	mu     sync.Mutex
-	freed  sync.Cond
-	name   string
-	kernel *fake.Kernel
+	mu    sync.Mutex
+	freed sync.Cond
+	name  string
+	do    map[*fake.Kernel]func(func()) // what runs a function where a kernel answers
 }
 
 // take waits until nobody has the lock. It returns who has it if that is the same
@@ -128,7 +154,7 @@ func (o *owner) take(name string) (owner string) {
 func (o *owner) free() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.name, o.kernel = "", nil
+	o.name = ""
 	o.freed.Broadcast()
 }
 

@@ -63,6 +63,8 @@ type held struct {
 	h      *holder
 	t      TB
 	number int
+	links  *kernel.Links // in its first network namespace
+	stage  *stage        // of a parallel kernel, else nil
 
 	devices map[uint32]bool // that were there before
 	netns   []int           // fds of network namespaces, from mprog.Netns 1 on
@@ -76,23 +78,38 @@ type held struct {
 var _ fake.Remote = (*held)(nil)
 
 // hold returns what makes a kernel for a test.
-func hold(t TB) func(*fake.Machine) (fake.Remote, error) {
-	return func(m *fake.Machine) (fake.Remote, error) { return theHolder.start(t, m) }
+func hold(t TB, do *func(func())) func(*fake.Machine) (fake.Remote, error) {
+	return func(m *fake.Machine) (fake.Remote, error) {
+		k, err := theHolder.start(t, m)
+		if err != nil {
+			return nil, err
+		}
+		*do = k.do
+		return k, nil
+	}
 }
 
-func (h *holder) start(t TB, m *fake.Machine) (fake.Remote, error) {
+func (h *holder) start(t TB, m *fake.Machine) (*held, error) {
 	k := &held{
 		h: h, t: t, devices: make(map[uint32]bool),
 		injected: make(map[int]func(*fake.RemoteEvent) error), observers: make(map[int]func(*fake.RemoteEvent)),
 	}
-	there, err := h.links.List()
+	request := control.Start{Machine: *m}
+	if k.links = h.links; parallel {
+		var err error
+		if k.stage, err = newStage(); err != nil {
+			return nil, err
+		}
+		k.links, request.Netns, request.TID = k.stage.links, k.stage.netns, k.stage.tid
+	}
+	there, err := k.links.List()
 	if err != nil {
 		return nil, fmt.Errorf("list devices: %w", err)
 	}
 	for _, ifindex := range there {
 		k.devices[ifindex] = true
 	}
-	a, err := h.conn.Ask(control.Start{Machine: *m})
+	a, err := h.conn.Ask(request)
 	if err != nil {
 		return nil, err
 	}
@@ -121,25 +138,19 @@ func (h *holder) answer(request any) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: a request of type %T", mprog.ErrUnsupported, request)
 	}
-	for _, k := range h.all() {
-		k.mu.Lock()
-		do := k.injected[r.Number]
-		k.mu.Unlock()
-		if do != nil {
-			return nil, h.act(func() error { return do(&r.Event) })
-		}
-	}
-	return nil, nil // stopped meanwhile
-}
-
-// all returns the kernels that are held: one, or none.
-func (h *holder) all() (list []*held) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, k := range h.kernels {
-		list = append(list, k)
+	k := h.kernels[r.Kernel]
+	h.mu.Unlock()
+	if k == nil {
+		return nil, nil // ended meanwhile
 	}
-	return list
+	k.mu.Lock()
+	do := k.injected[r.Number]
+	k.mu.Unlock()
+	if do == nil {
+		return nil, nil // stopped meanwhile
+	}
+	return nil, h.act(func() error { return do(&r.Event) })
 }
 
 // act does what an injection does, on a thread that who answers the program's calls
@@ -218,7 +229,7 @@ func (k *held) Call(c fake.RemoteCall) (any, error) {
 	}
 	switch r := c.Request.(type) {
 	case mprog.DeviceSpec:
-		ifindex, peer, err := k.h.links.Add(r)
+		ifindex, peer, err := k.links.Add(r)
 		return [2]uint32{ifindex, peer}, refusal(c.Op, err)
 	case fake.MoveRequest:
 		return k.move(r)
@@ -228,12 +239,14 @@ func (k *held) Call(c fake.RemoteCall) (any, error) {
 	switch c.Op {
 	case mprog.OpDeleteDevice:
 		ifindex, _ := c.Request.(uint32)
-		return nil, refusal(c.Op, k.h.links.Delete(ifindex))
+		return nil, refusal(c.Op, k.links.Delete(ifindex))
 	case mprog.OpNewNetns:
 		return k.newNetns()
 	case mprog.OpUnlink:
 		path, _ := c.Request.(string)
-		return nil, refusal(c.Op, unix.Unlink(path))
+		var err error
+		k.do(func() { err = unix.Unlink(path) })
+		return nil, refusal(c.Op, err)
 	case mprog.OpTransmit:
 		return nil, fmt.Errorf("%s: %w: send a packet through a socket", c.Op, mprog.ErrUnsupported)
 	}
@@ -307,7 +320,7 @@ func (k *held) move(r fake.MoveRequest) (any, error) {
 		return nil, &mprog.Error{Op: mprog.OpMoveDevice, Errno: mprog.EINVAL}
 	}
 	fd := k.netns[r.To-1]
-	name, err := k.h.links.Move(r.Ifindex, fd)
+	name, err := k.links.Move(r.Ifindex, fd)
 	if err != nil {
 		return nil, refusal(mprog.OpMoveDevice, err)
 	}
@@ -443,7 +456,10 @@ func (k *held) Shutdown() error {
 		return nil // a second time
 	}
 	k.news()
-	err := errors.Join(k.clearDevices(), k.clearPins())
+	var err error
+	if k.stage == nil { // whose devices and pins end with it
+		err = errors.Join(k.clearDevices(), k.clearPins())
+	}
 	_, endErr := k.h.conn.Ask(control.End{Kernel: k.number})
 	k.h.mu.Lock()
 	delete(k.h.kernels, k.number)
@@ -454,18 +470,21 @@ func (k *held) Shutdown() error {
 	for _, fd := range k.netns {
 		err = errors.Join(err, unix.Close(fd))
 	}
+	if k.stage != nil {
+		err = errors.Join(err, k.stage.end())
+	}
 	return errors.Join(err, endErr)
 }
 
 // clearDevices deletes what the test has left.
 func (k *held) clearDevices() error {
-	there, err := k.h.links.List()
+	there, err := k.links.List()
 	if err != nil {
 		return fmt.Errorf("list devices: %w", err)
 	}
 	for _, ifindex := range there {
 		if !k.devices[ifindex] {
-			if err := k.h.links.Delete(ifindex); err != nil && !errors.Is(err, mprog.ENODEV) { // or with its peer
+			if err := k.links.Delete(ifindex); err != nil && !errors.Is(err, mprog.ENODEV) { // or with its peer
 				return fmt.Errorf("delete device %d: %w", ifindex, err)
 			}
 		}

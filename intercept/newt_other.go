@@ -8,4 +8,4 @@ func holding() bool { return false }
 
 func takeHold() error { return nil }
 
-func hold(TB) func(*fake.Machine) (fake.Remote, error) { return nil }
+func hold(TB, *func(func())) func(*fake.Machine) (fake.Remote, error) { return nil }

@@ -146,7 +146,7 @@ func (s *supervisor) passHooks(netns uint64, to linkAddress, p *packet) unix.Err
 	}
 	seen := machine.NewPacket(slices.Clone(frame), to.ifindex)
 	pass := func(at mprog.AttachType) bool {
-		made := s.sim.Pass(netns, to.ifindex, at, mprog.Forward, seen)
+		made := s.at(netns).Pass(netns, to.ifindex, at, mprog.Forward, seen)
 		if s.log != nil {
 			s.log.packet(fmt.Sprintf("device %d", to.ifindex), at, &made)
 		}

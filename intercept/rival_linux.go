@@ -28,7 +28,9 @@ func (s *supervisor) faults() []sim.Fault {
 
 // unfired warns of what never happened.
 func (s *supervisor) unfired() bool {
-	list := s.sim.Unfired()
+	s.mu.Lock()
+	list := s.sims[0].Unfired()
+	s.mu.Unlock()
 	for _, text := range list {
 		s.warn(text)
 	}

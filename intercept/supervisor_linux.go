@@ -28,6 +28,8 @@ type supervisor struct {
 	sim     *sim.Sim
 	sims    []*sim.Sim              // all that there were
 	passing atomic.Pointer[sim.Sim] // sim, for packets
+	worlds  sync.Map                // of parallel kernels: *sim.Sim, by network namespace
+	origins map[uint32]uint64       // namespaces that threads have left, with parallel kernels
 	rtnl    *rtnl.Server
 	files   *files
 	log     *explainer
@@ -60,6 +62,7 @@ type supervisor struct {
 	tests   *hand       // of the program that holds the kernel; nil: none does
 	pid     uint32      // the program
 	misused *sim.Object // told of last, see foreign
+	strayed bool        // a thread of no kernel has been told of
 
 	listener *notify.Listener
 	done     chan error
@@ -69,7 +72,7 @@ type supervisor struct {
 func newSupervisor(o Options) (*supervisor, error) {
 	s := &supervisor{kernel: o.Kernel, done: make(chan error, 1),
 		waking: make(chan struct{}, 1), quit: make(chan struct{}), unwatched: make(chan struct{}), devices: o.Devices,
-		leaving: make(map[uint32]departure), seen: make(map[uint64]int), bpffs: make(map[uint64]bool)}
+		leaving: make(map[uint32]departure), seen: make(map[uint64]int), origins: make(map[uint32]uint64), bpffs: make(map[uint64]bool)}
 	if s.kernel == nil {
 		s.kernel = fake.New()
 	}
@@ -334,7 +337,14 @@ func (s *supervisor) bpf(c *notify.Call) {
 	if len(s.leaving) > 0 {
 		who.arrive()
 	}
-	a := s.sim.BPF(who, uint32(c.Args[0]), c.Args[1], uint32(c.Args[2]))
+	which := s.sim
+	if s.options.Parallel {
+		if which = s.belongs(who); which == nil {
+			_ = s.listener.Answer(c, 0, unix.EPERM)
+			return
+		}
+	}
+	a := which.BPF(who, uint32(c.Args[0]), c.Args[1], uint32(c.Args[2]))
 	if a.Hooked != 0 && s.rtnl.ByIndex(who.Netns(), a.Hooked) == nil {
 		s.wires.tether(who.Netns(), a.Hooked, func() (int, error) {
 			return unix.Open(who.proc("/ns/net"), unix.O_RDONLY|unix.O_CLOEXEC, 0)

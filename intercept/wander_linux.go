@@ -24,6 +24,9 @@ type departure struct {
 func (s *supervisor) wander(c *notify.Call) {
 	who := s.caller(c) // who has arrived by now where it went before
 	s.wanderers = true
+	if s.options.Parallel {
+		s.origins[c.TID] = who.netnsInode()
+	}
 	if uint32(c.Number) == unix.SYS_UNSHARE {
 		s.moves++
 		s.leaving[c.TID] = departure{who.netnsInode(), s.moves}
@@ -85,5 +88,6 @@ func (c *caller) netnsInode() uint64 {
 func (s *supervisor) forgetNetns(inode uint64) {
 	delete(s.seen, inode)
 	s.rtnl.DropNetns(inode)
-	s.sim.ForgetNetns(inode)
+	s.at(inode).ForgetNetns(inode)
+	s.worlds.Delete(inode)
 }

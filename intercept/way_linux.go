@@ -37,7 +37,7 @@ func (p *pump) passAt(e *end, index uint32, at mprog.AttachType, j *journey) sim
 		has = e.peer
 	}
 	j.Outside = has.outside
-	made := p.s.passing.Load().Pass(e.netns, index, at, e.policy, j.Packet)
+	made := p.s.at(e.netns).Pass(e.netns, index, at, e.policy, j.Packet)
 	if len(j.Clones) > 0 {
 		p.sendClones(has, j)
 	}

@@ -10,7 +10,13 @@ import (
 // What a test asks. The first kernel that it starts is 1.
 type (
 	// Start makes a kernel the one that answers. The answer is Started.
-	Start struct{ Machine fake.Machine }
+	Start struct {
+		Machine fake.Machine
+		// Netns is where the kernel answers, and TID a thread there; 0: it is the
+		// one that answers everywhere.
+		Netns uint64
+		TID   int
+	}
 	// Started tells the kernel's number.
 	Started struct {
 		Kernel  int
@@ -66,6 +72,7 @@ type (
 	// Act asks what an injection does at a call; the answer is its error. Who asks
 	// holds no lock meanwhile: the test may need what it waits for.
 	Act struct {
+		Kernel int
 		Number int
 		Event  fake.RemoteEvent
 	}

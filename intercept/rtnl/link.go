@@ -36,7 +36,7 @@ func (s *Server) create(r *linkRequest) mprog.Errno {
 	if errno != 0 {
 		return errno
 	}
-	pairs, single := s.backend.Supports()
+	pairs, single := s.backend.Supports(r.socket.Netns)
 	if !pairs {
 		return mprog.EOPNOTSUPP
 	}

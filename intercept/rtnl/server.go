@@ -10,7 +10,7 @@ import (
 type Backend interface {
 	// Supports reports whether the kernel has netkit devices, and such without
 	// peer.
-	Supports() (pairs, single bool)
+	Supports(netns uint64) (pairs, single bool)
 	// Add adds a pair of netkit devices, the primary in one namespace and the
 	// peer in another or the same, or a single device if peer is nil.
 	Add(primary, peer *Device)

@@ -14,7 +14,7 @@ type backend struct {
 	old bool // without netkit
 }
 
-func (b *backend) Supports() (pairs, single bool) { return !b.old, !b.old }
+func (b *backend) Supports(netns uint64) (pairs, single bool) { return !b.old, !b.old }
 
 func (b *backend) Add(d, peer *Device) {
 	if peer == nil {
