@@ -77,8 +77,11 @@ func serve(port *os.File, jobFile string) error {
 	tellHangs(hang)
 	stop := beat(out, hang)
 	defer stop()
-	before := back.Look(job.Out)
 	stderr := out.Stream(wire.Stderr)
+	if err := makeWritable(job.Out); err != nil {
+		fmt.Fprintf(stderr, "nkconform guest: %v\n", err)
+	}
+	before := back.Look(job.Out)
 	status := statusCannotRun
 	if err := loadModules(job.Modules, ""); err != nil {
 		fmt.Fprintf(stderr, "nkconform guest: %v\n", err)

@@ -42,6 +42,23 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// What is to come back can be written, whether or not there is a folder for it.
+func TestMakeWritable(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, makeWritable([]string{dir, filepath.Join(dir, "new/sub/c.out")}))
+	assert.DirExists(t, filepath.Join(dir, "new/sub"))
+	assert.NoFileExists(t, filepath.Join(dir, "new/sub/c.out"))
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	assert.ErrorContains(t, makeWritable([]string{filepath.Join(file, "below", "c.out")}), "make "+filepath.Join(file, "below")+" writable: ")
+}
+
+func TestIsModprobe(t *testing.T) {
+	// Not in a guest: the name alone makes no modprobe.
+	assert.False(t, isModprobe(ModprobePath))
+	assert.False(t, isModprobe("/usr/bin/nkconform"))
+}
+
 func TestFindPort(t *testing.T) {
 	class := t.TempDir()
 	for dev, name := range map[string]string{"vport1p1": "virtme.stdin", "vport3p2": PortName} {
