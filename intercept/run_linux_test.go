@@ -145,7 +145,9 @@ func TestWithoutNamespaces(t *testing.T) {
 	c := target(t, "", "hooks")
 	c.Path = "/proc/self/exe"
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}
-	require.Equal(t, 1, strings.Count(output(t, c), "user namespaces are refused; nkconform doctor exec says"))
+	all, err := c.CombinedOutput()
+	require.NoError(t, err, string(all))
+	require.Equal(t, 1, strings.Count(string(all), "user namespaces are refused; nkconform doctor exec says"))
 	require.NotContains(t, output(t, target(t, "", "hooks")), "refused")
 }
 
