@@ -3,6 +3,7 @@
 package intercept
 
 import (
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -170,7 +171,7 @@ func (w *wires) inside(e *end, f func(*asker)) {
 func (w *wires) Changed(d *rtnl.Device) {
 	for _, d := range []*rtnl.Device{d, d.Peer()} {
 		if e := w.ends[d]; d != nil && e != nil {
-			w.pump.change(func() { e.policy = d.Policy() })
+			w.pump.change(func() { e.policy, e.scrub = d.Policy(), d.Scrubs() })
 		}
 	}
 }
@@ -236,17 +237,22 @@ func (w *wires) Delete(pair ...*rtnl.Device) {
 
 // flush handles the frames that have been sent until now.
 func (w *wires) flush() {
-	if len(w.ends) > 0 {
+	if w.busy() {
 		w.pump.flush()
 		w.reap()
 	}
 }
 
+// busy reports whether there is anything that frames go through.
+func (w *wires) busy() bool { return len(w.ends)+len(w.tethers) > 0 }
+
 // reap deletes the pairs of which an end is gone.
 func (w *wires) reap() {
 	for _, e := range w.pump.gone() {
 		if e.tether != nil { // with its namespace
-			w.untie(tetherKey{e.netns, e.tether.index})
+			if key := (tetherKey{e.netns, e.tether.index}); slices.Contains(w.tethers[key], e) {
+				w.untie(key)
+			}
 		}
 		if w.ends[e.device] == e {
 			w.s.relay(e.netns)

@@ -58,11 +58,11 @@ func (s *supervisor) packetSocket(c *notify.Call) {
 // swapped turns a number of the network into one of this machine, or back.
 func swapped(v uint16) uint16 { return binary.BigEndian.Uint16(native.AppendUint16(nil, v)) }
 
-// packet is what is to be sent through a packet socket.
+// packet is what is to be sent through a socket.
 type packet struct {
-	socket  int // a copy of the caller's
+	sender
 	data    []byte
-	address []byte // struct sockaddr_ll, or nil
+	address []byte // or nil
 	flags   int
 }
 
@@ -72,15 +72,20 @@ func (s *supervisor) sendPacket(p *packet) unix.Errno {
 	if errno != 0 {
 		return errno
 	}
-	netns, err := socketNetns(p.socket)
+	netns, err := socketNetns(p.fd)
 	if err != nil {
 		return errnoUnix(err)
 	}
-	if e := s.wires.ends[s.rtnl.ByIndex(netns, to.ifindex)]; e != nil {
-		return s.wires.pump.send(e, p.send)
-	}
+	e := s.wires.ends[s.rtnl.ByIndex(netns, to.ifindex)]
 	if ends := s.wires.tethers[tetherKey{netns, to.ifindex}]; len(ends) > 0 {
-		return s.wires.pump.send(ends[0], p.send)
+		e = ends[0]
+	}
+	if e != nil {
+		dropped, errno := s.wires.pump.send(netns, p.tags(), p.send)
+		if errno == 0 && dropped == e {
+			errno = unix.ENOBUFS
+		}
+		return errno
 	}
 	if errno := s.passHooks(netns, to, p); errno != 0 {
 		return errno
@@ -88,8 +93,7 @@ func (s *supervisor) sendPacket(p *packet) unix.Errno {
 	return p.send()
 }
 
-// send has the running kernel send. It does not wait for room, of which there is
-// enough unless the device stands still.
+// send has the running kernel send. It does not wait for room: EAGAIN.
 func (p *packet) send() unix.Errno {
 	var data, address unsafe.Pointer
 	if len(p.data) > 0 {
@@ -98,7 +102,7 @@ func (p *packet) send() unix.Errno {
 	if len(p.address) > 0 {
 		address = unsafe.Pointer(&p.address[0])
 	}
-	_, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(p.socket), uintptr(data), uintptr(len(p.data)),
+	_, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(p.fd), uintptr(data), uintptr(len(p.data)),
 		uintptr(p.flags|unix.MSG_DONTWAIT), uintptr(address), uintptr(len(p.address)))
 	return errno
 }
@@ -113,7 +117,7 @@ type linkAddress struct {
 // destination is where the packet goes: an address, or where the socket is bound.
 func (p *packet) destination() (a linkAddress, errno unix.Errno) {
 	if p.address == nil {
-		bound, err := unix.Getsockname(p.socket)
+		bound, err := unix.Getsockname(p.fd)
 		if err != nil {
 			return a, errnoUnix(err)
 		}
@@ -133,12 +137,8 @@ func (p *packet) destination() (a linkAddress, errno unix.Errno) {
 // passHooks has a packet pass the tcx hooks of a device of the running kernel's.
 // What lo transmits arrives there.
 func (s *supervisor) passHooks(netns uint64, to linkAddress, p *packet) unix.Errno {
-	kind, err := unix.GetsockoptInt(p.socket, unix.SOL_SOCKET, unix.SO_TYPE)
-	if err != nil {
-		return errnoUnix(err)
-	}
 	frame := p.data
-	if kind != unix.SOCK_RAW {
+	if p.kind != unix.SOCK_RAW {
 		frame = slices.Concat(to.hardware[:], make([]byte, 6), binary.BigEndian.AppendUint16(nil, to.protocol), p.data)
 	}
 	if len(frame) < linkHeader {
@@ -162,7 +162,7 @@ func (s *supervisor) passHooks(netns uint64, to linkAddress, p *packet) unix.Err
 			return errDropped
 		}
 	}
-	if p.data = seen.Data; kind != unix.SOCK_RAW {
+	if p.data = seen.Data; p.kind != unix.SOCK_RAW {
 		p.data = seen.Data[linkHeader:]
 	}
 	return 0

@@ -29,6 +29,12 @@ type pump struct {
 	events  [64]unix.EpollEvent
 	buffer  []byte
 	started bool
+
+	// While a packet is sent: from which namespace, by whom, and where a frame of it
+	// was dropped at once.
+	sending uint64
+	sender  tags
+	refused *end
 }
 
 // end is one end of a pair, as the pump sees it.
@@ -49,8 +55,8 @@ type end struct {
 	up      bool
 	policy  mprog.NetkitPolicy
 	outside machine.Outside
+	scrub   bool // a packet for another namespace loses its mark and priority
 	lost    rtnl.Lost
-	refused bool // the last frame was dropped, as its sender is told
 }
 
 func newPump(s *supervisor) *pump { return &pump{s: s, ends: make(map[int32]*end)} }
@@ -218,17 +224,17 @@ func (p *pump) gone() (dead []*end) {
 	return dead
 }
 
-// send has a packet sent, and tells whether a frame of the device was dropped then:
-// ENOBUFS.
-func (p *pump) send(e *end, f func() unix.Errno) unix.Errno {
+// tags are what programs are told of a packet by whoever sends it.
+type tags struct{ mark, priority uint32 }
+
+// send has a packet sent from a namespace, and waits until it has gone its way. It
+// returns the device on which a frame was dropped then, as its sender is told, nil if
+// none was.
+func (p *pump) send(netns uint64, t tags, f func() unix.Errno) (dropped *end, errno unix.Errno) {
 	p.flush()
-	p.change(func() { e.refused = false })
-	errno := f()
+	p.change(func() { p.sending, p.sender, p.refused = netns, t, nil })
+	errno = f()
 	p.flush()
-	p.change(func() {
-		if errno == 0 && e.refused {
-			errno = unix.ENOBUFS
-		}
-	})
-	return errno
+	p.change(func() { dropped, p.sending, p.refused = p.refused, 0, nil })
+	return dropped, errno
 }

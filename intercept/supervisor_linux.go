@@ -300,6 +300,7 @@ func rules() []notify.Rule {
 		{Number: unix.SYS_CONNECT, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_GETSOCKNAME, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_SENDTO, When: []notify.Condition{isPacket}},
+		{Number: unix.SYS_SENDTO, When: []notify.Condition{{Arg: 4, Test: notify.AnyBit, Value: 1<<32 - 1}}}, // with an address
 		{Number: unix.SYS_SENDMSG, When: []notify.Condition{isPacket}},
 		{Number: unix.SYS_RECVFROM, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_RECVMSG, When: []notify.Condition{isNetlink}},

@@ -51,6 +51,7 @@ var targets = map[string]func() int{
 	"speed":      check(speedTarget),
 	"own":        check(ownTarget),
 	"hooked":     check(hookedTarget),
+	"tags":       check(tagsTarget),
 }
 
 func check(f func() error) func() int {

@@ -39,6 +39,7 @@ func (w *wires) tether(netns uint64, index uint32, open func() (fd int, err erro
 	w.tethers[key] = []*end{}
 	if err := w.tie(key, open); err != nil {
 		w.untie(key)
+		w.tethers[key] = []*end{} // it is not tried again
 		w.s.warn(fmt.Sprintf("of device %d, programs see only what is sent through packet sockets: %v", index, err))
 	}
 }
@@ -186,7 +187,6 @@ func (w *wires) loosen(netns uint64, l rtnl.Link) {
 		return
 	}
 	w.untie(key)
-	delete(w.tethers, key)
 	if l.Moved {
 		w.s.warn(fmt.Sprintf("device %s has moved: of it, programs see only what is sent through packet sockets", l.Name))
 	}
@@ -198,7 +198,7 @@ func (w *wires) untie(key tetherKey) {
 		w.pump.remove(e)
 		go e.tap.close() // for which nobody waits
 	}
-	w.tethers[key] = []*end{} // and is not tried again
+	delete(w.tethers, key)
 }
 
 // all makes requests until one is refused.
@@ -249,8 +249,9 @@ func (p *pump) tethered(e *end, j *journey) {
 		j.Received(t.index)
 		made := p.passAt(e, t.index, mprog.TCXIngress, j)
 		if !made.Passes {
-			p.divert(e, e, &made, j)
-			e.refused = false // nobody is told
+			if made.Verdict == actRedirect {
+				p.divert(e, e, &made, j)
+			}
 			return
 		}
 	}

@@ -66,9 +66,11 @@ func (p *pump) transmit(e *end, data []byte) {
 			}
 		}
 	}
-	e.refused = false
 	j := &journey{Packet: machine.NewPacket(frame, e.index), vnet: data[:vnetHeader], length: len(frame)}
 	describe(j.vnet, j.Packet)
+	if e.netns == p.sending && (j.Protocol() == unix.ETH_P_IP || j.Protocol() == unix.ETH_P_IPV6) {
+		j.Tag(p.sender.mark, p.sender.priority)
+	}
 	if e.tether != nil {
 		p.tethered(e, j)
 		return
@@ -87,7 +89,13 @@ func (p *pump) queue(e *end, j *journey) {
 	}
 	if e.peer == nil || !e.up || !e.peer.up {
 		e.lose(sent, true)
+		if e.peer == nil {
+			p.refuse(e)
+		}
 		return
+	}
+	if e.scrub && e.netns != e.peer.netns {
+		j.Tag(0, 0)
 	}
 	j.Reached(e.peer.index, e.peer.kind(j.Data))
 	if made := p.pass(e, mprog.NetkitPrimary, j); !made.Passes {
@@ -104,7 +112,9 @@ func (p *pump) queue(e *end, j *journey) {
 func (p *pump) arrive(e *end, j *journey) {
 	j.Received(e.index)
 	if made := p.pass(e, mprog.TCXIngress, j); !made.Passes {
-		p.divert(e, e, &made, j)
+		if made.Verdict == actRedirect {
+			p.divert(e, e, &made, j)
+		}
 		return
 	}
 	p.deliver(e, j)
@@ -114,7 +124,7 @@ func (p *pump) arrive(e *end, j *journey) {
 // program.
 func (p *pump) divert(from, at *end, made *sim.Passage, j *journey) {
 	if made.Verdict != actRedirect {
-		from.refused = true
+		p.refuse(from)
 		return
 	}
 	p.redirect(at, j)
@@ -157,7 +167,13 @@ func (e *end) lose(bytes uint64, dropped bool) {
 	e.lost.Bytes += bytes
 	if dropped {
 		e.lost.Dropped++
-		e.refused = true
+	}
+}
+
+// refuse notes that a frame was dropped as its sender is told.
+func (p *pump) refuse(e *end) {
+	if p.refused == nil {
+		p.refused = e
 	}
 }
 

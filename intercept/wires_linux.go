@@ -181,7 +181,6 @@ func (w *wires) forget(id uint32) {
 	for key := range w.tethers {
 		if key.netns == inode {
 			w.untie(key)
-			delete(w.tethers, key)
 		}
 	}
 	w.s.forgetNetns(inode)
@@ -234,7 +233,7 @@ func (w *wires) end(wish rtnl.Wish) (*end, mprog.Errno) {
 	if wish.Netns == w.s.home {
 		where, index = &w.home, wish.Index
 	}
-	e := &end{device: wish.Device, netns: wish.Netns, layer3: wish.Layer3(), policy: wish.Policy()}
+	e := &end{device: wish.Device, netns: wish.Netns, layer3: wish.Layer3(), policy: wish.Policy(), scrub: wish.Scrubs()}
 	err := within(where.netns, func() (err error) {
 		e.tap, err = openTap(name, index)
 		return err

@@ -26,7 +26,7 @@ import (
 
 func TestTraffic(t *testing.T) {
 	doctor.Need(t, "tun")
-	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked"} {
+	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked", "tags"} {
 		t.Run(name, func(t *testing.T) { t.Log(output(t, target(t, "", name))) })
 		if os.Geteuid() != 0 {
 			continue
@@ -431,4 +431,75 @@ func TestNothingLeft(t *testing.T) {
 	output(t, target(t, "", "own"))
 	require.NoFileExists(t, "/run/netns/"+ownName)
 	require.NoFileExists(t, "/var/run/netns/"+ownName)
+}
+
+// tagsTarget reads what a program was told of a packet's mark right after the packet
+// was sent, and what the sender is told of a drop.
+func tagsTarget() error {
+	c, tid, err := newContainer()
+	if err != nil {
+		return err
+	}
+	index, err := pair(c, tid)
+	if err != nil {
+		return err
+	}
+	seen, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE})
+	if err != nil {
+		return err
+	}
+	memory, err := unix.Mmap(seen.FD(), 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("mmap: %w", err)
+	}
+	// Of UDP packets, the mark goes into the map; they are dropped.
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "mark", Type: ebpf.SchedCLS, License: "GPL", Instructions: asm.Instructions{
+		asm.Mov.Reg(asm.R6, asm.R1),
+		asm.LoadAbs(linkHeader+9, asm.Byte), asm.JNE.Imm(asm.R0, unix.IPPROTO_UDP, "pass"),
+		asm.LoadMem(asm.R7, asm.R6, 8, asm.Word),
+		asm.StoreImm(asm.RFP, -4, 0, asm.Word),
+		asm.LoadMapPtr(asm.R1, seen.FD()), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, -4),
+		asm.FnMapLookupElem.Call(), asm.JEq.Imm(asm.R0, 0, "pass"),
+		asm.StoreMem(asm.R0, 0, asm.R7, asm.Word),
+		asm.Mov.Imm(asm.R0, 2), asm.Return(),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("pass"), asm.Return(),
+	}})
+	if err != nil {
+		return err
+	}
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	send := func(mark int) error {
+		if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_MARK, mark); err != nil {
+			return fmt.Errorf("mark: %w", err)
+		}
+		return unix.Sendto(socket, []byte{1}, 0, &unix.SockaddrInet4{Addr: [4]byte{10, 9, 0, 2}, Port: 9})
+	}
+	told := func() uint32 { return native.Uint32(memory) }
+	var all error
+	for _, tc := range []struct {
+		at   ebpf.AttachType
+		seen uint32
+	}{
+		{ebpf.AttachTCXEgress, 7},
+		{ebpf.AttachNetkitPrimary, 0}, // which is scrubbed, as the peer is elsewhere
+	} {
+		var l ebpflink.Link
+		if tc.at == ebpf.AttachTCXEgress {
+			l, err = ebpflink.AttachTCX(ebpflink.TCXOptions{Interface: index, Program: prog, Attach: tc.at})
+		} else {
+			l, err = ebpflink.AttachNetkit(ebpflink.NetkitOptions{Interface: index, Program: prog, Attach: tc.at})
+		}
+		if err != nil {
+			return err
+		}
+		native.PutUint32(memory, 99)
+		what := fmt.Sprint(tc.at)
+		all = errors.Join(all, want(what+": sent", send(7), nil), want(what+": mark", told(), tc.seen),
+			unix.SetsockoptInt(socket, unix.IPPROTO_IP, unix.IP_RECVERR, 1), want(what+": with errors", send(7), unix.ENOBUFS),
+			unix.SetsockoptInt(socket, unix.IPPROTO_IP, unix.IP_RECVERR, 0), l.Close())
+	}
+	return all
 }

@@ -26,3 +26,9 @@ func (p *Packet) Offloaded(pieces, size uint32, partial bool) {
 		p.skb.checksum = checksumState{kind: checksumPartial}
 	}
 }
+
+// Tag gives the packet a mark and a priority.
+func (p *Packet) Tag(mark, priority uint32) {
+	native.PutUint32(p.Context[SKBMark:], mark)
+	native.PutUint32(p.Context[SKBPriority:], priority)
+}

@@ -48,6 +48,9 @@ func (d *Device) Policy() mprog.NetkitPolicy {
 // Layer3 reports whether the device has no hardware address.
 func (d *Device) Layer3() bool { return d.mode == modeL3 }
 
+// Scrubs reports whether packets for another namespace lose their mark and priority.
+func (d *Device) Scrubs() bool { return d.scrub == scrubOn }
+
 // linkInfo is what a netkit device has in IFLA_LINKINFO (netkit_fill_info).
 func (d *Device) linkInfo() []byte {
 	return appendAttribute(appendText(nil, infoKind, kind), infoData, d.data())
