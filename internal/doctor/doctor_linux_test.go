@@ -51,9 +51,13 @@ var _ = func() bool {
 
 func TestMissing(t *testing.T) {
 	Need(t, "userns")
+	forTUN := "sudo modprobe tun"
+	if inContainer() {
+		forTUN = "docker run --device /dev/net/tun"
+	}
 	for part, want := range map[string]*Missing{
 		"limited": {"user.max_user_namespaces is 0", "sudo sysctl -w user.max_user_namespaces=10000"},
-		"no tun":  {"/dev/net/tun is missing", "sudo modprobe tun"},
+		"no tun":  {"/dev/net/tun is missing", forTUN},
 	} {
 		t.Run(part, func(t *testing.T) {
 			var m *Missing
