@@ -72,7 +72,7 @@ type Command struct {
 	// if zero. A guest of which nothing is heard for twice as long hangs, too.
 	HangTimeout time.Duration
 	// Steady says that the command writes something all the time, so that
-	// nothing else is a sign of life of the guest.
+	// nothing else is a sign of life of the guest. See Result.Doing.
 	Steady bool
 	// Broke is called when the kernel says that it is broken: what the command
 	// does after that counts for nothing, though some of its output may be from
@@ -155,6 +155,10 @@ type Result struct {
 	// KernelTrouble is what the kernel complains of about itself on the
 	// console: warnings, bugs, oopses, stalls.
 	KernelTrouble []console.Complaint
+	// Doing is what a Steady command was doing that hangs, of those of its
+	// threads that have names of their own: "NAME (STATE) in FUNCTION" and the
+	// calls of the kernel, as far as it tells them, indented.
+	Doing string
 	// Accel is what executed the guest: "kvm", "tcg" or "uml".
 	Accel string
 }

@@ -47,7 +47,7 @@ func job(c Command) (wire.Job, error) {
 		comeBack = append(comeBack, abs)
 	}
 	return wire.Job{Argv: append([]string{prog}, c.Argv[1:]...), Env: env, Dir: dir, Out: comeBack,
-		Modules: c.Modules, ModulesHint: c.ModulesHint}, nil
+		Steady: c.Steady, Modules: c.Modules, ModulesHint: c.ModulesHint}, nil
 }
 
 // pack makes the command's initramfs in memory, so that nothing can stay

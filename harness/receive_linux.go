@@ -19,6 +19,7 @@ type receiver struct {
 	frames  chan wire.Frame // what is not the command's output; closed at the end
 	heard   chan struct{}   // when there has been something that shows that it does not hang
 	writing atomic.Bool     // it waits for whoever reads the output
+	doing   string          // what the guest last said of the command; valid once frames is closed
 	err     error           // why no more could be received; valid once frames is closed
 }
 
@@ -64,6 +65,7 @@ func (r *receiver) pass(f wire.Frame) error {
 	case wire.Files:
 		w = r.files
 	case wire.Alive:
+		r.doing = string(f.Data)
 	case wire.Exit:
 		if err := r.files.Close(); err != nil {
 			return err
@@ -75,6 +77,7 @@ func (r *receiver) pass(f wire.Frame) error {
 		return nil
 	}
 	if w != nil {
+		r.doing = ""
 		r.writing.Store(true)
 		defer r.writing.Store(false)
 		if _, err := w.Write(f.Data); err != nil {

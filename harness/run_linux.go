@@ -112,6 +112,9 @@ loop:
 	res.Total = time.Since(began)
 	res.KernelTrouble = console.Find(res.Console)
 
+	if stopped == errSilent {
+		res.Doing = rec.doing
+	}
 	switch {
 	case res.ExitStatus >= 0:
 		return res, nil

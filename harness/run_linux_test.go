@@ -44,6 +44,10 @@ func fakeMachine(script string) {
 			_ = t.WriteHeader(&tar.Header{Name: name, Size: int64(len(text)), Typeflag: tar.TypeReg, Mode: 0o644})
 			_, _ = t.Write([]byte(text))
 			_ = t.Close()
+		case "doing":
+			if err := out.Send(wire.Alive, []byte(arg)); err != nil {
+				os.Exit(9)
+			}
 		case "noise":
 			_, _ = os.NewFile(portFD, "port").WriteString(strings.Repeat("noise", 64<<10))
 		case "fail":
@@ -105,6 +109,7 @@ func TestRun(t *testing.T) {
 		{"breaks while booting", oops + ";hang", -1, "*harness.BootError fake does not boot: its kernel broke: BUG: unable to handle page fault for address: 10, in f+0x1/0x2; console log: "},
 		{"breaks, and the command ends", "hello 7.3;out a;err b;" + oops + ";exit 137", 137, ""},
 		{"silence after a word", "hello 7.3;out a;err b;hang", -1, "*harness.DiedError the guest of fake died: it hangs: nothing was heard from it for 400ms; console log: "},
+		{"silence while alive", "hello 7.3;doing early (R);out a;err b;doing late (D) in f;hang", -1, "*harness.DiedError the guest of fake died: it hangs: nothing was heard from it for 400ms; console log: "},
 		{"noise", "noise;hang", -1, "*fmt.wrapError run fake: no start of frames from the guest, only noise"},
 		{"bad status", "hello 7.3;exit zero;hang", -1, "*fmt.wrapError run fake: the guest sent a bad exit status: "},
 	} {
@@ -112,9 +117,12 @@ func TestRun(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			// What ends a guest is to end it sooner.
 			c := Command{Stdout: &stdout, Stderr: &stderr, LogDir: t.TempDir(), Timeout: time.Minute, HangTimeout: time.Minute}
+			doing := ""
 			switch test.name {
 			case "silence":
 				c.BootTimeout = 50 * time.Millisecond
+			case "silence while alive":
+				c.HangTimeout, c.Steady, doing = 200*time.Millisecond, true, "late (D) in f"
 			case "silence after a word":
 				c.HangTimeout = 200 * time.Millisecond
 			case "hang":
@@ -122,6 +130,7 @@ func TestRun(t *testing.T) {
 			}
 			res, err := runFake(t.Context(), c, test.script)
 			assert.Equal(t, test.status, res.ExitStatus)
+			assert.Equal(t, doing, res.Doing)
 			assert.Less(t, res.Total, time.Minute)
 			if test.err == "" {
 				require.NoError(t, err)

@@ -44,8 +44,12 @@ func (s *share) judge(ctx context.Context, run *report.Run, late []report.Case, 
 		s.incomplete(run, s.next(run), "the suite ended before this")
 	case err == nil:
 		s.incomplete(run, s.next(run), crash(res.ExitStatus, stderr))
-	case errors.As(err, &died):
+	case errors.As(err, &died) && s.doing(res.Doing) != "":
+		s.incomplete(run, s.doing(res.Doing), err.Error()+"\n"+strings.TrimSpace(res.Doing))
+	case errors.As(err, &died) && s.next(run) != "":
 		s.incomplete(run, s.next(run), err.Error()+"\n"+lastWords)
+	case errors.As(err, &died):
+		s.incomplete(run, "", err.Error())
 	case errors.As(err, &slow):
 		s.incomplete(run, s.next(run), err.Error())
 	default:

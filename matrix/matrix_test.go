@@ -84,6 +84,33 @@ func TestBrokenKernels(t *testing.T) {
 	}
 }
 
+// Of a guest that is alive but whose suite says nothing any more, it is known what the
+// suite does.
+func TestHangs(t *testing.T) {
+	for _, tc := range []struct{ doing, want, detail string }{
+		{TaskName(1) + " (S) in futex_wait\n" + TaskName(3) + " (S) in netkit_prog_query\n  netkit_prog_query+0x1/0x2\n" + TaskName(2) + " (S)\n",
+			"a passed, b not run, c failed", "hangs: nothing\n" + TaskName(1) + " (S) in futex_wait\n"},
+		{TaskName(2) + " (D)\n", "a passed, b failed, c not run", TaskName(2) + " (D)"},
+		{TaskName(9) + " (D)\n", "a passed, b failed, c not run", lastWords},
+		{"", "a passed, b failed, c not run", lastWords},
+	} {
+		r := &room{kernels: map[string]kernelFunc{"k": func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
+			say(t, c.Stdout, all[:1])
+			res := took(-1)
+			res.Doing = tc.doing
+			return res, &harness.DiedError{Image: "k", Reason: "it hangs: nothing"}
+		}}}
+		got, err := Run(t.Context(), entries("k"), suite(t), Options{machines: r})
+		require.NoError(t, err)
+		require.Equal(t, tc.want, outcome(got.Runs[0]))
+		for _, c := range got.Runs[0].Cases {
+			if c.Status == report.Failed {
+				require.Contains(t, c.Failure.Detail, tc.detail)
+			}
+		}
+	}
+}
+
 // What comes after the kernel's message may be from before it: that is kept of the
 // scenarios before the one that it names. Of what ran on nothing else is.
 func TestResultsOfBrokenKernels(t *testing.T) {

@@ -17,14 +17,36 @@ const taskPrefix = "nkconform-"
 // a process, from 1 on: by that a kernel's complaint says which scenario it is about.
 func TaskName(n int) string { return taskPrefix + strconv.Itoa(n) }
 
-// scenarioOf returns the id of the scenario that a complaint is about, "" if it names none.
-func (s *share) scenarioOf(c console.Complaint) string {
-	number, ours := strings.CutPrefix(c.Task, taskPrefix)
+// number is the number of the scenario in a task's name, 0 if there is none.
+func (s *share) number(task string) int {
+	number, ours := strings.CutPrefix(task, taskPrefix)
 	n, err := strconv.Atoi(number)
 	if !ours || err != nil || n < 1 || n > len(s.scenarios) {
+		return 0
+	}
+	return n
+}
+
+// id returns the id of the n-th scenario, "" for 0.
+func (s *share) id(n int) string {
+	if n == 0 {
 		return ""
 	}
 	return s.scenarios[n-1].ID
+}
+
+// scenarioOf returns the id of the scenario that a complaint is about, "" if it names none.
+func (s *share) scenarioOf(c console.Complaint) string { return s.id(s.number(c.Task)) }
+
+// doing returns the id of the scenario that runs, by what the suite's threads do. Those
+// that are idle bear the names of scenarios before.
+func (s *share) doing(threads string) string {
+	n := 0
+	for line := range strings.Lines(threads) {
+		task, _, _ := strings.Cut(line, " ")
+		n = max(n, s.number(task))
+	}
+	return s.id(n)
 }
 
 // ran returns the id of the scenario that ran when the kernel broke, "" if it does not

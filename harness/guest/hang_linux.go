@@ -30,15 +30,16 @@ func tellHangs(after time.Duration) {
 }
 
 // beat tells the harness again and again that the guest is alive, several
-// times within the time after which it is taken to hang.
-func beat(out *wire.Writer, hang time.Duration) (stop func()) {
+// times within the time after which it is taken to hang, and what can be told of what
+// the command is doing.
+func beat(out *wire.Writer, hang time.Duration, doing func() string) (stop func()) {
 	ticks := time.NewTicker(max(min(hang/5, time.Second), time.Millisecond))
 	done := make(chan struct{})
 	go func() {
 		for {
 			select {
 			case <-ticks.C:
-				_ = out.Send(wire.Alive, nil)
+				_ = out.Send(wire.Alive, []byte(doing()))
 			case <-done:
 				return
 			}

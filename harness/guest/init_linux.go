@@ -75,7 +75,12 @@ func serve(port *os.File, jobFile string) error {
 		return fmt.Errorf("read %s: %w", HangEnv, err)
 	}
 	tellHangs(hang)
-	stop := beat(out, hang)
+	stop := beat(out, hang, func() string {
+		if pid := running.Load(); job.Steady && pid > 0 {
+			return doing(int(pid))
+		}
+		return ""
+	})
 	defer stop()
 	stderr := out.Stream(wire.Stderr)
 	if err := makeWritable(job.Out); err != nil {

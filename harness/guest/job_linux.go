@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,9 @@ func start(job wire.Job, stdout, stderr io.Writer) int {
 	}
 	return status
 }
+
+// running is the command's process, while it runs.
+var running atomic.Int32
 
 func spawn(job wire.Job, stdout, stderr io.Writer) (int, error) {
 	if len(job.Argv) == 0 {
@@ -67,7 +71,9 @@ func spawn(job wire.Job, stdout, stderr io.Writer) (int, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		status = statusNotFound
 	} else if err == nil {
+		running.Store(int32(p.Pid))
 		status = reap(p.Pid)
+		running.Store(0)
 	}
 	for _, f := range files[1:] {
 		f.Close()

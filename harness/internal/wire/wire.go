@@ -20,6 +20,8 @@ type Job struct {
 	Argv []string // Argv[0] is an absolute path in the guest
 	Env  []string // the whole environment, as in os.Environ
 	Dir  string   // working directory
+	// Steady says that what the command is doing is to be told all the time.
+	Steady bool
 	// Modules are loaded before, by name or alias.
 	Modules []string
 	// ModulesHint ends what is told of modules that the kernel asked for in vain.
@@ -36,7 +38,7 @@ const (
 	Stdout Kind = 'o' // output of the command
 	Stderr Kind = 'e' // error output of the command
 	Files  Kind = 'f' // a part of a tar archive of what is new in Job.Out: see package back
-	Alive  Kind = 'a' // a sign of life, sent again and again; no data
+	Alive  Kind = 'a' // a sign of life, sent again and again; of a steady job what it is doing
 	Exit   Kind = 'x' // the command ended; the data is its exit status in decimal
 )
 
