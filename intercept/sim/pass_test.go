@@ -68,6 +68,59 @@ func TestPass(t *testing.T) {
 	require.Contains(t, warnings[0], "instruction 0: helper bpf_tcp_gen_syncookie: not simulated: its packets are dropped")
 }
 
+// Filters of a clsact qdisc run behind the programs of the tcx hook, unless one of
+// those decides.
+func TestPassFilters(t *testing.T) {
+	p := newProcess(t, Options{Verdicts: map[string]int32{"next": -1, "pass": 0, "drop": 2, "odd": 5}})
+	fds := map[string]uint32{}
+	for _, name := range []string{"next", "pass", "drop", "odd"} {
+		fds[name] = p.load(name, markFive)
+	}
+	p.sim.explain = true
+	tc := p.sim.Traffic(p)
+	require.NoError(t, tc.AddQdisc(mprog.QdiscRequest{Ifindex: 1, Kind: mprog.Clsact, Flags: mprog.NLCreate}))
+	hook := mprog.Hook{Ifindex: 1, Type: mprog.TCXIngress}
+	for _, c := range []struct {
+		tcx, filters []string
+		protocol     uint16 // of the filters
+		ran          int
+		verdict      int32
+		passes       bool
+	}{
+		{nil, nil, mprog.AnyProtocol, 0, 0, true},
+		{nil, []string{"drop"}, mprog.AnyProtocol, 1, 2, false},
+		{nil, []string{"drop"}, 0x800, 0, 0, true},
+		{nil, []string{"drop"}, 0x86dd, 1, 2, false},
+		{[]string{"next"}, []string{"drop"}, mprog.AnyProtocol, 2, 2, false},
+		{[]string{"odd"}, []string{"drop"}, mprog.AnyProtocol, 2, 2, false},
+		{[]string{"pass"}, []string{"drop"}, mprog.AnyProtocol, 1, 0, true},
+		{[]string{"drop"}, []string{"pass"}, mprog.AnyProtocol, 1, 2, false},
+		{[]string{"next"}, []string{"odd", "pass", "drop"}, mprog.AnyProtocol, 3, 0, true},
+	} {
+		for _, name := range c.tcx {
+			p.must(8, attrOf(1, fds[name], int(mprog.TCXIngress), 0))
+		}
+		for i, name := range c.filters {
+			_, err := tc.AddFilter(mprog.FilterRequest{
+				Hook: hook, Kind: mprog.BPFKind, Priority: uint16(i + 1), Protocol: c.protocol, Flags: mprog.NLCreate,
+				FD: fds[name], BPFFlags: mprog.DirectAction,
+			})
+			require.NoError(t, err)
+		}
+		frame := make([]byte, 20)
+		frame[12], frame[13] = 0x86, 0xdd
+		made := p.sim.Pass(7, 1, mprog.TCXIngress, mprog.Forward, machine.NewPacket(frame, 1))
+		require.Len(t, made.Ran, c.ran, c)
+		require.Equal(t, c.verdict, made.Verdict, c)
+		require.Equal(t, c.passes, made.Passes, c)
+		for _, name := range c.tcx {
+			p.must(9, attrOf(1, fds[name], int(mprog.TCXIngress), 0))
+		}
+		require.NoError(t, tc.DeleteFilter(mprog.FilterRequest{Hook: hook}))
+	}
+	require.NoError(t, tc.DeleteQdisc(mprog.QdiscRequest{Ifindex: 1}))
+}
+
 func TestTestRuns(t *testing.T) {
 	p := newProcess(t, Options{Verdicts: map[string]int32{"given": 7}})
 	run := func(fd uint32, size, room int, ctx []byte) (ret uint32, out []byte, errno mprog.Errno) {
