@@ -18,6 +18,7 @@ type block struct {
 type chain struct {
 	index      uint32
 	priorities []*priority
+	stays      bool // without filters, too: it was asked for by itself
 }
 
 // priority holds the filters of one priority and protocol, the newest first
@@ -69,12 +70,12 @@ func (pr *priority) flush() {
 	pr.filters = nil
 }
 
-// sweep drops what has no filters: priorities, and a chain with its last.
+// sweep drops what has no filters: priorities, and a chain with its last unless it stays.
 func (b *block) sweep() {
 	for _, c := range b.chains {
 		c.priorities = slices.DeleteFunc(c.priorities, func(pr *priority) bool { return len(pr.filters) == 0 })
 	}
-	b.chains = slices.DeleteFunc(b.chains, func(c *chain) bool { return len(c.priorities) == 0 })
+	b.chains = slices.DeleteFunc(b.chains, func(c *chain) bool { return len(c.priorities) == 0 && !c.stays })
 }
 
 // find returns a priority and where it stands, or would stand if it is nil.

@@ -71,8 +71,14 @@ var (
 		"The chain of the filter to delete must have filters.", "tc_del_tfilter").
 		saying("Cannot find specified filter chain")
 	filterGetNoChain = rule("filter/get-no-chain", mprog.EINVAL,
-		"The chain of the filter that is asked for must have filters.", "tc_get_tfilter").
+		"The chain that is asked for, or of a filter that is, must be there.", "tc_get_tfilter, tc_ctl_chain").
 		saying("Cannot find specified filter chain")
+	chainExists = rule("chain/exists", mprog.EEXIST,
+		"A chain that is made by itself may not be there.", "tc_ctl_chain").
+		saying("Filter chain already exists")
+	chainCreate = rule("chain/create", mprog.ENOENT,
+		"A chain that is made by itself takes CREATE.", "tc_ctl_chain").
+		saying("Need both RTM_NEWCHAIN and NLM_F_CREATE to create a new chain")
 	filterAutoTaken = rule("filter/auto-taken", mprog.ENOSPC,
 		"While priority 32768 is taken the kernel chooses none.", "tcf_chain_tp_find").
 		saying("Lowest ID from auto-alloc range already in use")

@@ -57,6 +57,8 @@ var uncovered = map[mprog.Rule]string{
 	"stage/device-name-taken":       "the language declares a name once",
 	"stage/netns":                   "the language names only namespaces that were made",
 	"qdisc/change":                  "the language has no options of qdiscs",
+	"chain/exists":                  "the language has no chains by themselves",
+	"chain/create":                  "the language has no chains by themselves",
 	"filter/kind":                   "the language has filters of cls_bpf alone",
 	"filter/hardware":               "the language has no words for hardware",
 	"filter/hardware-flags":         "the language has no words for hardware",

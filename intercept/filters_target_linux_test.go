@@ -205,6 +205,7 @@ const (
 	parentClsact, parentIn, parentOut = 0xfffffff1, 0xfffffff2, 0xfffffff3
 	newQdisc, delQdisc, getQdisc      = 36, 37, 38
 	newFilter, delFilter, getFilter   = 44, 45, 46
+	newChain, delChain, getChain      = 100, 101, 102
 )
 
 func (t *filtersTester) script() {
@@ -275,6 +276,26 @@ func (t *filtersTester) script() {
 	t.ask("delete a priority", delFilter, ack|echo, lo, 0, parentIn, info(1), bpf)
 	t.ask("flush", delFilter, ack|echo, lo, 0, parentIn, 0)
 	t.ask("filters that are left", getFilter, dumpFlags, lo, 0, parentIn, 0)
+	chain := func(n uint32) []byte { return attribute(tcChain, words(n)) }
+	t.ask("chain", newChain, ack|add|echo, lo, 0, parentIn, 0, chain(8))
+	t.ask("chain again", newChain, ack|add, lo, 0, parentIn, 0, chain(8))
+	t.ask("chain without create", newChain, ack, lo, 0, parentIn, 0, chain(9))
+	t.ask("chain that has filters", newChain, ack|add, lo, 0, parentIn, 0, chain(5))
+	t.ask("chain of no hook", newChain, ack|add, lo, 0, 0xffff0001, 0, chain(8))
+	t.ask("chain of a large number", newChain, ack|add, lo, 0, parentIn, 0, chain(1<<28))
+	t.ask("filter of the chain", newFilter, ack|add, lo, 0, parentIn, info(1), bpf, t.filter(0, direct), chain(8))
+	t.ask("delete it", delFilter, ack, lo, 1, parentIn, info(1), bpf, chain(8))
+	t.ask("filters of the chain", getFilter, dumpFlags, lo, 0, parentIn, 0, chain(8))
+	t.ask("chains", getChain, dumpFlags, lo, 0, parentIn, 0)
+	t.ask("chains of a number", getChain, dumpFlags, lo, 0, parentIn, 0, chain(5))
+	t.ask("chains of the other hook", getChain, dumpFlags, lo, 0, parentOut, 0)
+	t.ask("get a chain", getChain, ack, lo, 0, parentIn, 0, chain(8))
+	t.ask("get chain 0", getChain, ack, lo, 0, parentIn, 0)
+	t.ask("delete the chain", delChain, ack|echo, lo, 0, parentIn, 0, chain(8))
+	t.ask("delete it again", delChain, ack, lo, 0, parentIn, 0, chain(8))
+	t.ask("delete a chain that has filters", delChain, ack|echo, lo, 0, parentIn, 0, chain(5))
+	t.ask("chain 5 by itself", newChain, ack|add, lo, 0, parentIn, 0, chain(5))
+	t.ask("chains then", getChain, dumpFlags, lo, 0, parentIn, 0)
 	t.ask("delete the qdisc, by another kind", delQdisc, ack, lo, 0xffff0000, parentClsact, 0, attribute(tcKind, text("ingress")))
 	t.ask("the other kind in its place", newQdisc, ack|add|echo, lo, 0, parentClsact, 0, attribute(tcKind, text("ingress")))
 	t.ask("its filter", newFilter, ack|add|echo, lo, 0, parentOut, info(1), bpf, t.filter(0, direct))

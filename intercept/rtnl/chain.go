@@ -6,8 +6,7 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// chains returns the chains that have filters of what a request is about, in the order
-// in which they came: of the hook of a filter, of both of a qdisc.
+// chains returns the chains of what a request is about, in the order in which they came: of the hook of a filter, of both of a qdisc.
 func (s *Server) chains(r *tcRequest) (found []uint32) {
 	hooks := []mprog.Hook{r.hook()}
 	if r.typ == newQdisc || r.typ == delQdisc {
@@ -17,17 +16,12 @@ func (s *Server) chains(r *tcRequest) (found []uint32) {
 		}
 	}
 	for _, h := range hooks {
-		list, _ := r.traffic.Filters(h)
-		for i, f := range list {
-			if i == 0 || list[i-1].Chain != f.Chain {
-				found = append(found, f.Chain)
-			}
-		}
+		found = append(found, r.traffic.Chains(h)...)
 	}
 	return found
 }
 
-// tellChains tells of chains that are new or gone, which nobody has asked for.
+// tellChains tells of chains that are new or gone: as if nobody had asked for that.
 func (s *Server) tellChains(r *tcRequest, typ, flags uint16, chains []uint32) {
 	for _, c := range chains {
 		p := appendMessage(nil, message{typ: typ, flags: flags, body: describeChain(r.ifindex, c)})
@@ -44,34 +38,60 @@ func describeChain(ifindex, chain uint32) []byte {
 	return appendU32(header(ifindex, 0, clsactHandle, 0), tcChain, chain)
 }
 
-// changeChain refuses chains that stay without filters.
-func (s *Server) changeChain(r *tcRequest) (handled bool, err error) {
+func (s *Server) newChain(r *tcRequest) (handled bool, err error) {
 	if !r.ofClsact() {
 		return false, nil
 	}
-	return true, s.refuse("chains of filters by themselves are not simulated: those with filters are")
+	q := r.filter()
+	if q.Kind != "" {
+		return true, s.refuse("templates of chains are not simulated")
+	}
+	if err := r.traffic.AddChain(q); err != nil {
+		return true, err
+	}
+	s.tellChains(r, newChain, uint16(mprog.NLCreate|mprog.NLExcl), []uint32{q.Chain})
+	return true, nil
 }
 
-// getChain lists the chains that have filters, or tells of one.
+func (s *Server) delChain(r *tcRequest) (handled bool, err error) {
+	if !r.ofClsact() {
+		return false, nil
+	}
+	q := r.filter()
+	list, err := r.traffic.Filters(q.Hook)
+	if err != nil {
+		return true, err
+	}
+	if err := r.traffic.DeleteChain(q); err != nil {
+		return true, err
+	}
+	q.Handle, q.Priority = 0, 0
+	s.tellDeleted(r, list, &q)
+	s.tellChains(r, delChain, 0, []uint32{q.Chain})
+	return true, nil
+}
+
+// getChain lists the chains, or tells of one.
 func (s *Server) getChain(r *tcRequest) (handled bool, err error) {
 	if !r.ofClsact() || r.socket.ReadOnly && r.traffic.Qdisc(r.ifindex) == "" {
 		return false, nil
 	}
 	want, one := r.attrs.u32(tcChain)
+	one = one || !r.dumps()
 	var parts []message
 	for _, c := range s.chains(r) {
 		if !one || c == want {
 			parts = append(parts, message{typ: newChain, body: describeChain(r.ifindex, c)})
 		}
 	}
-	if r.dumps() {
+	switch {
+	case r.dumps():
 		r.list(parts)
-		return true, nil
-	}
-	if len(parts) == 0 || !one && want != 0 {
+	case len(parts) == 0:
 		return true, qdiscError(mprog.EINVAL, "Cannot find specified filter chain")
+	default:
+		m := message{typ: getChain, flags: r.flags, seq: r.seq, port: r.socket.Port, body: parts[0].body}
+		r.socket.Send(appendMessage(nil, m))
 	}
-	parts[0].typ, parts[0].flags, parts[0].seq, parts[0].port = getChain, r.flags, r.seq, r.socket.Port
-	r.socket.Send(appendMessage(nil, parts[0]))
 	return true, nil
 }

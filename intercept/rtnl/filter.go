@@ -107,20 +107,26 @@ func (s *Server) delFilter(r *tcRequest) (handled bool, err error) {
 	if err := r.traffic.DeleteFilter(q); err != nil {
 		return true, err
 	}
+	s.tellDeleted(r, list, &q)
+	after := s.chains(r)
+	s.tellChains(r, delChain, 0, slices.DeleteFunc(before, func(c uint32) bool { return slices.Contains(after, c) }))
+	return true, nil
+}
+
+// tellDeleted tells of the filters of a list that a request has deleted: of one, of all of
+// a priority as one, or so of each priority of a chain.
+func (s *Server) tellDeleted(r *tcRequest, list []mprog.Filter, q *mprog.FilterRequest) {
 	told := map[uint16]bool{}
 	for _, f := range list {
 		switch {
 		case f.Chain != q.Chain || q.Priority != 0 && f.Priority != q.Priority:
 		case q.Handle != 0 && f.Handle == q.Handle:
 			s.tell(r, r.filterMessage(delFilter, r.flags, &f, true))
-		case q.Handle == 0 && !told[f.Priority]: // as one
+		case q.Handle == 0 && !told[f.Priority]:
 			told[f.Priority] = true
 			s.tell(r, r.filterMessage(delFilter, r.flags, &f, false))
 		}
 	}
-	after := s.chains(r)
-	s.tellChains(r, delChain, 0, slices.DeleteFunc(before, func(c uint32) bool { return slices.Contains(after, c) }))
-	return true, nil
 }
 
 func (s *Server) getFilter(r *tcRequest) (handled bool, err error) {

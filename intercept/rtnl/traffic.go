@@ -23,6 +23,9 @@ type Traffic interface {
 	DeleteFilter(mprog.FilterRequest) error
 	GetFilter(mprog.FilterRequest) (mprog.Filter, error)
 	Filters(mprog.Hook) ([]mprog.Filter, error)
+	AddChain(mprog.FilterRequest) error
+	DeleteChain(mprog.FilterRequest) error
+	Chains(mprog.Hook) []uint32
 	// Tag returns the tag of a program.
 	Tag(prog uint32) [8]byte
 }
@@ -114,7 +117,7 @@ func init() { // the functions refer to others of the table
 	answers = map[uint16]func(*Server, *tcRequest) (bool, error){
 		newQdisc: (*Server).newQdisc, delQdisc: (*Server).delQdisc, getQdisc: (*Server).getQdisc,
 		newFilter: (*Server).newFilter, delFilter: (*Server).delFilter, getFilter: (*Server).getFilter,
-		newChain: (*Server).changeChain, delChain: (*Server).changeChain, getChain: (*Server).getChain,
+		newChain: (*Server).newChain, delChain: (*Server).delChain, getChain: (*Server).getChain,
 	}
 }
 

@@ -21,6 +21,8 @@ func (t traffic) AddFilter(r mprog.FilterRequest) (mprog.Filter, error) {
 func (t traffic) DeleteFilter(r mprog.FilterRequest) error              { return t.FilterDelete(r) }
 func (t traffic) GetFilter(r mprog.FilterRequest) (mprog.Filter, error) { return t.FilterGet(r) }
 func (t traffic) Filters(h mprog.Hook) ([]mprog.Filter, error)          { return t.FilterList(h) }
+func (t traffic) AddChain(r mprog.FilterRequest) error                  { return t.ChainAdd(r) }
+func (t traffic) DeleteChain(r mprog.FilterRequest) error               { return t.ChainDelete(r) }
 func (t traffic) Tag(uint32) [8]byte                                    { return [8]byte{1, 2, 3} }
 
 // filtering is a program that filters on lo, with what the running kernel is asked.
@@ -107,6 +109,9 @@ func TestWhatIsNotSimulatedIsTold(t *testing.T) {
 		{"classic BPF", func(f *filtering) (mprog.Errno, string) {
 			return f.ask(newFilter, create, lo, 0, onIn, every, kindOf("bpf"), f.options(appendAttribute(nil, bpfOps, nil)))
 		}, "nkconform: filters of classic BPF are not simulated"},
+		{"a chain with a template", func(f *filtering) (mprog.Errno, string) {
+			return f.ask(newChain, create, lo, 0, onIn, 0, kindOf("flower"))
+		}, "nkconform: templates of chains are not simulated"},
 		{"a shared block", func(f *filtering) (mprog.Errno, string) {
 			return f.ask(newQdisc, create, lo, 0, clsactParent, 0, kindOf("clsact"), appendU32(nil, tcIngressBlock, 22))
 		}, "nkconform: blocks of filters that qdiscs share are not simulated"},

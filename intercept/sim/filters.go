@@ -78,6 +78,28 @@ func (t Traffic) DeleteFilter(r mprog.FilterRequest) error {
 	return err
 }
 
+// AddChain is [fake.Process.ChainAdd], DeleteChain [fake.Process.ChainDelete].
+func (t Traffic) AddChain(r mprog.FilterRequest) error {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	return t.sim.mirror(t.caller, r.Ifindex).ChainAdd(r)
+}
+
+// DeleteChain removes a chain with its filters.
+func (t Traffic) DeleteChain(r mprog.FilterRequest) error {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	defer t.sim.sweep()
+	return t.sim.mirror(t.caller, r.Ifindex).ChainDelete(r)
+}
+
+// Chains is [fake.Process.Chains].
+func (t Traffic) Chains(h mprog.Hook) []uint32 {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	return t.sim.standIn(t.caller).Chains(h)
+}
+
 // GetFilter is [fake.Process.FilterGet].
 func (t Traffic) GetFilter(r mprog.FilterRequest) (mprog.Filter, error) {
 	t.sim.mu.Lock()
