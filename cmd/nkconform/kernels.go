@@ -68,23 +68,25 @@ func kernelsListCommand() *cobra.Command {
 }
 
 func kernelsFetchCommand() *cobra.Command {
-	var refresh bool
+	var refresh, modules bool
 	c := &cobra.Command{
 		Use:   "fetch [flags] [IMAGE...]",
 		Short: "Fetch kernels into the cache, without IMAGE those of matrix",
 		Example: `  nkconform kernels fetch
   nkconform kernels fetch debian:7.1 debian:6.12/amd64
-  nkconform kernels fetch --refresh debian:7.3`,
+  nkconform kernels fetch --refresh debian:7.3
+  nkconform kernels fetch --modules debian:7.3`,
 		RunE: func(c *cobra.Command, images []string) error {
-			return fetchKernels(c.Context(), images, refresh)
+			return fetchKernels(c.Context(), images, refresh, modules)
 		},
 	}
 	c.Flags().BoolVar(&refresh, "refresh", false, "look for something newer than what is in the cache")
+	c.Flags().BoolVar(&modules, "modules", false, "fetch their modules, too, which vm and --module want")
 	return c
 }
 
 // fetchKernels fetches all that can be had, and tells of each what it is.
-func fetchKernels(ctx context.Context, images []string, refresh bool) error {
+func fetchKernels(ctx context.Context, images []string, refresh, modules bool) error {
 	entries, err := matrix.ParseArgs(images, matrix.Auto)
 	if len(images) == 0 {
 		entries, err = matrix.ParseList("the built-in list", matrix.DefaultList, matrix.Auto)
@@ -94,7 +96,11 @@ func fetchKernels(ctx context.Context, images []string, refresh bool) error {
 	}
 	errs := &multierror.Error{ErrorFormat: matrix.Lines}
 	for _, e := range entries {
-		img, err := image.Resolve(ctx, e.Image, image.Options{Progress: progress(), Refresh: refresh})
+		opts := image.Options{Progress: progress(), Refresh: refresh}
+		img, err := image.Resolve(ctx, e.Image, opts)
+		if err == nil && modules {
+			_, err = img.FetchModules(ctx, opts)
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

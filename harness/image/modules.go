@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nkconform/nkconform/harness/internal/kmod"
 )
@@ -24,19 +25,19 @@ var ErrNoModules = errors.New("no modules")
 func (i Image) FetchModules(ctx context.Context, opts Options) (dir string, err error) {
 	switch {
 	case i.Kind == UML:
-		err = fmt.Errorf("%w: a User-Mode Linux has built in what it has", ErrNoModules)
+		err = noModules("a User-Mode Linux has built in what it has")
 	case i.Kind == VNG:
-		err = fmt.Errorf("%w: virtme-ng looks after those of its kernels by itself", ErrNoModules)
+		err = noModules("virtme-ng looks after those of its kernels by itself")
 	case i.Modules != "":
 		return i.Modules, nil
 	case i.Release == "":
-		err = fmt.Errorf("%w: its release cannot be told", ErrNoModules)
+		err = noModules("its release cannot be told")
 	case isCached(i.Kernel):
 		dir, err = debianModules(ctx, i, opts)
 	default:
 		dir = filepath.Join(hostModules, i.Release)
 		if _, errDir := os.Stat(dir); errDir != nil {
-			err = fmt.Errorf("%w: they are looked for in %s, which is not there", ErrNoModules, dir)
+			err = noModules("they are looked for in " + dir + ", which is not there")
 		}
 	}
 	if err != nil {
@@ -65,6 +66,9 @@ func debianModules(ctx context.Context, i Image, opts Options) (string, error) {
 	if _, err := os.Stat(dest); err == nil {
 		return dest, nil
 	}
+	if text, ok := notedNone(dest); ok && !opts.Refresh {
+		return "", noModules(text)
+	}
 	if _, err := exec.LookPath("xz"); err != nil {
 		return "", lack("xz is missing, in which Debian's modules are packed: install the package xz-utils")
 	}
@@ -80,7 +84,32 @@ func debianModules(ctx context.Context, i Image, opts Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return dest, a.fetchModules(ctx, i.Release, dest)
+	err = a.fetchModules(ctx, i.Release, dest)
+	if none := noModules(""); errors.As(err, &none) {
+		_ = writeFile(noneFile(dest), string(none)) // a cache that cannot be written only costs time
+	}
+	return dest, err
+}
+
+// noModules is an error that says why there are no modules.
+type noModules string
+
+func (n noModules) Error() string { return ErrNoModules.Error() + ": " + string(n) }
+
+func (noModules) Is(target error) bool { return target == ErrNoModules }
+
+// noneFile is where it is noted that there are no modules for a folder.
+func noneFile(dest string) string { return dest + ".none" }
+
+// notedNone returns why there were none when package lists as old as the ones at
+// hand were last looked at.
+func notedNone(dest string) (text string, ok bool) {
+	fi, err := os.Stat(noneFile(dest))
+	if err != nil || time.Since(fi.ModTime()) > listLife {
+		return "", false
+	}
+	b, err := os.ReadFile(noneFile(dest))
+	return string(b), err == nil
 }
 
 // modulePackages chooses the packages with a kernel's modules. Up to 6.18 that is
@@ -95,14 +124,14 @@ func modulePackages(found []pkg, release string) ([]pkg, error) {
 		return []pkg{modules}, nil
 	}
 	if _, ok := newest(found, "linux-binary-"+release); ok {
-		return nil, fmt.Errorf("%w: Debian has the package linux-binary-%s, and linux-modules-%[2]s no more", ErrNoModules, release)
+		return nil, noModules("Debian has the package linux-binary-" + release + ", and linux-modules-" + release + " no more")
 	}
 	for _, name := range []string{"linux-image-" + release, "linux-image-" + release + "-unsigned"} {
 		if p, ok := newest(found, name); ok {
 			return []pkg{p}, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: Debian has no package of %s any more", ErrNoModules, release)
+	return nil, noModules("Debian has no package of " + release + " any more")
 }
 
 // fetchModules downloads the packages with a kernel's modules and unpacks them at

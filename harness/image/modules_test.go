@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -102,6 +103,21 @@ func TestModulePackages(t *testing.T) {
 			assert.ErrorIs(t, err, ErrNoModules, test.name)
 		}
 	}
+}
+
+// That there are none is remembered for as long as package lists are.
+func TestNoModulesAreNoted(t *testing.T) {
+	dest := filepath.Join(t.TempDir(), "modules")
+	_, ok := notedNone(dest)
+	assert.False(t, ok)
+	require.NoError(t, writeFile(noneFile(dest), "gone"))
+	text, ok := notedNone(dest)
+	assert.True(t, ok)
+	assert.EqualError(t, noModules(text), "no modules: gone")
+	old := time.Now().Add(-listLife - time.Minute)
+	require.NoError(t, os.Chtimes(noneFile(dest), old, old))
+	_, ok = notedNone(dest)
+	assert.False(t, ok)
 }
 
 func TestNewest(t *testing.T) {
