@@ -12,18 +12,22 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// asker is a socket through which nkconform itself asks rtnetlink.
+// asker is a socket through which nkconform itself asks rtnetlink, or others of
+// netlink.
 type asker struct {
 	fd  int
 	seq uint32
 	buf []byte
 }
 
-// newAsker opens one in the network namespace of the current thread.
-func newAsker(groups ...int) (*asker, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+// newAsker opens one for rtnetlink in the network namespace of the current thread.
+func newAsker(groups ...int) (*asker, error) { return openAsker(unix.NETLINK_ROUTE, groups...) }
+
+// openAsker opens one for a family of netlink.
+func openAsker(family int, groups ...int) (*asker, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, family)
 	if err != nil {
-		return nil, fmt.Errorf("rtnetlink: %w", err)
+		return nil, fmt.Errorf("netlink: %w", err)
 	}
 	err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 	for _, group := range groups {
@@ -32,7 +36,7 @@ func newAsker(groups ...int) (*asker, error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("rtnetlink: %w", err), unix.Close(fd))
+		return nil, errors.Join(fmt.Errorf("netlink: %w", err), unix.Close(fd))
 	}
 	return &asker{fd: fd, buf: make([]byte, 1<<16)}, nil
 }

@@ -107,12 +107,19 @@ func (s *supervisor) warn(line string) {
 	fmt.Fprintln(s.warnings, "nkconform:", line)
 }
 
+// trace tells what a program has printed with bpf_trace_printk.
+func (s *supervisor) trace(text string) {
+	if s.log != nil {
+		s.log.printf("a program prints %q\n", text)
+	}
+}
+
 // newSim answers on a kernel.
 func (s *supervisor) newSim(k *fake.Kernel, record bool) *sim.Sim {
 	made := sim.New(k, sim.Options{
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: s.faults(), Verdicts: s.options.Verdicts,
 		Record: record, Explain: s.options.Explain != nil, Now: monotonic, Meanwhile: s.meanwhile,
-		Warn: s.warn,
+		Warn: s.warn, Trace: s.trace,
 	})
 	s.sims = append(s.sims, made)
 	return made

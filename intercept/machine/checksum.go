@@ -1,5 +1,7 @@
 package machine
 
+import "math/bits"
+
 // checksumState is what is known of a packet's checksum (skb->ip_summed).
 type checksumState struct {
 	kind  checksumKind
@@ -50,12 +52,14 @@ func sumOf(p []byte, sum uint32) uint32 {
 	return addSum(uint32(wide), uint32(wide>>32))
 }
 
-// replace keeps a complete sum right when bytes change; both lie at an even
-// offset, or it is not.
-func (c *checksumState) replace(old, now []byte) {
-	if c.kind == checksumComplete {
-		c.sum = addSum(addSum(c.sum, ^sumOf(old, 0)), sumOf(now, 0))
+// replace keeps a complete sum right when bytes change, at an offset.
+func (c *checksumState) replace(at uint32, old, now []byte) {
+	if c.kind != checksumComplete {
+		return
 	}
+	turn := -8 * int(at&1) // at an odd one, the bytes of each number are the other way round
+	c.sum = addSum(c.sum, ^bits.RotateLeft32(sumOf(old, 0), turn))
+	c.sum = addSum(c.sum, bits.RotateLeft32(sumOf(now, 0), turn))
 }
 
 // forget makes a complete sum of no use, as the packet has got another length.
@@ -261,8 +265,11 @@ func (m *run) levelChecksum() (uint64, error) {
 	return 0, nil
 }
 
-// SetChecksum says that the sum of all of the packet behind the link layer's
-// header is known (CHECKSUM_COMPLETE), as some devices do.
-func (p *Packet) SetChecksum() {
-	p.skb.checksum = checksumState{kind: checksumComplete, sum: sumOf(p.Data[min(ethernetHeader, len(p.Data)):], 0)}
-}
+// SetChecksum says that the sum of all of the packet from the network layer's header
+// on is known (CHECKSUM_COMPLETE), as some devices do.
+func (p *Packet) SetChecksum() { p.skb.checksum = checksumState{kind: checksumComplete, sum: p.sum()} }
+
+// ChecksumHolds reports whether that is still the sum.
+func (p *Packet) ChecksumHolds() bool { return foldSum(p.skb.checksum.sum) == foldSum(p.sum()) }
+
+func (p *Packet) sum() uint32 { return sumOf(p.Data[min(max(p.Network, 0), len(p.Data)):], 0) }

@@ -127,6 +127,14 @@ func helpersByName() map[string]helper {
 		"check_mtu":      (*run).checkMTU,
 		"fib_lookup":     (*run).lookUpRoute,
 
+		"sk_lookup_tcp":     lookUpSocket(protocolTCP, true),
+		"sk_lookup_udp":     lookUpSocket(protocolUDP, true),
+		"skc_lookup_tcp":    lookUpSocket(protocolTCP, false),
+		"sk_fullsock":       func(m *run) (uint64, error) { return m.r[1], nil },
+		"sk_release":        constant(0),
+		"get_socket_cookie": (*run).socketCookie,
+		"get_socket_uid":    (*run).socketUser,
+
 		"xdp_adjust_head":  (*run).xdpAdjustHead,
 		"xdp_adjust_meta":  (*run).xdpAdjustMeta,
 		"xdp_adjust_tail":  (*run).xdpAdjustTail,

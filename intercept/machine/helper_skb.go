@@ -87,7 +87,7 @@ func (m *run) skbStoreBytes() (uint64, error) {
 		return failed(fault), nil
 	}
 	if flags&flagRecompute != 0 {
-		m.packet.skb.checksum.replace(to, from)
+		m.packet.skb.checksum.replace(uint32(m.r[2]), to, from)
 	}
 	copy(to, from)
 	if flags&flagInvalidate != 0 {

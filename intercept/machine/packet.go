@@ -14,6 +14,9 @@ type Packet struct {
 	// Outside is the network namespace in which the packet is, nil if nothing is
 	// known of it: helpers that ask are not simulated then.
 	Outside Outside
+	// Sender is the socket that has sent the packet, if that is known; else helpers
+	// ask Outside.
+	Sender *Socket
 	// Redirect is where the last program wants the packet to go.
 	Redirect Redirect
 	// Clones are what bpf_clone_redirect sent, in order.

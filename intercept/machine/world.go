@@ -25,6 +25,8 @@ type Outside interface {
 	Device(ifindex uint32) (Device, bool)
 	// Route answers bpf_fib_lookup; an error says what cannot be told.
 	Route(RouteQuestion) (Route, error)
+	// Socket returns a socket, of TCP that of a connection or one that listens.
+	Socket(SocketQuestion) (s Socket, found bool, err error)
 }
 
 // Device is what programs get to know of a device.

@@ -36,6 +36,7 @@ type trial struct {
 	steps   []step
 	frame   []byte
 	context []byte           // nil: none
+	flags   uint32           // of the test run
 	text    []byte           // at textAt of the memory
 	format  []byte           // in the map of constants
 	tail    asm.Instructions // functions of the program
@@ -194,6 +195,10 @@ func (loopbackOnly) Route(machine.RouteQuestion) (r machine.Route, err error) {
 	return r, machine.ErrUnknown
 }
 
+func (loopbackOnly) Socket(machine.SocketQuestion) (s machine.Socket, found bool, err error) {
+	return s, false, machine.ErrUnknown
+}
+
 var errUnknown = errors.New("not simulated")
 var errRefused = errors.New("refused by the verifier")
 
@@ -211,7 +216,7 @@ func (j *judge) real(c *trial) (o outcome, err error) {
 	}
 	defer p.Close()
 	o.Data = make([]byte, 1<<16)
-	run := &ebpf.RunOptions{Data: c.frame, DataOut: o.Data}
+	run := &ebpf.RunOptions{Data: c.frame, DataOut: o.Data, Flags: c.flags}
 	if c.context != nil {
 		o.Context = make([]byte, len(c.context))
 		run.Context, run.ContextOut = c.context, o.Context
@@ -238,12 +243,11 @@ func (j *judge) simulated(c *trial) (o outcome) {
 	fd := p.must(5, attrOf(int(c.typ), code.Len()/insnSize, p.put(code.Bytes()), p.put([]byte("GPL\x00")), 0, 0, uint64(0), 0, 0, ""))
 	defer p.close(fd)
 	data, to := p.put(c.frame), p.put(make([]byte, 1<<16))
-	a := attrOf(fd, 0, len(c.frame), 1<<16, data, to, 1, 0)
-	var context uint64
+	given, context := uint64(0), uint64(0)
 	if c.context != nil {
-		context = p.put(make([]byte, len(c.context)))
-		a = append(a, attrOf(len(c.context), len(c.context), p.put(c.context), context)...)
+		given, context = p.put(c.context), p.put(make([]byte, len(c.context)))
 	}
+	a := attrOf(fd, 0, len(c.frame), 1<<16, data, to, 1, 0, len(c.context), len(c.context), given, context, c.flags, 0, 0)
 	used := p.used
 	_, at, errno := p.call(10, a)
 	if errno != 0 {

@@ -162,9 +162,18 @@ func onSKB(r *rand.Rand) step {
 		return callStep(asm.FnRedirect, oneOf(r, 0, 1, 77), oneOf(r, 0, 1, 2, 3))
 	case 28:
 		return oneOf(r, callStep(asm.FnRedirectPeer, 1, oneOf(r, 0, 1)), callStep(asm.FnRedirectNeigh, 1, in, oneOf(r, 20, 19, 24, 0), oneOf(r, 0, 0, 1)),
-			callStep(asm.FnSkbGetXfrmState, ctx, oneOf(r, 0, 1), out, 16, oneOf(r, 0, 1)), callStep(asm.FnGetRouteRealm, ctx))
+			callStep(asm.FnSkbGetXfrmState, ctx, oneOf(r, 0, 1), out, 16, oneOf(r, 0, 1)), callStep(asm.FnGetRouteRealm, ctx),
+			callStep(asm.FnGetSocketUid, ctx), isNotZero(callStep(asm.FnGetSocketCookie, ctx)))
 	}
 	return oneOf(r, callStep(asm.FnSkbSetTunnelOpt, ctx, in, oneOf(r, 4, 8, 252, 256, 7)), callStep(asm.FnSkbGetTunnelOpt, ctx, out, oneOf(r, 4, 8, 100, 255)))
+}
+
+// isNotZero makes a step's result 0 or 1.
+func isNotZero(s step) step {
+	labels++
+	out := fmt.Sprint("zero", labels)
+	s.insns = append(s.insns, asm.JEq.Imm(asm.R0, 0, out), asm.Mov.Imm(asm.R0, 1), asm.Mov.Reg(asm.R1, asm.R0).WithSymbol(out))
+	return s
 }
 
 // fields are those of struct __sk_buff that a program may read.
@@ -272,6 +281,33 @@ func TestJudgeCgroup(t *testing.T) {
 				c.steps = append(c.steps, step{name: fmt.Sprintf("load %d of the context", at), insns: asm.Instructions{asm.LoadMem(asm.R0, asm.R6, int16(at), asm.Word)}})
 			case 4:
 				c.steps = append(c.steps, onPacket(r, false))
+			}
+		}
+		return c
+	})
+}
+
+// TestJudgeChecksums is of packets of which a device has told the sum.
+func TestJudgeChecksums(t *testing.T) {
+	j := newJudge(t)
+	r := rand.New(rand.NewPCG(1, 0))
+	j.all(500, func() *trial {
+		c := &trial{typ: ebpf.SchedCLS, frame: randomFrame(r), flags: checksumFlag}
+		for range 1 + r.IntN(4) {
+			ctx := theContext
+			switch r.IntN(7) {
+			case 0, 1:
+				c.steps = append(c.steps, callStep(asm.FnSkbStoreBytes, ctx, 14+r.IntN(60), inputPlace(r), 1+r.IntN(20), oneOf(r, 1, 1, 1, 0)))
+			case 2:
+				c.steps = append(c.steps, callStep(asm.FnL3CsumReplace, ctx, 24, int(r.Uint32()), int(r.Uint32()), 4))
+			case 3:
+				c.steps = append(c.steps, callStep(asm.FnL4CsumReplace, ctx, offset(r), oneOf(r, 0, int(r.Uint32())), int(r.Uint32()), oneOf(r, 0, 2, 4, 4|1<<4, 1<<4)))
+			case 4:
+				c.steps = append(c.steps, callStep(asm.FnCsumUpdate, ctx, oneOf(r, 0, int(r.Uint32()))))
+			case 5:
+				c.steps = append(c.steps, callStep(asm.FnCsumLevel, ctx, r.IntN(4)))
+			case 6:
+				c.steps = append(c.steps, callStep(asm.FnSkbLoadBytes, ctx, offset(r), place{outputAt}, 8))
 			}
 		}
 		return c

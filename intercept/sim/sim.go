@@ -28,6 +28,7 @@ type Sim struct {
 	cpus     int
 	faults   []*armed
 	verdicts map[string]int32
+	cookies  uint64 // of sockets of test runs
 	now      func() uint64
 	random   *rand.Rand
 	warn     func(string)

@@ -30,6 +30,7 @@ const (
 	ethernetHeader = 14
 	maxSKBData     = pageSize - 64 - 320 // what struct sk_buff leaves of a page
 	checksumFlag   = 1 << 2              // BPF_F_TEST_SKB_CHECKSUM_COMPLETE
+	badMessage     = mprog.Errno(74)     // EBADMSG
 	maxWireLen     = 1 << 16             // GSO_LEGACY_MAX_SIZE
 	maxRepeat      = 100_000             // more is not worth anybody's time
 )
@@ -77,7 +78,8 @@ func (k *call) repeatTest(p *program, packet *machine.Packet) (verdict int32, er
 
 // testSKB is bpf_prog_test_run_skb.
 func (k *call) testSKB(p *program) error {
-	k.attr[testFlags] &^= checksumFlag // which makes no difference here
+	complete := k.attr[testFlags]&checksumFlag != 0
+	k.attr[testFlags] &^= checksumFlag
 	if at := nonzero(k.attr, testFlags, testEnd); at < testEnd {
 		return refuse("test-run/flags", mprog.EINVAL, "byte %d of flags, cpu and batch_size is nonzero", at)
 	}
@@ -87,6 +89,8 @@ func (k *call) testSKB(p *program) error {
 	}
 	packet := machine.NewPacket(data, loopback)
 	packet.Outside = k.caller.Outside()
+	k.cookies++
+	packet.Sender = &machine.Socket{Cookie: k.cookies} // of root's
 	packet.ToLoopback()
 	clear(packet.Context[machine.SKBWireLen:][:4]) // unless there is a context
 	if packet.Short() {
@@ -99,9 +103,15 @@ func (k *call) testSKB(p *program) error {
 	if err := k.readContext(packet); err != nil {
 		return err
 	}
+	if complete {
+		packet.SetChecksum()
+	}
 	verdict, err := k.repeatTest(p, packet)
 	if err != nil {
 		return err
+	}
+	if complete && !packet.ChecksumHolds() {
+		return refuse("test-run/checksum", badMessage, "the program has left the packet's checksum wrong")
 	}
 	out := packet.Data
 	if !linkLayer {

@@ -1,0 +1,172 @@
+package machine
+
+import "net/netip"
+
+// SocketQuestion is which socket a packet from one address to another is for.
+type SocketQuestion struct {
+	Protocol      uint8 // IPPROTO_TCP or IPPROTO_UDP
+	Remote, Local netip.AddrPort
+	Ifindex       uint32 // of the device at which it arrives
+}
+
+// Socket is a socket, as programs see it.
+type Socket struct {
+	State         uint8 // TCP_ESTABLISHED and so on
+	Remote, Local netip.AddrPort
+	Ifindex       uint32 // of the device that it is bound to, 0: none
+	Mark          uint32
+	Cookie        uint64
+	UID           uint32
+}
+
+const (
+	stateSynReceived = 3  // TCP_SYN_RECV
+	stateTimeWait    = 6  // TCP_TIME_WAIT
+	stateNewReceived = 12 // TCP_NEW_SYN_RECV
+
+	tupleIPv4 = 12 // of struct bpf_sock_tuple
+	tupleIPv6 = 36
+
+	overflowUID = 65534 // of who has no id here
+)
+
+// Where struct bpf_sock has its fields.
+const (
+	sockIfindex  = 0
+	sockFamily   = 4
+	sockType     = 8
+	sockProtocol = 12
+	sockMark     = 16
+	sockFrom4    = 24
+	sockFrom6    = 28
+	sockFromPort = 44
+	sockToPort   = 48
+	sockTo4      = 52
+	sockTo6      = 56
+	sockState    = 72
+	sockSize     = 76 // without rx_queue_mapping, which nobody is told
+)
+
+// lookUpSocket is bpf_sk_lookup_tcp, bpf_sk_lookup_udp and bpf_skc_lookup_tcp, of
+// which the latter finds sockets that are less than that, too.
+func lookUpSocket(protocol uint8, whole bool) helper {
+	return func(m *run) (uint64, error) {
+		size, netns, flags := uint32(m.r[3]), int32(m.r[4]), m.r[5]
+		tuple, err := m.bytes(m.r[2], int(size))
+		if err != nil {
+			return 0, err
+		}
+		switch {
+		case flags != 0, size != tupleIPv4 && size != tupleIPv6:
+			return 0, nil
+		case netns >= 0, m.packet.Outside == nil:
+			return 0, ErrUnknown
+		}
+		remote, local := addresses(tuple)
+		s, found, err := m.packet.Outside.Socket(SocketQuestion{protocol, remote, local, m.packet.get(skbIfindex)})
+		if err != nil || !found || whole && (s.State == stateTimeWait || s.State == stateNewReceived) {
+			return 0, err
+		}
+		return m.add(s.bytes(protocol)), nil
+	}
+}
+
+// addresses are those of a struct bpf_sock_tuple: its source is the other side.
+func addresses(tuple []byte) (remote, local netip.AddrPort) {
+	n := (len(tuple) - 4) / 2
+	from, _ := netip.AddrFromSlice(tuple[:n])
+	to, _ := netip.AddrFromSlice(tuple[n : 2*n])
+	port := func(p []byte) uint16 { return uint16(p[0])<<8 | uint16(p[1]) }
+	return netip.AddrPortFrom(from, port(tuple[2*n:])), netip.AddrPortFrom(to, port(tuple[2*n+2:]))
+}
+
+// bytes are the socket's struct bpf_sock. Nobody is told its priority, which reads
+// 0.
+func (s *Socket) bytes(protocol uint8) []byte {
+	p := make([]byte, sockSize)
+	native.PutUint32(p[sockIfindex:], s.Ifindex)
+	kind, from, to := uint32(1), sockFrom4, sockTo4 // SOCK_STREAM
+	if protocol == protocolUDP {
+		kind = 2 // SOCK_DGRAM
+	}
+	family := uint32(familyIPv4)
+	if s.Local.Addr().Is6() {
+		family, from, to = familyIPv6, sockFrom6, sockTo6
+		copy(p[sockFrom4:], inIPv4(s.Local.Addr()))
+		copy(p[sockTo4:], inIPv4(s.Remote.Addr()))
+	}
+	native.PutUint32(p[sockFamily:], family)
+	native.PutUint32(p[sockType:], kind)
+	native.PutUint32(p[sockProtocol:], uint32(protocol))
+	native.PutUint32(p[sockMark:], s.Mark)
+	copy(p[from:], s.Local.Addr().AsSlice())
+	copy(p[to:], s.Remote.Addr().AsSlice())
+	native.PutUint32(p[sockFromPort:], uint32(s.Local.Port()))
+	putBig16(p[sockToPort:], s.Remote.Port())
+	native.PutUint32(p[sockState:], uint32(s.State))
+	return p
+}
+
+// inIPv4 is what a socket of IPv6 has where others have their address.
+func inIPv4(a netip.Addr) []byte {
+	switch {
+	case a.IsUnspecified():
+		return nil
+	case a.Is4In6():
+		return a.Unmap().AsSlice()
+	}
+	return []byte{127, 0, 0, 6} // LOOPBACK4_IPV6
+}
+
+// sender is the socket that has sent the packet: none of one that arrives.
+func (m *run) sender() (s Socket, found bool, err error) {
+	p := m.packet
+	switch {
+	case p.Sender != nil:
+		return *p.Sender, true, nil
+	case p.Ingress:
+		return s, false, nil
+	}
+	q, ok := p.sent()
+	if p.Outside == nil || !ok {
+		return s, false, ErrUnknown
+	}
+	return p.Outside.Socket(q)
+}
+
+// sent is the question for who has sent the packet, by its headers.
+func (p *Packet) sent() (q SocketQuestion, ok bool) {
+	header := p.Data[min(max(p.Network, 0), len(p.Data)):]
+	at, n, from := 0, 4, 12
+	switch {
+	case p.Protocol() == ethIP && len(header) >= ipv4Header:
+		at, q.Protocol = int(header[0]&15)*4, header[9]
+	case p.Protocol() == ethIPv6 && len(header) >= ipv6Header:
+		at, n, from, q.Protocol = ipv6Header, 16, 8, header[6]
+	default:
+		return q, false
+	}
+	list := ports(header, at, q.Protocol)
+	if list == nil || q.Protocol == protocolSCTP {
+		return q, false
+	}
+	tuple := append(append([]byte{}, header[from:from+2*n]...), list...)
+	q.Local, q.Remote = addresses(tuple)
+	q.Ifindex = p.get(skbIfindex)
+	return q, true
+}
+
+// socketCookie is bpf_get_socket_cookie of a packet.
+func (m *run) socketCookie() (uint64, error) {
+	s, _, err := m.sender()
+	return s.Cookie, err
+}
+
+// socketUser is bpf_get_socket_uid.
+func (m *run) socketUser() (uint64, error) {
+	s, found, err := m.sender()
+	if !found {
+		return overflowUID, err
+	}
+	return uint64(s.UID), err
+}

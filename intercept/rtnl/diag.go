@@ -1,0 +1,94 @@
+package rtnl
+
+import "net/netip"
+
+// SocketQuestion is which socket a packet is for, of NETLINK_SOCK_DIAG
+// (include/uapi/linux/inet_diag.h).
+type SocketQuestion struct {
+	Protocol      uint8 // IPPROTO_TCP or IPPROTO_UDP
+	Remote, Local netip.AddrPort
+	Ifindex       uint32
+}
+
+// InetSocket is a socket of a network namespace.
+type InetSocket struct {
+	State         uint8 // TCP_ESTABLISHED and so on
+	Remote, Local netip.AddrPort
+	Ifindex       uint32 // of the device that it is bound to
+	Cookie        uint64
+	UID           uint32
+	Mark          uint32
+}
+
+const (
+	byFamily = 20 // SOCK_DIAG_BY_FAMILY
+
+	diagAsked  = 56 // sizeof(struct inet_diag_req_v2)
+	diagTold   = 72 // sizeof(struct inet_diag_msg)
+	diagUID    = 64 // where it has idiag_uid
+	diagID     = 8  // and, as what is asked, struct inet_diag_sockid
+	diagToldID = 4  //
+	diagMark   = 15 // INET_DIAG_MARK
+	protoUDP   = 17 // IPPROTO_UDP
+	noCookie   = 1<<32 - 1
+)
+
+// Where struct inet_diag_sockid has its fields.
+const (
+	idSource      = 0 // port
+	idDestination = 2
+	idFrom        = 4
+	idTo          = 20
+	idIfindex     = 36
+	idCookie      = 40
+)
+
+// Socket asks for the socket that a packet is for. Of UDP, the kernel wants the
+// addresses the other way round.
+func (a Ask) Socket(q SocketQuestion) []byte {
+	body := make([]byte, diagAsked)
+	from, to := q.Local, q.Remote
+	if q.Protocol == protoUDP {
+		from, to = to, from
+	}
+	body[0], body[1] = family(q.Local.Addr()), q.Protocol
+	native.PutUint32(body[4:], 1<<32-1) // in any state
+	id := body[diagID:]
+	putPort(id[idSource:], from.Port())
+	putPort(id[idDestination:], to.Port())
+	copy(id[idFrom:], from.Addr().AsSlice())
+	copy(id[idTo:], to.Addr().AsSlice())
+	native.PutUint32(id[idIfindex:], q.Ifindex)
+	native.PutUint32(id[idCookie:], noCookie)
+	native.PutUint32(id[idCookie+4:], noCookie)
+	return appendMessage(nil, message{typ: byFamily, flags: flagRequest, seq: a.Seq, body: body})
+}
+
+func putPort(p []byte, port uint16) { p[0], p[1] = byte(port>>8), byte(port) }
+
+// InetSockets reads what a datagram says of sockets.
+func InetSockets(datagram []byte) (list []InetSocket) {
+	for _, m := range split(datagram) {
+		if m.typ != byFamily || len(m.body) < diagTold {
+			continue
+		}
+		id := m.body[diagToldID:]
+		attrs, _ := parseAttributes(m.body[diagTold:])
+		s := InetSocket{
+			State: m.body[1], UID: native.Uint32(m.body[diagUID:]), Ifindex: native.Uint32(id[idIfindex:]),
+			Local: addrPort(m.body[0], id[idFrom:], id[idSource:]), Remote: addrPort(m.body[0], id[idTo:], id[idDestination:]),
+			Cookie: uint64(native.Uint32(id[idCookie:])) | uint64(native.Uint32(id[idCookie+4:]))<<32,
+		}
+		s.Mark, _ = attrs.u32(diagMark)
+		list = append(list, s)
+	}
+	return list
+}
+
+func addrPort(of byte, address, port []byte) netip.AddrPort {
+	n := uint16(port[0])<<8 | uint16(port[1])
+	if of == familyIPv4 {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(address)), n)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(address)), n)
+}
