@@ -1,3 +1,5 @@
+//go:build linux
+
 // Helpers writes which helpers programs of each type may call on the running
 // kernel, as package sim has it for each release:
 //
