@@ -50,6 +50,9 @@ func (s *supervisor) socket(c *notify.Call) {
 		Settle: s.wires.review,
 	}
 	n.Traffic = n.traffic
+	if s.log != nil {
+		n.Explain = func(asked, answered string) { s.log.printf("[%d] %s = %s\n", n.sender, asked, answered) }
+	}
 	made.socket = n
 	if s.inNetns(c.TID, netns, n.connect) == nil {
 		n.Forward = n.forward

@@ -57,6 +57,8 @@ type Socket struct {
 	// Settle, if set, is called when the running kernel has changed devices, before
 	// the program is told so.
 	Settle func()
+	// Explain, if set, is told of each request, and how it was answered, by whom.
+	Explain func(asked, answered string)
 	// ReadOnly has the running kernel asked only for what changes nothing.
 	ReadOnly bool
 	// Namespace finds the namespace that an attribute names, by an fd or by a
@@ -108,6 +110,10 @@ func (s *Server) notify(netns uint64, typ uint16, body []byte) {
 func (s *Server) Request(k *Socket, datagram []byte) {
 	for _, m := range split(datagram) {
 		if m.flags&flagRequest == 0 || m.typ < firstRT {
+			continue
+		}
+		if k.Explain != nil {
+			s.explain(k, m)
 			continue
 		}
 		s.request(k, m)

@@ -202,6 +202,7 @@ func FuzzRequest(f *testing.F) {
 			t.Fatal(err)
 		}
 		c := newClient(s)
+		c.Explain = func(string, string) {}
 		s.Request(c.Socket, datagram)
 		ReplaceNetnsFDs(datagram, func(fd uint32) uint32 { return fd })
 		for _, d := range s.devices {
@@ -210,4 +211,29 @@ func FuzzRequest(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is asked and answered is told, with who answered.
+func TestExplain(t *testing.T) {
+	s := New(&backend{})
+	require.NoError(t, s.AddPair(1, "a", "b"))
+	c := newClient(s)
+	var told []string
+	c.Explain = func(asked, answered string) { told = append(told, asked+" = "+answered) }
+	c.Forward = func(request []byte) [][]byte {
+		m := split(request)[0]
+		refused := answerTo(m, 7, mprog.EBUSY, true)
+		return [][]byte{withWords(refused, "in use")}
+	}
+	peer := appendAttribute(nil, netkitPeer, appendText(make([]byte, infoSize), attrName, "y"))
+	c.link(newLink, flagCreate|flagExcl, 0, FlagUp, netkit("x", appendU32(nil, netkitMode, modeL2), peer))
+	c.link(setLink, 0, s.ByName(1, "a").Index, 0, appendText(nil, attrName, "b"))
+	c.link(delLink, 0, 77, 0, nil)
+	c.link(getLink, 0, 0, 0, appendText(nil, attrName, "a"))
+	require.Equal(t, []string{
+		"RTM_NEWLINK x kind netkit mode l2 peer y up = ok, by nkconform",
+		"RTM_SETLINK a name b = -1 EEXIST, by nkconform",
+		"RTM_DELLINK ifindex 77 = -1 EBUSY (in use), by the kernel",
+		"RTM_GETLINK a = 1 message, by nkconform",
+	}, told)
 }
