@@ -33,6 +33,12 @@ func TestFiltersAsOnTheKernel(t *testing.T) {
 	require.Equal(t, recordedFilters(t, "6.12"), output(t, target(t, "6.12", "filters")))
 }
 
+// A library and iproute2 manage filters as on the kernel.
+func TestClassifier(t *testing.T) {
+	needNamespaces(t)
+	t.Log(output(t, target(t, "", "classifier")))
+}
+
 // The recording is what the running kernel sends, where it is the same.
 func TestFiltersRecording(t *testing.T) {
 	if os.Getuid() != 0 {

@@ -43,6 +43,7 @@ var targets = map[string]func() int{
 	"busy":       check(busyTarget),
 	"median":     check(medianTarget),
 	"filters":    check(filtersTarget),
+	"classifier": check(classifierTarget),
 	"traffic":    check(trafficTarget),
 	"ending":     check(endingTarget),
 	"deleting":   check(deletingTarget),
