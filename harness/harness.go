@@ -141,6 +141,10 @@ func (c Command) hang(accel string) time.Duration {
 	return cmp.Or(c.HangTimeout, DefaultHangTimeout)
 }
 
+// silence returns how long nothing may be heard from the guest: its kernel has the
+// time to say first that it hangs.
+func (c Command) silence(accel string) time.Duration { return 2 * c.hang(accel) }
+
 // Result is what came of a command that ran to its end.
 type Result struct {
 	// ExitStatus is the command's, or 128 plus the signal that killed it,

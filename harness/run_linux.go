@@ -46,7 +46,7 @@ func run(ctx context.Context, c Command, prog program, accel string) (Result, er
 	go rec.receive()
 
 	limit, bootLimit := c.limits()
-	silent := 2 * c.hang(accel) // time for the kernel to say so itself
+	silent := c.silence(accel)
 	res := Result{ExitStatus: -1, Accel: accel}
 	var stopped error // why the machine was killed, if it was
 	deadline, reason := time.After(bootLimit), errLate
@@ -125,20 +125,27 @@ loop:
 	case stopped != nil && !slices.Contains(ours, stopped):
 		return res, fmt.Errorf("run %s: %w", c.Image.Ref, stopped)
 	}
+	return res, failure(c, res, stopped, p.err)
+}
+
+// failure is what the end of a guest means that came before the command's. The machine
+// was stopped for one of our reasons, or ended by itself as exit says.
+func failure(c Command, res Result, stopped, exit error) error {
 	log := keepLog(c, res.Console)
-	why := epitaph(res, p.err)
+	why := epitaph(res, exit)
 	if _, broken := console.Broken(res.KernelTrouble); stopped == errSilent && !broken {
-		why = fmt.Sprintf("it hangs: nothing was heard from it for %s", silent)
+		why = fmt.Sprintf("it hangs: nothing was heard from it for %s", c.silence(res.Accel))
 	}
+	limit, bootLimit := c.limits()
 	switch {
 	case res.Boot == 0 && stopped == errLate:
-		return res, &BootError{c.Image.Ref, fmt.Sprintf("no word from the guest within %s", bootLimit), log}
+		return &BootError{c.Image.Ref, fmt.Sprintf("no word from the guest within %s", bootLimit), log}
 	case res.Boot == 0:
-		return res, &BootError{c.Image.Ref, why, log}
+		return &BootError{c.Image.Ref, why, log}
 	case stopped == errLate:
-		return res, &TimeoutError{c.Image.Ref, limit, log}
+		return &TimeoutError{c.Image.Ref, limit, log}
 	}
-	return res, &DiedError{c.Image.Ref, why, log}
+	return &DiedError{c.Image.Ref, why, log}
 }
 
 // epitaph says how a machine ended that ended too early.
