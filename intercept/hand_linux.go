@@ -186,7 +186,7 @@ func (h *hand) start(r control.Start) (any, error) {
 	defer h.mu.Unlock()
 	h.last++
 	h.held[h.last] = k
-	return control.Started{Kernel: h.last, Private: s.private}, nil
+	return control.Started{Kernel: h.last, Private: s.private && s.mounts}, nil
 }
 
 // end has the kernel of before answer again. What is open stays so and is of no

@@ -93,9 +93,15 @@ func (s *supervisor) separate() error {
 	if err := raiseLoopback(); err != nil {
 		return err
 	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+	err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	if errors.Is(err, unix.EINVAL) { // then what is mounted would be seen outside
+		s.warn("the program has no /sys/fs/bpf: its root folder, as within chroot, is no mount point; mount --bind makes it one")
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("mounts for the program: %w", err)
 	}
+	s.mounts = true
 	for _, mount := range []func() error{ownSysfs, ownRun} {
 		if err := mount(); err != nil {
 			s.warn(err.Error())

@@ -104,7 +104,7 @@ func output(t testing.TB, c *exec.Cmd) string {
 
 // lacking is a line that says what the machine lacks.
 var lacking = regexp.MustCompile(`(?m)^nkconform: (.*` + regexp.QuoteMeta(seeDoctor) +
-	`|of device \d+, programs see only what is sent through packet sockets: .*)\n`)
+	`|the program has no /sys/fs/bpf: .*|of device \d+, programs see only what is sent through packet sockets: .*)\n`)
 
 func wholeOutput(t testing.TB, c *exec.Cmd) string {
 	t.Helper()

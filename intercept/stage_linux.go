@@ -52,7 +52,11 @@ func (s *stage) setUp() (err error) {
 	if err := raiseLoopback(); err != nil {
 		return err
 	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+	err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	if errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("%w: the root folder, as within chroot, is no mount point; mount --bind makes it one", ErrUnavailable)
+	}
+	if err != nil {
 		return os.NewSyscallError("mount", err)
 	}
 	if err := unix.Mount("bpf", mprog.BPFFS, "bpf", 0, ""); err != nil {

@@ -46,6 +46,7 @@ type supervisor struct {
 	moves     int                  // how many did
 	seen      map[uint64]int       // namespaces, and how many moves came before they were
 	private   bool                 // the namespaces are the program's own
+	mounts    bool                 // so is what is mounted in them
 	bpffs     map[uint64]bool      // devices of simulated bpf file systems
 
 	native    uint64        // network namespace of this process

@@ -24,6 +24,18 @@ func newKernel(tb testing.TB, needs ...mprog.Feature) *Kernel {
 	return k
 }
 
+// needBPFFS skips the test where no environment can have a bpf file system of its own:
+// without /sys, or within chroot.
+func needBPFFS(tb testing.TB) {
+	tb.Helper()
+	k := newKernel(tb)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.needBPFFS(); err != nil {
+		skipOrFail(tb, err, mprog.ErrUnsupported)
+	}
+}
+
 // expediteRCU makes detaches fast while the test runs, where that is allowed.
 func expediteRCU(tb testing.TB) {
 	tb.Helper()

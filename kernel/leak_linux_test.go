@@ -23,6 +23,7 @@ import (
 const patience = 20 * time.Second
 
 func TestShutdownLeavesNothing(t *testing.T) {
+	needBPFFS(t)
 	expediteRCU(t)
 	watcher := newKernel(t, mprog.FeatureTCX)
 	links := watching(t, watcher)

@@ -19,6 +19,7 @@ func (s *stage) pin(path string, fd uint32) {
 }
 
 func TestPinnedLink(t *testing.T) {
+	needBPFFS(t)
 	s := newStage(t)
 	a := s.prog("a")
 	link, err := s.link(a, 0)
@@ -43,6 +44,7 @@ func TestPinnedLink(t *testing.T) {
 
 // An unlinked pin holds nothing: close(2) detaches at once.
 func TestCloseAfterUnlink(t *testing.T) {
+	needBPFFS(t)
 	s := newStage(t)
 	a := s.prog("a")
 	link, err := s.link(a, 0)
@@ -55,6 +57,7 @@ func TestCloseAfterUnlink(t *testing.T) {
 }
 
 func TestPinnedProgram(t *testing.T) {
+	needBPFFS(t)
 	s := newStage(t)
 	a := s.prog("a")
 	id := progInfo(t, s.Process, a).ID
@@ -69,6 +72,7 @@ func TestPinnedProgram(t *testing.T) {
 }
 
 func TestPinErrors(t *testing.T) {
+	needBPFFS(t)
 	s := newStage(t)
 	a := s.prog("a")
 	s.pin(pinned, a)
@@ -97,6 +101,7 @@ func TestPinErrors(t *testing.T) {
 
 // All processes of an environment see its bpf file system, nobody else does.
 func TestOwnBPFFS(t *testing.T) {
+	needBPFFS(t)
 	s, other := newStage(t), newKernel(t)
 	before, err := os.ReadDir(mprog.BPFFS)
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 
 // Whatever an environment has been used for, the next user of it sees nothing.
 func TestRenewed(t *testing.T) {
+	needBPFFS(t)
 	pool := &Pool{}
 	first, err := pool.New()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 // All methods work on the environment's own thread, while other goroutines wait.
 func TestRun(t *testing.T) {
+	needBPFFS(t)
 	s := newStage(t)
 	var (
 		wait sync.WaitGroup

@@ -59,7 +59,7 @@ func newCilium(t testing.TB, hook ebpf.AttachType) *cilium {
 	})
 	var err error
 	c.on(func() { err = c.setUp() })
-	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM) {
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM) || errors.Is(err, errMounts) {
 		t.Skipf("needs netkit and namespaces: %v", err)
 	}
 	must(t, err)
@@ -78,15 +78,18 @@ func (c *cilium) on(f func()) {
 	}
 }
 
+// errMounts is that there can be no bpf file system, as within chroot or without /sys.
+var errMounts = errors.New("no bpf file system of its own")
+
 func (c *cilium) setUp() error {
 	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("unshare: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
+		return fmt.Errorf("%w: make mounts private: %w", errMounts, err)
 	}
 	if err := unix.Mount("bpf", mprog.BPFFS, "bpf", 0, ""); err != nil {
-		return fmt.Errorf("mount bpf: %w", err)
+		return fmt.Errorf("%w: mount bpf: %w", errMounts, err)
 	}
 	if !mprog.AttachType(c.hook).Netkit() {
 		return nil

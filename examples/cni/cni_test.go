@@ -30,14 +30,14 @@ var pins = filepath.Join(mprog.BPFFS, "cni")
 
 // pinned is a kernel whose pins are to stay.
 func pinned(t *testing.T, opts ...fake.Option) *fake.Kernel {
-	if _, err := os.Stat("/dev/net/tun"); err != nil {
-		t.Skip("for a netkit device to have addresses needs", err)
-	}
 	return intercept.NewT(t, append(opts, fake.Allow(fake.LeakedPins))...)
 }
 
 func load(t testing.TB) *Agent {
 	t.Helper()
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		t.Skip("needs, for netkit devices to have addresses:", err)
+	}
 	a, err := Load(pins)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.Close()) })
