@@ -10,6 +10,7 @@ import (
 	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/harness/console"
 	"github.com/nkconform/nkconform/report"
+	"github.com/nkconform/nkconform/trace"
 )
 
 // oops is what a kernel prints that breaks while a task runs.
@@ -112,5 +113,31 @@ func TestResultsOfBrokenKernels(t *testing.T) {
 		got, err := Run(t.Context(), entries("k"), suite(t), Options{machines: r})
 		require.NoError(t, err)
 		require.Equal(t, tc.want, outcome(got.Runs[0]), tc.task)
+	}
+}
+
+// What is not to be blamed for a death without a word is what the kernel cannot have run.
+func TestDeathBeforeWhatIsSkipped(t *testing.T) {
+	for lacks, want := range map[bool]string{
+		false: "a skipped, b not run, c failed",
+		true:  "a passed, b failed, c not run",
+	} {
+		s := suite(t)
+		for i := range 2 { // a and b
+			var err error
+			s.Scenarios[i].Trace, err = trace.Parse(s.Scenarios[i].ID, "# The rule.\nneed !tcx\nprog p\n")
+			require.NoError(t, err)
+		}
+		r := &room{kernels: map[string]kernelFunc{"k": func(_ context.Context, _ int, c harness.Command) (harness.Result, error) {
+			a := report.Case{ID: "a", Status: report.Skipped, Reason: "needs a kernel without tcx"}
+			if lacks {
+				a = report.Case{ID: "a", Status: report.Passed}
+			}
+			require.NoError(t, say(t, c.Stdout, nil).Case(a))
+			return took(-1), &harness.DiedError{Image: "k", Reason: "its machine ended with signal: killed"}
+		}}}
+		got, err := Run(t.Context(), entries("k"), s, Options{machines: r})
+		require.NoError(t, err)
+		require.Equal(t, want, outcome(got.Runs[0]))
 	}
 }

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/harness/console"
 	"github.com/nkconform/nkconform/report"
+	"github.com/nkconform/nkconform/trace"
 )
 
 // judge makes failures of all that went wrong beside the scenarios. The run
@@ -90,13 +92,41 @@ func (s *share) incomplete(run *report.Run, blamed, why string) {
 	}
 }
 
-// next is the first scenario without a result, which was running when the suite ended
-// that did not say otherwise; "" if none has a result, as perhaps none had begun.
+// next is the scenario that was running when the suite ended that did not say so: the
+// first without a result; "" if none has a result, as perhaps none had begun. One that
+// needs a kernel without something takes no time where the kernel has it.
 func (s *share) next(run *report.Run) string {
-	if missing := s.missing(run); len(missing) > 0 && len(run.Cases) > 0 {
-		return missing[0]
+	missing := s.missing(run)
+	if len(missing) == 0 || len(run.Cases) == 0 {
+		return ""
 	}
-	return ""
+	lacks := slices.ContainsFunc(run.Cases, func(c report.Case) bool {
+		return c.Status == report.Passed && needsAbsence(s.known[c.ID])
+	})
+	for _, id := range missing {
+		if lacks || !needsAbsence(s.known[id]) {
+			return id
+		}
+	}
+	return missing[0]
+}
+
+// needsAbsence reports whether a scenario runs only where the kernel lacks something.
+func needsAbsence(s conformance.Scenario) bool {
+	if s.Trace == nil { // it is none of the suite's
+		return false
+	}
+	for _, st := range s.Trace.Statements() {
+		if st.Verb != "need" {
+			continue
+		}
+		for _, word := range st.Operands {
+			if _, absent := trace.ParseNeed(word); absent {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // missing lists the scenarios without a result.
