@@ -118,23 +118,28 @@ func (a *asker) route(q rtnl.RouteQuestion) (r rtnl.Route, result int, err error
 		return r, machine.RouteNone, nil
 	}
 	for _, p := range datagrams {
-		for _, r := range rtnl.Routes(p) {
-			switch {
-			case r.Several:
-				return r, 0, fmt.Errorf("a route with several next hops: %w", machine.ErrUnknown)
-			case r.Type == unix.RTN_BLACKHOLE:
-				return r, machine.RouteBlackhole, nil
-			case r.Type == unix.RTN_UNREACHABLE:
-				return r, machine.RouteUnreachable, nil
-			case r.Type == unix.RTN_PROHIBIT:
-				return r, machine.RouteProhibited, nil
-			case r.Type != unix.RTN_UNICAST:
-				return r, machine.RouteNone, nil
-			}
-			return r, machine.RouteFound, nil
+		if routes := rtnl.Routes(p); len(routes) > 0 {
+			return found(routes[0])
 		}
 	}
 	return r, machine.RouteNone, nil
+}
+
+// found says what a route leads to.
+func found(r rtnl.Route) (rtnl.Route, int, error) {
+	switch {
+	case r.Several:
+		return r, 0, fmt.Errorf("a route with several next hops: %w", machine.ErrUnknown)
+	case r.Type == unix.RTN_BLACKHOLE:
+		return r, machine.RouteBlackhole, nil
+	case r.Type == unix.RTN_UNREACHABLE:
+		return r, machine.RouteUnreachable, nil
+	case r.Type == unix.RTN_PROHIBIT:
+		return r, machine.RouteProhibited, nil
+	case r.Type != unix.RTN_UNICAST:
+		return r, machine.RouteNone, nil
+	}
+	return r, machine.RouteFound, nil
 }
 
 // nudValid are the states of a neighbour whose address can be used (NUD_VALID).

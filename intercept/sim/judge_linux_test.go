@@ -75,7 +75,7 @@ type fds [mapCount]int
 // program puts the steps together. Each keeps what it returns, and the last one's
 // is returned.
 func (c *trial) program(maps fds) asm.Instructions {
-	insns := asm.Instructions{types.WithFuncMetadata(asm.Mov.Reg(asm.R6, asm.R1), functionOf("main")).WithSymbol("main"), asm.LoadMapValue(asm.R7, mapMark|theMemory, 0)}
+	insns := asm.Instructions{types.WithFuncMetadata(asm.Mov.Reg(asm.R6, asm.R1), functionOf("main")).WithSymbol("main"), asm.LoadMapValue(asm.R7, mapMark+theMemory, 0)}
 	for i, s := range c.steps {
 		insns = append(insns, s.insns...)
 		insns = append(insns, asm.StoreMem(asm.R7, int16(8*i), asm.R0, asm.DWord))
