@@ -77,6 +77,9 @@ func (s *Server) readOptions(r *tcRequest, q *mprog.FilterRequest) error {
 func (s *Server) newFilter(r *tcRequest) (handled bool, err error) {
 	q := r.filter()
 	if !r.ofClsact() {
+		if q.Kind == mprog.BPFKind && !r.hasParent() {
+			return true, qdiscError(mprog.EINVAL, "Parent Qdisc doesn't exists")
+		}
 		return false, nil
 	}
 	if err := s.readOptions(r, &q); err != nil {

@@ -158,7 +158,7 @@ func (s *Server) dumpQdiscs(r *tcRequest) bool {
 			}
 		}
 	}
-	listed, refused := r.forwarded()
+	listed, refused := r.socket.qdiscs(r.raw)
 	if refused != nil {
 		r.socket.Send(appendMessage(nil, *refused))
 		return true
@@ -178,12 +178,13 @@ func (s *Server) dumpQdiscs(r *tcRequest) bool {
 	return true
 }
 
-// forwarded returns what the running kernel lists of qdiscs, or its refusal.
-func (r *tcRequest) forwarded() (listed []message, refused *message) {
-	if r.socket.Forward == nil {
+// qdiscs returns what the running kernel answers to a request for a list of qdiscs, or
+// its refusal.
+func (k *Socket) qdiscs(request []byte) (listed []message, refused *message) {
+	if k.Forward == nil {
 		return nil, nil
 	}
-	for _, p := range r.socket.Forward(r.raw) {
+	for _, p := range k.Forward(request) {
 		for _, part := range split(p) {
 			switch {
 			case part.typ == msgError:
@@ -194,4 +195,15 @@ func (r *tcRequest) forwarded() (listed []message, refused *message) {
 		}
 	}
 	return listed, nil
+}
+
+// hasParent reports whether the running kernel has the qdisc that a request names as a
+// filter's parent: that of the root, or another by its handle.
+func (r *tcRequest) hasParent() bool {
+	listed, _ := r.socket.qdiscs(appendMessage(nil, message{
+		typ: getQdisc, flags: flagRequest | flagDump, seq: r.seq, body: make([]byte, tcSize),
+	}))
+	return r.parent == 0 || slices.ContainsFunc(listed, func(m message) bool {
+		return native.Uint32(m.body[4:]) == r.ifindex && native.Uint32(m.body[8:])>>16 == r.parent>>16
+	})
 }

@@ -46,7 +46,12 @@ func newFiltering(t testing.TB, without ...mprog.Capability) *filtering {
 	require.NoError(t, err)
 	f.prog, f.Extended = fd, true
 	f.Traffic = func() Traffic { return traffic{p.(*fake.Process)} }
-	f.Forward = func([]byte) [][]byte {
+	f.Forward = func(request []byte) [][]byte {
+		if native.Uint16(request[4:]) == getQdisc && f.answers == nil { // a qdisc is there
+			return [][]byte{appendMessage(nil, message{
+				typ: newQdisc, body: describeQdisc(header(lo, 0x10000, rootParent, 2), "fq"),
+			})}
+		}
 		f.forwarded++
 		return f.answers
 	}
@@ -157,6 +162,16 @@ func TestWhatIsNotSimulatedIsTold(t *testing.T) {
 			require.Equal(t, []string{strings.TrimPrefix(tc.words, "nkconform: ")}, f.warnings, "told once")
 		})
 	}
+}
+
+// Where the parent of a filter is no qdisc, the kernel says so, whatever filter it is.
+func TestFilterOfNoQdisc(t *testing.T) {
+	f := newFiltering(t)
+	errno, words := f.ask(newFilter, create, lo, 0, 0x20000, every, kindOf("bpf"), f.options())
+	require.Equal(t, mprog.EINVAL, errno)
+	require.Equal(t, "Parent Qdisc doesn't exists", words)
+	require.Empty(t, f.warnings)
+	require.Zero(t, f.forwarded)
 }
 
 func TestFilterNeedsCapability(t *testing.T) {
