@@ -26,7 +26,10 @@ type none struct{}
 // lock, unless somebody watches.
 func do[R, A any](p *Process, op mprog.Op, request R, call func(*Process, R) (A, error)) (A, error) {
 	k := p.kernel
-	if w := k.watch.Load(); w != nil && !p.unseen {
+	if w := k.watch.Load(); (w != nil || p.witness != nil) && !p.unseen {
+		if w == nil {
+			w = new(watch)
+		}
 		return watched(w, p, op, request, call)
 	}
 	k.mu.Lock()
@@ -54,10 +57,13 @@ func watched[R, A any](w *watch, p *Process, op mprog.Op, request R, call func(*
 	}
 	c := &Call{Op: op, Process: p, Request: request}
 	if err := w.interfere(c, before); err != nil {
+		p.witnessed(c, Prevented, nil, err)
 		return nothing, err
 	}
 	a, err := observed(w, c, request, call)
+	p.witnessed(c, Made, a, err)
 	if err := w.interfere(c, after); err != nil {
+		p.witnessed(c, Lost, nil, err)
 		return nothing, err
 	}
 	return a, err

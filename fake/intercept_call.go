@@ -81,6 +81,31 @@ func (p *Process) Fork(in *Process, without ...mprog.Capability) *Process {
 // [Kernel.After] do at the process's calls, for who holds locks meanwhile.
 func (p *Process) Around(around func(do func())) { p.around = around }
 
+// Stage is what has become of a call.
+type Stage int
+
+// The stages of calls that somebody watches or interferes with.
+const (
+	Prevented Stage = iota // it is not made: what Before did has failed
+	Made                   // and answered; After comes next
+	Lost                   // it was made, but what After did has failed
+)
+
+// Witness has a function told of the process's calls: of the answer before
+// anything else happens, and of an error of what [Kernel.Before] and [Kernel.After]
+// did. It must make no calls but those of [Process.Unseen].
+func (p *Process) Witness(tell func(c *Call, at Stage, answer any, err error)) *Process {
+	q := *p
+	q.witness, q.trail = tell, nil
+	return &q
+}
+
+func (p *Process) witnessed(c *Call, at Stage, answer any, err error) {
+	if p.witness != nil && !p.unseen {
+		p.witness(c, at, answer, err)
+	}
+}
+
 // meanwhile does what is to be done at a call.
 func (p *Process) meanwhile(do Action, c *Call) (err error) {
 	if p.around == nil {
@@ -100,11 +125,14 @@ func (p *Process) Announce(op mprog.Op, request any, call func() (answer any, er
 	}
 	c := &Call{Op: op, Process: p, Request: request}
 	if err := w.interfere(c, before); err != nil {
+		p.witnessed(c, Prevented, nil, err)
 		return err
 	}
 	a, err := call()
 	w.announce(c, a, err)
+	p.witnessed(c, Made, a, err)
 	if err := w.interfere(c, after); err != nil {
+		p.witnessed(c, Lost, nil, err)
 		return err
 	}
 	return err

@@ -22,7 +22,9 @@ type Process struct {
 	number int  // of a process of a Remote kernel
 	// around, if set, surrounds what Before and After do at its calls.
 	around func(do func())
-	trail  *trail // of the call in hand; nil: nobody observes
+	// witness, if set, is told what becomes of its calls.
+	witness func(*Call, Stage, any, error)
+	trail   *trail // of the call in hand; nil: nobody observes
 }
 
 // fdTable is what a process has open. Threads share it.

@@ -29,7 +29,10 @@ func (h hooks) Add(d, peer *rtnl.Device) {
 }
 
 func (h hooks) Delete(d *rtnl.Device) {
-	h.s.at(d.Netns).RecordDelete(d.Netns, d.Index)
+	which := h.s.at(d.Netns)
+	if peer := d.Peer(); !which.RecordDelete(d.Netns, d.Index) && peer != nil {
+		which.RecordDelete(peer.Netns, peer.Index)
+	}
 	h.s.at(d.Netns).Resident(d.Netns).DeleteDeviceAt(d.Index)
 }
 
@@ -38,5 +41,6 @@ func (h hooks) Rename(d *rtnl.Device) {
 }
 
 func (h hooks) Move(d *rtnl.Device, netns uint64, index uint32) {
+	h.s.at(d.Netns).RecordMove(d.Netns, d.Index, netns, index)
 	h.s.at(d.Netns).Resident(d.Netns).MoveDeviceTo(h.s.adopt(netns, d.Netns).Resident(netns), d.Index, index)
 }

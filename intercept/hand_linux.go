@@ -38,6 +38,7 @@ type heldKernel struct {
 	tid    uint32 // a thread there
 
 	processes []*fake.Process // by number
+	where     []uint64        // the network namespaces of processes
 	inodes    []uint64        // of network namespaces, by mprog.Netns
 	stops     map[int]func()  // of injections and observers
 	lastStop  int
@@ -174,7 +175,7 @@ func (h *hand) start(r control.Start) (any, error) {
 	if r.Netns != 0 {
 		k.home, k.tid = r.Netns, uint32(r.TID)
 	}
-	k.inodes = []uint64{k.home}
+	k.inodes, k.where = []uint64{k.home}, []uint64{k.home}
 	k.sim = s.newSim(k.kernel, true)
 	k.sim.Home(k.home)
 	if r.Netns != 0 {
@@ -219,7 +220,7 @@ func (h *hand) call(k *heldKernel, r fake.RemoteCall) (any, error) {
 		h.mu.Unlock()
 		return nil, fmt.Errorf("%s: process %d: %w", r.Op, r.Process, os.ErrClosed)
 	}
-	p := k.processes[r.Process]
+	p, netns := k.processes[r.Process], k.where[r.Process]
 	h.mu.Unlock()
 	if r.Rival {
 		p = p.AsRival()
@@ -243,7 +244,7 @@ func (h *hand) call(k *heldKernel, r fake.RemoteCall) (any, error) {
 	if r.Op == mprog.OpExit {
 		return nil, p.Exit()
 	}
-	answer, err := k.sim.Own(p, k.home, r.Op, r.Request, func(fd uint32) *sim.Object {
+	answer, err := k.sim.Own(p, netns, r.Op, r.Request, func(fd uint32) *sim.Object {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.files.drain()
@@ -281,6 +282,7 @@ func (h *hand) fork(k *heldKernel, spec mprog.ProcessSpec) (any, error) {
 		in = k.sim.Resident(k.inodes[spec.Netns])
 	}
 	k.processes = append(k.processes, k.kernel.Process.Fork(in, spec.Without...))
+	k.where = append(k.where, k.inodes[spec.Netns])
 	return len(k.processes) - 1, nil
 }
 

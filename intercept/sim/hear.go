@@ -19,14 +19,18 @@ func (s *Sim) Own(p *fake.Process, netns uint64, op mprog.Op, request any, find 
 			lent = append(lent, fd)
 		}
 	}
-	before := s.look(quiet, requestFDs(op, request))
-	answer, err := p.Perform(op, request)
+	c := &own{netns: netns, objects: s.look(quiet, requestFDs(op, request))}
+	answer, err := p.Witness(func(made *fake.Call, at fake.Stage, answer any, err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.testify(&call{Sim: s, caller: c}, made, at, answer, err)
+	}).Perform(op, request)
 	for _, fd := range lent {
 		_ = quiet.Close(fd)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.note(&own{netns: netns, objects: before}, quiet, request, op, answer, err)
+	s.note(c, quiet, request, op, answer, err)
 	s.sweep()
 	return answer, err
 }
@@ -112,10 +116,6 @@ func (s *Sim) note(c *own, p *fake.Process, request any, op mprog.Op, answer any
 		if o := c.objects[q]; o != nil && op == mprog.OpClose && err == nil {
 			r.closed(o)
 		}
-	default:
-		k := &call{Sim: s, caller: c}
-		k.New = made
-		r.request(k, request, err)
 	}
 }
 
@@ -146,6 +146,7 @@ func (s *Sim) OwnPin(p *fake.Process, r mprog.PinRequest, create func() (PinKey,
 		return err
 	}
 	s.pins[key] = o
+	s.record.pinned(r.Path, o)
 	return nil
 }
 

@@ -77,7 +77,6 @@ func (k *call) progAttach() error {
 	defer done()
 	err := p.ProgAttach(r)
 	k.hooked(r.TargetIfindex, r.AttachType, err)
-	k.record.request(k, r, err)
 	return err
 }
 
@@ -103,9 +102,7 @@ func (k *call) progDetach() error {
 	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD)...)
 	defer done()
 	defer k.sweep()
-	err := p.ProgDetach(r)
-	k.record.request(k, r, err)
-	return err
+	return p.ProgDetach(r)
 }
 
 // hookRoom is more than the most entries of a hook: arrays that long take
@@ -188,7 +185,6 @@ func (k *call) linkCreate() error {
 		err = k.give(p, fd)
 	}
 	k.hooked(r.TargetIfindex, r.AttachType, err)
-	k.record.request(k, r, err)
 	return err
 }
 
@@ -207,9 +203,7 @@ func (k *call) linkUpdate() error {
 	p, done := k.lend(r.LinkFD, r.NewProgFD, r.OldProgFD)
 	defer done()
 	defer k.sweep()
-	err := p.LinkUpdate(r)
-	k.record.request(k, r, err)
-	return err
+	return p.LinkUpdate(r)
 }
 
 func (k *call) linkDetach() error {
@@ -217,7 +211,5 @@ func (k *call) linkDetach() error {
 	tell(k, r)
 	p, done := k.lend(r.LinkFD)
 	defer done()
-	err := p.LinkDetach(r)
-	k.record.request(k, r, err)
-	return err
+	return p.LinkDetach(r)
 }

@@ -10,6 +10,9 @@ import (
 // guest makes a process that stands for callers.
 func (s *Sim) guest(neighbour *fake.Process, key callerKey, without ...mprog.Capability) *fake.Process {
 	p := s.kernel.Guest(neighbour, without...)
+	if s.record != nil {
+		p = p.Witness(func(c *fake.Call, at fake.Stage, answer any, err error) { s.testify(&s.inHand, c, at, answer, err) })
+	}
 	p.Around(func(do func()) { s.yield(p, key, without, do) })
 	s.guests = append(s.guests, p)
 	return p

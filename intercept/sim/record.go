@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
@@ -25,12 +27,15 @@ type recorder struct {
 	// statement made.
 	nameless bool
 	needs    []string
+	away     map[awayKey]string // devices in other network namespaces
+	netns    map[uint64]string
 }
 
 func newRecorder(s *Sim) *recorder {
 	both := func() map[Kind]map[uint32]string { return map[Kind]map[uint32]string{Prog: {}, Link: {}} }
 	return &recorder{
 		sim: s, names: both(), devices: map[uint32]string{1: "lo"}, hooks: map[uint32]mprog.Hook{},
+		away: map[awayKey]string{}, netns: map[uint64]string{},
 		open: map[Kind]map[uint32]int{Prog: {}, Link: {}}, used: map[string]bool{"lo": true},
 	}
 }
@@ -66,14 +71,15 @@ func (s *Sim) RecordPair(netns uint64, name, peer string, index, peerIndex uint3
 	if r == nil || netns != r.home {
 		return
 	}
-	if peer == "" && trace.IsName(name) && !r.used[name] {
+	name, peer = r.unused(name), r.unused(peer)
+	if peer == "" && trace.IsName(name) {
 		r.need("netkit")
 		r.need("single")
 		r.used[name], r.devices[index] = true, name
 		r.add(&trace.Statement{Verb: "netkit", Operands: []string{name}})
 		return
 	}
-	if !trace.IsName(name) || !trace.IsName(peer) || r.used[name] || r.used[peer] {
+	if !trace.IsName(name) || !trace.IsName(peer) {
 		r.lines = append(r.lines, trace.Line{Comment: fmt.Sprintf("# cannot be said: netkit %q %q", name, peer)})
 		return
 	}
@@ -83,13 +89,12 @@ func (s *Sim) RecordPair(netns uint64, name, peer string, index, peerIndex uint3
 	r.add(&trace.Statement{Verb: "netkit", Operands: []string{name, peer}})
 }
 
-// RecordDelete notes that a device is deleted.
-func (s *Sim) RecordDelete(netns uint64, index uint32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r := s.record; r != nil && netns == r.home && r.devices[index] != "" {
-		r.add(&trace.Statement{Verb: "delete", Operands: []string{r.devices[index]}})
+// unused is a name for another device of a name, where a trace has each once.
+func (r *recorder) unused(device string) string {
+	for r.used[device] {
+		device += "x"
 	}
+	return device
 }
 
 // claim makes a name for a program or link.
@@ -174,8 +179,14 @@ func (r *recorder) device(ifindex uint32) string {
 		r.add(&trace.Statement{Verb: "device", Operands: []string{device}})
 		return device
 	}
+	if ifindex != 0 && ifindex <= highestIfindex { // where the trace is played it may be another's
+		r.nameless = true
+	}
 	return strconv.FormatUint(uint64(ifindex), 10)
 }
+
+// highestIfindex is more than a device has where traces are played.
+const highestIfindex = 1 << 20
 
 // hook returns the word for a hook.
 func (r *recorder) hook(h mprog.Hook) string {
@@ -209,15 +220,23 @@ func (r *recorder) state(s *trace.Statement, h mprog.Hook) {
 }
 
 // change notes a call that changes a hook, or was refused.
-func (r *recorder) change(k *call, s *trace.Statement, h mprog.Hook, err error) {
+func (r *recorder) change(s *trace.Statement, h mprog.Hook, err error) {
 	if r.nameless {
-		r.lines = append(r.lines, trace.Line{Comment: "# cannot be said: " + s.Verb + " of what has no name here"})
+		r.comment("cannot be said: %s of what has no name here", s.Verb)
 		r.nameless = false
 		return
 	}
-	if err == nil {
+	var refusal *mprog.Error
+	switch errno, answered := mprog.ErrnoOf(err); {
+	case err == nil:
 		r.state(s, h)
-	} else if errno, ok := mprog.ErrnoOf(err); ok {
+	case !answered:
+		r.comment("cannot be said: %s: %v", s.Call(), err)
+		return
+	case errors.As(err, &refusal) && strings.HasPrefix(string(refusal.Rule), "capability/"):
+		r.comment("by a caller without capabilities: %s ! %v", s.Call(), errno)
+		return
+	default:
 		s.Answer.Outcomes = []trace.Outcome{{Errno: errno}}
 	}
 	r.add(s)
@@ -251,60 +270,4 @@ func (r *recorder) position(s *trace.Statement, c Caller, flags mprog.Flags, rel
 	if size != 0 {
 		param(s, "size", strconv.FormatUint(uint64(size), 10))
 	}
-}
-
-// request notes a call about hooks that was answered.
-func (r *recorder) request(k *call, request any, err error) {
-	if r == nil || k.caller.Netns() != r.home {
-		return
-	}
-	c := k.caller
-	switch q := request.(type) {
-	case mprog.AttachRequest:
-		h := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
-		s := &trace.Statement{Verb: "attach", Operands: []string{r.hook(h), r.fd(c, q.AttachFD)}}
-		r.position(s, c, q.Flags, q.Relative, q.ExpectedRevision, q.Size)
-		if q.ReplaceFD != 0 {
-			param(s, "replace_bpf_fd", r.fd(c, q.ReplaceFD))
-		}
-		r.change(k, s, h, err)
-	case mprog.DetachRequest:
-		h := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
-		s := &trace.Statement{Verb: "detach", Operands: []string{r.hook(h)}}
-		if q.AttachFD != 0 {
-			s.Operands = append(s.Operands, r.fd(c, q.AttachFD))
-		}
-		r.position(s, c, q.Flags, q.Relative, q.ExpectedRevision, q.Size)
-		r.change(k, s, h, err)
-	case mprog.LinkCreateRequest:
-		h := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
-		s := &trace.Statement{Verb: "link", Operands: []string{"", r.hook(h), r.fd(c, q.ProgFD)}}
-		r.position(s, c, q.Flags, q.Relative, q.ExpectedRevision, q.Size)
-		if err == nil {
-			s.Operands[0] = r.claim(Link, k.New.ID, "")
-			r.hooks[k.New.ID] = h
-		} else {
-			s.Operands[0] = "refused" // a name that stays free
-		}
-		r.change(k, s, h, err)
-	case mprog.LinkUpdateRequest:
-		s := &trace.Statement{Verb: "link-update", Operands: []string{r.fd(c, q.LinkFD), r.fd(c, q.NewProgFD)}}
-		if q.Flags != 0 {
-			param(s, "flags", q.Flags.String())
-		}
-		if q.OldProgFD != 0 {
-			param(s, "old_prog_fd", r.fd(c, q.OldProgFD))
-		}
-		r.change(k, s, r.hookOf(c, q.LinkFD), err)
-	case mprog.LinkDetachRequest:
-		s := &trace.Statement{Verb: "link-detach", Operands: []string{r.fd(c, q.LinkFD)}}
-		r.change(k, s, r.hookOf(c, q.LinkFD), err)
-	}
-}
-
-func (r *recorder) hookOf(c Caller, fd uint32) mprog.Hook {
-	if o, _ := c.Object(fd); o != nil && o.Kind == Link {
-		return r.hooks[o.ID]
-	}
-	return mprog.Hook{}
 }

@@ -1,0 +1,61 @@
+package sim
+
+import (
+	"strconv"
+
+	"github.com/nkconform/nkconform/trace"
+)
+
+// awayKey is a device in another network namespace than the recorded one.
+type awayKey struct {
+	netns   uint64
+	ifindex uint32
+}
+
+// RecordDelete notes that a device is deleted, in whatever network namespace. It
+// reports whether the trace had the device: its peer, which goes with it, is in
+// others.
+func (s *Sim) RecordDelete(netns uint64, index uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.record
+	if r == nil || netns != r.home || r.devices[index] == "" {
+		return false
+	}
+	r.add(&trace.Statement{Verb: "delete", Operands: []string{r.devices[index]}})
+	return true
+}
+
+// RecordMove notes that a device is in another network namespace now.
+func (s *Sim) RecordMove(netns uint64, index uint32, to uint64, there uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.record
+	if r == nil || to == netns {
+		return
+	}
+	if netns != r.home {
+		name := r.away[awayKey{netns, index}]
+		delete(r.away, awayKey{netns, index})
+		switch {
+		case name == "":
+		case to == r.home:
+			r.comment("cannot be said: %s comes back", name)
+		default:
+			r.away[awayKey{to, there}] = name
+		}
+		return
+	}
+	name := r.devices[index]
+	if name == "" {
+		return
+	}
+	if r.netns[to] == "" {
+		r.netns[to] = r.unused("ns" + strconv.Itoa(len(r.netns)+1))
+		r.used[r.netns[to]] = true
+		r.add(&trace.Statement{Verb: "netns", Operands: []string{r.netns[to]}})
+	}
+	r.add(&trace.Statement{Verb: "move", Operands: []string{name, r.netns[to]}})
+	delete(r.devices, index)
+	r.away[awayKey{to, there}] = name
+}
