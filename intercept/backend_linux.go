@@ -3,6 +3,7 @@
 package intercept
 
 import (
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/rtnl"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -12,9 +13,13 @@ type hooks struct{ s *supervisor }
 
 var _ rtnl.Backend = hooks{}
 
-func (h hooks) Supports(netns uint64) (pairs, single bool) {
+func (h hooks) Supports(netns uint64) rtnl.Netkit {
 	k := h.s.at(netns).Kernel()
-	return k.Supports(mprog.FeatureNetkit) == nil, k.Supports(mprog.FeatureSingle) == nil
+	single := k.Supports(mprog.FeatureSingle) == nil
+	return rtnl.Netkit{
+		Pairs: k.Supports(mprog.FeatureNetkit) == nil, Single: single,
+		Room: single || !k.Running().Before(fake.Version(6, 14)),
+	}
 }
 
 func (h hooks) Add(d, peer *rtnl.Device) {

@@ -73,7 +73,7 @@ func (w *wires) heard(netns uint64, l rtnl.Link) {
 
 // follow says where a device is, and how.
 func (w *wires) follow(e *end, netns uint64, l rtnl.Link) {
-	w.s.rtnl.Follow(e.device, netns, l.Index, l.Name, l.Flags)
+	w.s.rtnl.Follow(e.device, netns, l)
 	up := l.Flags&unix.IFF_UP != 0
 	w.pump.change(func() { e.netns, e.index, e.up = netns, l.Index, up })
 	w.carry(e)

@@ -85,11 +85,12 @@ func NSID(datagram []byte) (id uint32, known bool) {
 
 // Link is what the running kernel says of a link.
 type Link struct {
-	Gone  bool
-	Moved bool // Gone, to another namespace
-	Index uint32
-	Name  string
-	Flags uint32
+	Gone    bool
+	Moved   bool // Gone, to another namespace
+	Index   uint32
+	Name    string
+	Flags   uint32
+	Bridged bool // a port of a bridge
 }
 
 // Links reads what a datagram says of links.
@@ -105,6 +106,7 @@ func Links(datagram []byte) (list []Link) {
 		l := Link{Gone: m.typ == delLink, Index: native.Uint32(m.body[4:]), Flags: native.Uint32(m.body[8:]),
 			Name: attrs.text(attrName)}
 		_, l.Moved = attrs[attrNewIndex]
+		l.Bridged = attrs.nested(attrLinkInfo).text(infoPortKind) == "bridge"
 		list = append(list, l)
 	}
 	return list

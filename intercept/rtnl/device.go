@@ -28,6 +28,9 @@ type Device struct {
 	alias    string
 	group    uint32
 	queueLen uint32
+	queues   [2]uint32         // for what it sends, and for what it receives
+	great    map[uint16]uint32 // see greatSizes
+	bridged  bool              // a port of a bridge
 }
 
 // Values of a device and of its attributes (include/uapi/linux/if_link.h,
@@ -77,18 +80,22 @@ const (
 	attrMinMTU        = 50
 	attrMaxMTU        = 51
 	attrAltName       = 53
+	attrFamilies      = 26 // IFLA_AF_SPEC
+	attrHeadroom      = 68
+	attrTailroom      = 69
 
-	infoKind = 1
-	infoData = 2
+	infoKind     = 1
+	infoData     = 2
+	infoPortKind = 4 // IFLA_INFO_SLAVE_KIND
 )
 
 // newDevice is what netkit_setup makes.
-func newDevice(netns uint64, index uint32, name string, mode uint32) *Device {
+func newDevice(netns uint64, index uint32, name string, model netkitInfo) *Device {
 	d := &Device{
 		Netns: netns, Index: index, Name: name, Flags: flagBroadcast | flagMulticast | flagNoARP,
-		mtu: 1500, queueLen: 1000, netkitInfo: netkitInfo{mode: mode, scrub: scrubOn},
+		mtu: 1500, queueLen: 1000, netkitInfo: model, queues: [2]uint32{1, 1}, great: map[uint16]uint32{},
 	}
-	if mode == modeL2 {
+	if model.mode == modeL2 {
 		d.Flags &^= flagNoARP
 		d.address = addressFor(index)
 	}
@@ -153,7 +160,7 @@ func (d *Device) operState() uint8 {
 	switch {
 	case d.Carrier():
 		return stateUp
-	case d.Flags&FlagUp != 0:
+	case d.Flags&FlagUp != 0 && d.peer != nil && d.peer.Netns == d.Netns:
 		return stateLowerDown
 	}
 	return stateDown
@@ -180,8 +187,8 @@ func (d *Device) describe(change uint32) []byte {
 	p = appendU32(p, attrMaxMTU, maxMTU)
 	p = appendU32(p, attrGroup, d.group)
 	p = appendU32(p, attrPromiscuity, 0)
-	p = appendU32(p, attrTxQueues, 1)
-	p = appendU32(p, attrRxQueues, 1)
+	p = appendU32(p, attrTxQueues, d.queues[0])
+	p = appendU32(p, attrRxQueues, d.queues[1])
 	carrier := uint8(0)
 	if d.Carrier() {
 		carrier = 1
@@ -195,15 +202,22 @@ func (d *Device) describe(change uint32) []byte {
 	if d.alias != "" {
 		p = appendText(p, attrAlias, d.alias)
 	}
-	if d.peer != nil {
-		p = appendU32(p, attrLink, d.peer.Index)
+	p = appendAttribute(p, attrAddress, d.address[:])
+	p = appendAttribute(p, attrBroadcast, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	p = appendAttribute(p, attrLinkInfo, d.linkInfo(d.peer))
+	return d.appendPeer(p, d.peer)
+}
+
+// appendPeer appends which device is the other end, and in which namespace, if the
+// peer is there.
+func (d *Device) appendPeer(p []byte, peer *Device) []byte {
+	if peer == nil {
+		return appendU32(p, attrLink, 0)
 	}
 	if id, ok := d.peerNamespace(); ok {
 		p = appendU32(p, attrLinkNetnsID, id)
 	}
-	p = appendAttribute(p, attrAddress, d.address[:])
-	p = appendAttribute(p, attrBroadcast, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	return appendAttribute(p, attrLinkInfo, d.linkInfo())
+	return appendU32(p, attrLink, peer.Index)
 }
 
 // checkName is dev_valid_name.

@@ -16,207 +16,27 @@ type linkRequest struct {
 
 const (
 	busy         mprog.Errno = mprog.EBUSY
+	noProcess    mprog.Errno = 3  // ESRCH
+	noFamily     mprog.Errno = 97 // EAFNOSUPPORT
 	notAvailable mprog.Errno = 99 // EADDRNOTAVAIL
 )
 
-// create is rtnl_newlink_create and netkit_new_link.
-func (s *Server) create(r *linkRequest) mprog.Errno {
-	data := r.attrs.nested(attrLinkInfo).nested(infoData)
-	mode, ok := data.u32(netkitMode)
-	if !ok {
-		mode = modeL3
-	}
-	if mode != modeL2 && mode != modeL3 {
-		return mprog.EINVAL
-	}
-	if _, set := data[netkitPrimary]; set {
-		return mprog.EINVAL
-	}
-	netns, errno := r.target(r.attrs, r.socket.Netns)
-	if errno != 0 {
-		return errno
-	}
-	pairs, single := s.backend.Supports(r.socket.Netns)
-	if !pairs {
-		return mprog.EOPNOTSUPP
-	}
-	d, errno := s.newEnd(netns, r.index, r.attrs, mode)
-	if errno != 0 {
-		return errno
-	}
-	d.primary = true
-	wish := Wish{d, forKernel(r.message.body[infoSize:])}
-	flags, change := native.Uint32(r.message.body[8:]), native.Uint32(r.message.body[12:])
-	if v, _ := data.u32(netkitPairing); v == pairingSingle && single {
-		for _, pairs := range []uint16{netkitPeer, netkitPolicy, netkitPeerPolicy, netkitPeerScrub} {
-			if _, set := data[pairs]; set {
-				return mprog.EOPNOTSUPP
+// set applies the attributes that every device has, for a new device, or one that the
+// running kernel does not have.
+func (d *Device) set(r *linkRequest, attrs attributes) error {
+	for _, typ := range []uint16{attrMTU, attrQueueLen, attrGroup, attrTxQueues, attrRxQueues} {
+		if value, set := attrs[typ]; set {
+			if why := u32Number.check(r, value); why != nil {
+				return why
 			}
 		}
-		if v, ok := data.u32(netkitScrub); ok {
-			d.scrub = v
-		}
-		if errno := s.build(r, wish, nil); errno != 0 {
-			return errno
-		}
-		s.start(d, flags, change)
-		s.announce(d)
-		return 0
 	}
-	peer, peerFlags, errno := s.newPeer(r, data, netns, mode)
-	if errno != 0 {
-		return errno
-	}
-	d.peer, peer.peer = peer.Device, d
-	if errno := configure(d, data); errno != 0 {
-		return errno
-	}
-	for typ, field := range map[uint16]*uint16{netkitHeadroom: &d.headroom, netkitTailroom: &d.tailroom} {
-		if p := data[typ]; len(p) >= 2 {
-			*field = native.Uint16(p)
-		}
-	}
-	peer.headroom, peer.tailroom = d.headroom, d.tailroom
-	if errno := s.build(r, wish, peer); errno != 0 {
-		return errno
-	}
-	s.start(peer.Device, peerFlags, peerFlags)
-	s.start(d, flags, change)
-	s.announce(d)
-	return 0
-}
-
-// newPeer is the peer that the attributes of a pair to be made describe.
-func (s *Server) newPeer(r *linkRequest, data attributes, netns uint64, mode uint32) (*Wish, uint32, mprog.Errno) {
-	attrs, index, flags, rest := attributes{}, uint32(0), uint32(0), []byte(nil)
-	if p := data[netkitPeer]; p != nil {
-		if len(p) < infoSize {
-			return nil, 0, mprog.EINVAL
-		}
-		attrs, _ = parseAttributes(p[infoSize:])
-		index, flags, rest = native.Uint32(p[4:]), native.Uint32(p[8:]), forKernel(p[infoSize:])
-	}
-	netns, errno := r.target(attrs, netns)
-	if errno != 0 {
-		return nil, 0, errno
-	}
-	peer, errno := s.newEnd(netns, index, attrs, mode)
-	return &Wish{peer, rest}, flags, errno
-}
-
-// newEnd is one end of a pair as it is wished for, or a device without a peer.
-func (s *Server) newEnd(netns uint64, index uint32, attrs attributes, mode uint32) (*Device, mprog.Errno) {
-	name := attrs.text(attrName)
-	if name == "" {
-		name = "nk%d"
-	}
-	if errno := checkName(name); errno != 0 {
-		return nil, errno
-	}
-	d := newDevice(netns, index, name, mode)
-	if p, set := attrs[attrAddress]; set {
-		if len(p) != len(d.address) {
-			return nil, mprog.EINVAL
-		}
-		if mode == modeL3 {
-			return nil, mprog.EOPNOTSUPP
-		}
-		if p[0]&1 != 0 {
-			return nil, notAvailable
-		}
-		copy(d.address[:], p)
-	}
-	return d, d.set(attrs)
-}
-
-// build makes devices, with wires if that is possible. The peer is registered
-// first.
-func (s *Server) build(r *linkRequest, d Wish, peer *Wish) mprog.Errno {
-	made := []*Device{d.Device}
-	if peer != nil {
-		made = []*Device{peer.Device, d.Device}
-	}
-	if s.wires != nil {
-		possible, errno := s.wires.Make(d, peer)
-		if errno != 0 {
-			return errno
-		}
-		if !possible {
-			s.wires = nil
-		}
-		for _, one := range made {
-			one.wires = s.wires
-		}
-	}
-	if s.wires == nil {
-		for i, one := range made {
-			if errno := s.place(r, one, made[:i]); errno != 0 {
-				return errno
-			}
-			one.ids = s.ids
-		}
-	}
-	if peer == nil {
-		s.backend.Add(d.Device, nil)
-	} else {
-		s.backend.Add(d.Device, peer.Device)
-	}
-	s.devices = append(s.devices, made...)
-	return 0
-}
-
-// place finds a name and an ifindex for a device that the running kernel does not
-// have.
-func (s *Server) place(r *linkRequest, d *Device, others []*Device) mprog.Errno {
-	taken := func(name string) bool {
-		for _, other := range others {
-			if other.Netns == d.Netns && other.Name == name {
-				return true
-			}
-		}
-		return s.ByName(d.Netns, name) != nil || r.taken(d.Netns, name)
-	}
-	if d.Name == "nk%d" {
-		for i := 0; d.Name == "nk%d" || taken(d.Name); i++ {
-			d.Name = fmt.Sprintf("nk%d", i)
-		}
-	}
-	if taken(d.Name) {
-		return mprog.EEXIST
-	}
-	if d.Index == 0 {
-		s.last++
-		for s.ByIndex(d.Netns, s.last) != nil {
-			s.last++
-		}
-		d.Index = s.last
-		return 0
-	}
-	if s.ByIndex(d.Netns, d.Index) != nil || len(others) > 0 && others[0].Netns == d.Netns && others[0].Index == d.Index {
-		return busy
-	}
-	return 0
-}
-
-// start gives a new device its flags.
-func (s *Server) start(d *Device, flags, change uint32) {
-	if d.wires == nil {
-		d.setFlags(flags, change)
-		return
-	}
-	if change == 0 {
-		change = flags
-	}
-	if change &= changeable; change != 0 {
-		s.wires.SetFlags(d, flags, change)
-	}
-}
-
-// set applies the attributes that every device has.
-func (d *Device) set(attrs attributes) mprog.Errno {
 	if mtu, ok := attrs.u32(attrMTU); ok {
-		if mtu < minMTU || mtu > maxMTU {
-			return mprog.EINVAL
+		switch {
+		case mtu < minMTU:
+			return refused(mprog.EINVAL, "mtu less than device minimum")
+		case mtu > maxMTU:
+			return refused(mprog.EINVAL, "mtu greater than device maximum")
 		}
 		d.mtu = mtu
 	}
@@ -226,10 +46,7 @@ func (d *Device) set(attrs attributes) mprog.Errno {
 	if g, ok := attrs.u32(attrGroup); ok {
 		d.group = g
 	}
-	if _, ok := attrs[attrAlias]; ok {
-		d.alias = attrs.text(attrAlias)
-	}
-	return 0
+	return d.segments(r, attrs)
 }
 
 func (d *Device) setFlags(flags, change uint32) {
@@ -242,30 +59,64 @@ func (d *Device) setFlags(flags, change uint32) {
 
 // change is do_setlink and netkit_change_link. What concerns every device is done
 // by the running kernel, if it has one that stands for this.
-func (s *Server) change(r *linkRequest, d *Device) (forward message, errno mprog.Errno) {
-	if errno := d.changeNetkit(r.attrs); errno != 0 {
-		return message{}, errno
+func (s *Server) change(r *linkRequest, d *Device) (forward message, err error) {
+	info := r.attrs.nested(attrLinkInfo)
+	if r.message.typ == newLink && info[infoData] != nil {
+		if info.text(infoKind) != kind {
+			return message{}, mprog.EOPNOTSUPP
+		}
+		data, err := r.netkitData(d.release)
+		if err == nil {
+			err = d.changeNetkit(r, data)
+		}
+		if d.wires != nil {
+			s.wires.Changed(d)
+		}
+		if err != nil {
+			return message{}, err
+		}
 	}
-	if _, set := r.attrs[attrAddress]; set && d.Layer3() {
-		return message{}, mprog.EOPNOTSUPP
+	if err := d.changeable(r); err != nil {
+		return message{}, err
+	}
+	if err := d.segments(r, r.attrs); err != nil {
+		return message{}, err
 	}
 	if d.wires == nil {
 		return message{}, s.changeUnwired(r, d)
 	}
-	s.wires.Changed(d)
 	up := native.Uint32(r.message.body[8:]) & FlagUp
 	if up&native.Uint32(r.message.body[12:]) != 0 || up != 0 && native.Uint32(r.message.body[12:]) == 0 {
 		s.wires.Raise(d)
 	}
-	if _, set := r.attrs[attrLinkInfo]; set {
-		return r.message.without(attrLinkInfo), 0
-	}
-	return r.message, 0
+	return r.forKernel(), nil
 }
 
-func (s *Server) changeUnwired(r *linkRequest, d *Device) mprog.Errno {
-	if errno := d.set(r.attrs); errno != 0 {
-		return errno
+// changeable refuses what netkit devices cannot do, and what stands for them could.
+func (d *Device) changeable(r *linkRequest) error {
+	if p, set := r.attrs[attrAddress]; set {
+		switch {
+		case len(p) < len(d.address):
+			return mprog.EINVAL
+		case d.Layer3():
+			return mprog.EOPNOTSUPP
+		}
+	}
+	if master, _ := r.attrs.u32(attrMaster); master != 0 && d.Layer3() {
+		return mprog.EINVAL // a bridge takes none without an address
+	}
+	if _, set := r.attrs[attrCarrier]; set {
+		return mprog.EOPNOTSUPP // no ndo_change_carrier
+	}
+	return nil
+}
+
+func (s *Server) changeUnwired(r *linkRequest, d *Device) error {
+	if err := d.set(r, r.attrs); err != nil {
+		return err
+	}
+	if _, ok := r.attrs[attrAlias]; ok {
+		d.alias = r.attrs.text(attrAlias)
 	}
 	if p := r.attrs[attrAddress]; len(p) == len(d.address) {
 		copy(d.address[:], p)
@@ -280,9 +131,9 @@ func (s *Server) changeUnwired(r *linkRequest, d *Device) mprog.Errno {
 		d.Name = name
 		s.backend.Rename(d)
 	}
-	netns, errno := r.target(r.attrs, d.Netns)
-	if errno != 0 {
-		return errno
+	netns, err := r.target(r.attrs, d.Netns)
+	if err != nil {
+		return err
 	}
 	if netns != d.Netns {
 		if errno := s.move(d, netns); errno != 0 {
@@ -291,7 +142,7 @@ func (s *Server) changeUnwired(r *linkRequest, d *Device) mprog.Errno {
 	}
 	d.setFlags(native.Uint32(r.message.body[8:]), native.Uint32(r.message.body[12:]))
 	s.announce(d)
-	return 0
+	return nil
 }
 
 // move is dev_change_net_namespace: the device goes down, and gets another
@@ -335,20 +186,28 @@ func (r *linkRequest) taken(netns uint64, name string) bool {
 // takenSeq marks requests that are not the program's.
 const takenSeq = 0x6e6b6367
 
-// target returns the namespace that attributes name, or the one given.
-func (r *linkRequest) target(attrs attributes, netns uint64) (uint64, mprog.Errno) {
-	for _, typ := range []uint16{attrNetnsFD, attrNetnsPID} {
+// target returns the namespace that attributes name, or the one given
+// (rtnl_link_get_net_capable).
+func (r *linkRequest) target(attrs attributes, netns uint64) (uint64, error) {
+	named := 0
+	for typ, errno := range map[uint16]mprog.Errno{attrNetnsFD: mprog.EBADF, attrNetnsPID: noProcess, attrTargetNetnsID: mprog.EINVAL} {
 		v, ok := attrs.u32(typ)
 		if !ok {
 			continue
 		}
-		named, ok := r.socket.Namespace(typ, v)
-		if !ok {
-			return 0, mprog.EINVAL
+		if named++; named > 1 {
+			return 0, refused(mprog.EINVAL, "multiple netns identifying attributes specified")
 		}
-		return named, 0
+		if typ == attrTargetNetnsID {
+			continue
+		}
+		there, ok := r.socket.Namespace(typ, v)
+		if !ok {
+			return 0, errno
+		}
+		netns = there
 	}
-	return netns, 0
+	return netns, nil
 }
 
 // AddPair makes a pair of devices that no request asked for.
@@ -360,7 +219,8 @@ func (s *Server) AddPair(netns uint64, name, peerName string) error {
 	body = appendAttribute(body, attrLinkInfo, info)
 	attrs, _ := parseAttributes(body[infoSize:])
 	r := &linkRequest{socket: &Socket{Netns: netns}, message: message{typ: newLink, body: body}, attrs: attrs}
-	if errno := s.create(r); errno != 0 {
+	if err := s.create(r); err != nil {
+		errno, _ := mprog.ErrnoOf(err)
 		return &mprog.Error{Op: "add device", Errno: errno, Detail: fmt.Sprintf("pair %s and %s", name, peerName)}
 	}
 	return nil

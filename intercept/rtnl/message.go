@@ -20,13 +20,15 @@ const (
 	getLink  = 18
 	setLink  = 19
 
-	flagRequest = 0x1
-	flagMulti   = 0x2
-	flagAck     = 0x4
-	flagDump    = 0x300
-	flagCapped  = 0x100 // in an answer: without the request
-	flagExcl    = 0x200
-	flagCreate  = 0x400
+	flagRequest  = 0x1
+	flagMulti    = 0x2
+	flagAck      = 0x4
+	flagDump     = 0x300
+	flagCapped   = 0x100 // in an answer: without the request
+	flagReplace  = 0x100
+	flagExcl     = 0x200
+	flagFiltered = 0x20 // NLM_F_DUMP_FILTERED
+	flagCreate   = 0x400
 
 	headerSize = 16 // sizeof(struct nlmsghdr)
 	infoSize   = 16 // sizeof(struct ifinfomsg)
@@ -106,6 +108,22 @@ func walk(p []byte, each func(typ uint16, value []byte)) bool {
 		p = p[min(align(n), len(p)):]
 	}
 	return true
+}
+
+// edited copies attributes, with other values of them, nil for none.
+func edited(attrs []byte, each func(typ uint16, value []byte) []byte) (p []byte) {
+	for len(attrs) >= attributeHeader {
+		n := int(native.Uint16(attrs))
+		if n < attributeHeader || n > len(attrs) {
+			return p
+		}
+		flagged := native.Uint16(attrs[2:])
+		if value := each(flagged&typeMask, attrs[attributeHeader:n]); value != nil {
+			p = appendAttribute(p, flagged, value)
+		}
+		attrs = attrs[min(align(n), len(attrs)):]
+	}
+	return p
 }
 
 func (a attributes) text(typ uint16) string {

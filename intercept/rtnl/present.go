@@ -70,13 +70,18 @@ func (s *Server) present(netns uint64, m message) (shown message, ours, ok bool)
 		return m, false, true
 	}
 	d := s.ByIndex(netns, native.Uint32(m.body[4:]))
+	_, moved := attrs[attrNewIndex]
 	if _, elsewhere := attrs[attrTargetNetnsID]; elsewhere {
 		d = s.anywhere(native.Uint32(m.body[4:]), attrs.text(attrName))
 	}
-	if d == nil || d.wires == nil {
+	if d == nil || d.wires == nil || m.body[0] != 0 { // of another family: a bridge's word on its port
 		return m, false, true
 	}
-	m.body = d.dress(m.body)
+	peer := d.peer
+	if m.typ == delLink && !moved {
+		peer = nil
+	}
+	m.body = d.dress(m.body, peer)
 	return m, true, true
 }
 
@@ -112,28 +117,13 @@ func (s *Server) anywhere(index uint32, name string) *Device {
 }
 
 // dress makes what the running kernel says of the device that stands for d what it
-// would say of d.
-func (d *Device) dress(body []byte) []byte {
+// would say of d, which may have lost its peer.
+func (d *Device) dress(body []byte, peer *Device) []byte {
 	header := body[:infoSize]
 	flags := native.Uint32(header[8:])
 	p := slices.Clone(header)
 	if flags&flagLowerUp != 0 { // which the kernel sees a little later
 		native.PutUint32(p[8:], flags|flagRunning)
-	}
-	linked := false
-	link := func() {
-		if linked {
-			return
-		}
-		linked = true
-		peer := uint32(0)
-		if d.peer != nil {
-			peer = d.peer.Index
-		}
-		p = appendU32(p, attrLink, peer)
-		if id, ok := d.peerNamespace(); ok {
-			p = appendU32(p, attrLinkNetnsID, id)
-		}
 	}
 	walk(body[infoSize:], func(typ uint16, value []byte) {
 		switch typ {
@@ -145,29 +135,37 @@ func (d *Device) dress(body []byte) []byte {
 			return
 		case attrOperState:
 			value = []byte{d.seenState(flags)}
+		case attrCarrier:
+			value = []byte{uint8(flags / flagLowerUp & 1)}
 		case attrMaxMTU:
 			value = native.AppendUint32(nil, maxMTU)
+		case attrTxQueues, attrRxQueues:
+			value = native.AppendUint32(nil, d.queues[typ-attrTxQueues])
+		case attrTSOSize:
+			value = native.AppendUint32(nil, mostSize)
+		case attrGSOSize, attrGSOSize4:
+			if size, kept := d.great[typ]; kept {
+				value = native.AppendUint32(nil, size)
+			}
+		case attrHeadroom, attrTailroom:
+			if !d.release.Room {
+				return
+			}
+			room := d.headroom
+			if typ == attrTailroom {
+				room = d.tailroom
+			}
+			value = native.AppendUint16(nil, room)
 		case attrQdisc:
 			value = []byte(queueing(value))
 		case attrStats, attrStats64:
 			value = d.wires.Lost(d).correct(value, typ == attrStats64)
 		case attrLinkInfo:
-			link()
-			value = d.dressInfo(value)
+			p = appendAttribute(p, typ, append(d.linkInfo(peer), ofPort(value)...))
+			p = d.appendPeer(p, peer)
+			return
 		}
 		p = appendAttribute(p, typ, value)
-	})
-	link()
-	return p
-}
-
-// dressInfo keeps what a master says of its member.
-func (d *Device) dressInfo(info []byte) []byte {
-	p := d.linkInfo()
-	walk(info, func(typ uint16, value []byte) {
-		if typ != infoKind && typ != infoData {
-			p = appendAttribute(p, typ, value)
-		}
 	})
 	return p
 }
@@ -180,6 +178,8 @@ func (d *Device) seenState(flags uint32) uint8 {
 		return stateDown
 	case flags&flagLowerUp != 0:
 		return stateUp
+	case d.peer == nil || d.peer.Netns != d.Netns: // no device to look at, here
+		return stateDown
 	}
 	return stateLowerDown
 }

@@ -8,9 +8,8 @@ import (
 
 // Backend has the devices' hooks.
 type Backend interface {
-	// Supports reports whether the kernel has netkit devices, and such without
-	// peer.
-	Supports(netns uint64) (pairs, single bool)
+	// Supports is what the kernel that a namespace belongs to knows of netkit devices.
+	Supports(netns uint64) Netkit
 	// Add adds a pair of netkit devices, the primary in one namespace and the
 	// peer in another or the same, or a single device if peer is nil.
 	Add(primary, peer *Device)
@@ -134,24 +133,24 @@ func (s *Server) request(k *Socket, m message) {
 	if s.tc(k, m) {
 		return
 	}
-	forward, errno := s.answer(k, m)
+	forward, err := s.answer(k, m)
 	switch {
 	case forward.raw != nil:
 		s.forward(k, m, forward)
-	case errno != 0 || m.flags&flagAck != 0:
-		k.Send(answerTo(m, k.Port, errno, k.Capped))
+	case err != nil || m.flags&flagAck != 0:
+		s.acknowledge(k, m, err)
 	}
 }
 
 // answer handles a request about simulated devices, or returns the one that is for
 // the running kernel.
-func (s *Server) answer(k *Socket, m message) (forward message, errno mprog.Errno) {
+func (s *Server) answer(k *Socket, m message) (forward message, err error) {
 	if m.typ < newLink || m.typ > setLink || len(m.body) < infoSize {
-		return m, 0
+		return m, nil
 	}
 	attrs, ok := parseAttributes(m.body[infoSize:])
 	if _, elsewhere := attrs[attrTargetNetnsID]; !ok || elsewhere && m.typ != newLink {
-		return m, 0
+		return m, nil
 	}
 	r := &linkRequest{socket: k, message: m, index: native.Uint32(m.body[4:]), attrs: attrs}
 	d := s.named(r)
@@ -163,20 +162,23 @@ func (s *Server) answer(k *Socket, m message) (forward message, errno mprog.Errn
 		if name := attrs.text(attrName); name != "" && s.ByName(k.Netns, name) != nil {
 			return message{}, mprog.EEXIST
 		}
-		return m, 0
+		return m, nil
 	case d == nil, d.wires != nil && (m.typ == getLink || m.typ == delLink):
-		return m, 0
+		return m, nil
 	}
 	switch m.typ {
 	case getLink:
 		k.Send(appendMessage(nil, message{typ: newLink, seq: m.seq, port: k.Port, body: d.describe(0)}))
-		return message{}, 0
+		return message{}, nil
 	case delLink:
 		s.Delete(d)
-		return message{}, 0
+		return message{}, nil
 	case newLink:
-		if m.flags&flagExcl != 0 {
+		switch {
+		case m.flags&flagExcl != 0:
 			return message{}, mprog.EEXIST
+		case m.flags&flagReplace != 0:
+			return message{}, mprog.EOPNOTSUPP
 		}
 	}
 	return s.change(r, d)
@@ -209,6 +211,7 @@ func (s *Server) forward(k *Socket, asked, m message) {
 		k.Send(answerTo(asked, k.Port, mprog.EPERM, k.Capped))
 		return
 	}
+	words := s.lastWords(k, m)
 	var shown [][]byte
 	for _, p := range k.Forward(m.raw) {
 		shown = append(shown, s.show(k.Netns, p)...)
@@ -217,6 +220,12 @@ func (s *Server) forward(k *Socket, asked, m message) {
 		k.Settle()
 	}
 	for _, p := range shown {
+		if errno, _ := Refused(p, m.seq); words != nil && native.Uint16(p[4:]) == msgError {
+			if errno == 0 {
+				s.tellOf(k, m, delLink, words)
+			}
+			words = nil
+		}
 		k.Send(p)
 	}
 }
@@ -226,12 +235,17 @@ func (s *Server) dump(k *Socket, m message) {
 	done := appendMessage(nil, message{
 		typ: msgDone, flags: flagMulti, seq: m.seq, port: k.Port, body: make([]byte, 4),
 	})
+	want, request := kindFilter(m)
+	filtered := uint16(0)
+	if want == kind {
+		filtered = flagFiltered
+	}
 	if k.Forward != nil {
-		want, request := kindFilter(m)
 		for _, p := range k.Forward(request.raw) {
 			var rest []message
 			for _, part := range split(p) {
 				if part.typ == msgDone {
+					part.flags |= filtered
 					done = appendMessage(nil, part)
 					continue
 				}
@@ -239,10 +253,9 @@ func (s *Server) dump(k *Socket, m message) {
 					done = nil // refused
 				}
 				shown, ours, ok := s.present(k.Netns, part)
-				if !ok {
-					continue
-				}
-				if want == "" || ours == (want == kind) {
+				shown.flags |= filtered
+				// A kind that the running kernel does not know filters nothing.
+				if ok && (want == "" || shown.flags&flagFiltered == 0 || ours == (want == kind)) {
 					rest = append(rest, shown)
 				}
 			}
@@ -257,7 +270,7 @@ func (s *Server) dump(k *Socket, m message) {
 	for _, d := range s.devices {
 		if d.wires == nil && d.Netns == k.Netns && wanted(m) {
 			k.Send(appendMessage(nil, message{
-				typ: newLink, flags: flagMulti, seq: m.seq, port: k.Port, body: d.describe(0),
+				typ: newLink, flags: flagMulti | filtered, seq: m.seq, port: k.Port, body: d.describe(0),
 			}))
 		}
 	}

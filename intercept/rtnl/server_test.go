@@ -10,11 +10,16 @@ import (
 
 // backend takes everything.
 type backend struct {
-	log []string
-	old bool // without netkit
+	log     []string
+	release *Netkit // nil: the newest
 }
 
-func (b *backend) Supports(netns uint64) (pairs, single bool) { return !b.old, !b.old }
+func (b *backend) Supports(uint64) Netkit {
+	if b.release == nil {
+		return newest
+	}
+	return *b.release
+}
 
 func (b *backend) Add(d, peer *Device) {
 	if peer == nil {
@@ -89,12 +94,12 @@ func TestCreate(t *testing.T) {
 		{"the loopback device's name", netkit("lo"), mprog.EEXIST},
 		{"peer by that name", netkit("a", peer("lo")), mprog.EEXIST},
 		{"layer 2", netkit("a", appendU32(nil, netkitMode, modeL2)), 0},
-		{"no such mode", netkit("a", appendU32(nil, netkitMode, 2)), mprog.EINVAL},
+		{"no such mode", netkit("a", appendU32(nil, netkitMode, 2)), mprog.ERANGE},
 		{"blackhole", netkit("a", appendU32(nil, netkitPolicy, policyDrop)), 0},
 		{"no such policy", netkit("a", appendU32(nil, netkitPolicy, 1)), mprog.EINVAL},
-		{"no such scrub", netkit("a", appendU32(nil, netkitScrub, 2)), mprog.EINVAL},
+		{"no such scrub", netkit("a", appendU32(nil, netkitScrub, 2)), mprog.ERANGE},
 		{"address on layer 3", append(netkit("a"), appendAttribute(nil, attrAddress, []byte{2, 0, 0, 0, 0, 1})...), mprog.EOPNOTSUPP},
-		{"peer cut short", netkit("a", appendAttribute(nil, netkitPeer, []byte{1, 2, 3, 4})), mprog.EINVAL},
+		{"peer cut short", netkit("a", appendAttribute(nil, netkitPeer, []byte{1, 2, 3, 4})), mprog.ERANGE},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := New(&backend{})
@@ -157,13 +162,13 @@ func TestSingle(t *testing.T) {
 	require.Zero(t, c.link(getLink, 0, 0, 0, appendText(nil, attrName, "a")))
 	require.Len(t, c.got, 2, "the device and the acknowledgement")
 	attrs, _ := parseAttributes(c.got[0].body[infoSize:])
-	require.NotContains(t, attrs, uint16(attrLink))
+	require.Equal(t, []byte{0, 0, 0, 0}, attrs[attrLink], "there is none")
 	require.Equal(t, mprog.EOPNOTSUPP, c.link(newLink, flagCreate|flagExcl, 0, 0,
 		netkit("b", single, appendU32(nil, netkitPolicy, policyDrop))))
 	require.Zero(t, c.link(delLink, 0, 0, 0, appendText(nil, attrName, "a")))
 	require.Equal(t, []string{"add a", "delete a"}, b.log)
 
-	s = New(&backend{old: true})
+	s = New(&backend{release: &Netkit{}})
 	require.Equal(t, mprog.EOPNOTSUPP, newClient(s).link(newLink, flagCreate|flagExcl, 0, 0, netkit("a")))
 }
 
@@ -223,7 +228,7 @@ func TestExplain(t *testing.T) {
 	c.Forward = func(request []byte) [][]byte {
 		m := split(request)[0]
 		refused := answerTo(m, 7, mprog.EBUSY, true)
-		return [][]byte{withWords(refused, "in use")}
+		return [][]byte{withWords(refused, qdiscError(mprog.EBUSY, "in use"))}
 	}
 	peer := appendAttribute(nil, netkitPeer, appendText(make([]byte, infoSize), attrName, "y"))
 	c.link(newLink, flagCreate|flagExcl, 0, FlagUp, netkit("x", appendU32(nil, netkitMode, modeL2), peer))

@@ -138,9 +138,8 @@ func (s *Server) acknowledge(k *Socket, m message, err error) {
 		err, errno = s.refuse("%s are not simulated", unsupported(err)), mprog.EOPNOTSUPP
 	}
 	p := answerTo(m, k.Port, errno, k.Capped)
-	var refusal *mprog.Error
-	if k.Extended && errors.As(err, &refusal) && refusal.Extack != "" {
-		p = withWords(p, refusal.Extack)
+	if k.Extended {
+		p = withWords(p, err)
 	}
 	k.Send(p)
 }
@@ -151,10 +150,18 @@ func unsupported(err error) string {
 	return what
 }
 
-// withWords puts a sentence behind an answer (NLMSGERR_ATTR_MSG).
-func withWords(answer []byte, extack string) []byte {
-	const told, words = 0x200, 1 // NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG
-	p := appendText(answer, words, extack)
+// withWords puts what is told of an error behind an answer.
+func withWords(answer []byte, err error) []byte {
+	var why *refusal
+	var plain *mprog.Error
+	if !errors.As(err, &why) && errors.As(err, &plain) {
+		why = &refusal{why: *plain}
+	}
+	if why == nil || len(why.told()) == 0 {
+		return answer
+	}
+	const told = 0x200 // NLM_F_ACK_TLVS
+	p := append(answer, why.told()...)
 	native.PutUint32(p, uint32(len(p)))
 	native.PutUint16(p[6:], native.Uint16(p[6:])|told)
 	return p

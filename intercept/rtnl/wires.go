@@ -35,51 +35,84 @@ type Lost struct {
 type Wish struct {
 	*Device
 	Attributes []byte // for the running kernel
+	flags      uint32 // IFF_* that a new peer gets
 }
 
 // SetWires has devices made from now on stood for by devices of the running kernel.
 func (s *Server) SetWires(w Wires) { s.wires = w }
 
-// notForKernel are attributes of a new device that say what is said otherwise of
-// the one that stands for it.
-var notForKernel = map[uint16]bool{
-	attrName: true, attrLink: true, attrLinkInfo: true, attrNetnsPID: true, attrNetnsFD: true,
-	attrTxQueues: true, attrRxQueues: true, attrLinkNetnsID: true, attrTargetNetnsID: true, attrNewIndex: true,
+// ofNew are the attributes of a new device that it takes (rtnl_create_link), as far as
+// they are for what stands for it. The kernel ignores others, even an alias.
+var ofNew = map[uint16]bool{
+	attrAddress: true, attrBroadcast: true, attrMTU: true, attrMaster: true, attrQueueLen: true, attrOperState: true,
+	attrLinkMode: true, attrGroup: true, attrGSOSegments: true, attrGSOSize: true, attrGROSize: true,
+	attrGSOSize4: true, attrGROSize4: true,
 }
 
 // forKernel leaves out the attributes that are not for the running kernel.
-func forKernel(attrs []byte) (kept []byte) {
-	walk(attrs, func(typ uint16, value []byte) {
-		if !notForKernel[typ] {
-			kept = appendAttribute(kept, typ, value)
+func forKernel(attrs []byte) []byte {
+	return edited(attrs, func(typ uint16, value []byte) []byte {
+		if !ofNew[typ] || keptHere(typ, value) {
+			return nil
 		}
+		return value
 	})
-	return kept
+}
+
+// forKernel is a request for a change of a device as it is for what stands for the
+// device: without what only netkit devices have.
+func (r *linkRequest) forKernel() message {
+	return r.message.edited(func(typ uint16, value []byte) []byte {
+		switch {
+		case keptHere(typ, value):
+			return nil
+		case typ == attrLinkInfo:
+			return ofPort(value)
+		}
+		return value
+	})
+}
+
+// ofPort is what of IFLA_LINKINFO concerns the device's master, nil if nothing does.
+func ofPort(info []byte) []byte {
+	return edited(info, func(typ uint16, value []byte) []byte {
+		if typ == infoKind || typ == infoData {
+			return nil
+		}
+		return value
+	})
 }
 
 // without copies a message that has attributes, without one of them.
 func (m message) without(unwanted uint16) message {
-	body := append([]byte(nil), m.body[:infoSize]...)
-	walk(m.body[infoSize:], func(typ uint16, value []byte) {
-		if typ != unwanted {
-			body = appendAttribute(body, typ, value)
+	return m.edited(func(typ uint16, value []byte) []byte {
+		if typ == unwanted {
+			return nil
 		}
+		return value
 	})
-	m.body = body
+}
+
+// edited copies a message that has attributes, with other values of them.
+func (m message) edited(each func(typ uint16, value []byte) []byte) message {
+	m.body = append(append([]byte(nil), m.body[:infoSize]...), edited(m.body[infoSize:], each)...)
 	m.raw = appendMessage(nil, m)
 	return m
 }
 
 // Follow says where a device is now, and how it is called, after what the running
 // kernel has done.
-func (s *Server) Follow(d *Device, netns uint64, index uint32, name string, flags uint32) {
-	if netns != d.Netns || index != d.Index {
-		s.backend.Move(d, netns, index)
-		d.Netns, d.Index = netns, index
+func (s *Server) Follow(d *Device, netns uint64, l Link) {
+	if netns != d.Netns || l.Index != d.Index {
+		s.backend.Move(d, netns, l.Index)
+		d.Netns, d.Index = netns, l.Index
 	}
-	if name != d.Name {
-		d.Name = name
+	if l.Name != d.Name {
+		d.Name = l.Name
 		s.backend.Rename(d)
 	}
-	d.Flags = flags
+	if d.bridged && !l.Bridged {
+		d.leftBridge()
+	}
+	d.Flags, d.bridged = l.Flags, l.Bridged
 }
