@@ -30,7 +30,7 @@ func (noWorld) Now() uint64            { return 1 }
 func (noWorld) Random() uint32         { return 1 }
 func (noWorld) Trace(string)           {}
 func (noWorld) Wake(uint32)            {}
-func (noWorld) Facts() machine.Facts   { return machine.Facts{UnalignedDiff: true} }
+func (noWorld) Facts() machine.Facts   { return machine.Facts{ShortDiff: true} }
 
 // fibSize is sizeof(struct bpf_fib_lookup).
 const fibSize = 64

@@ -190,10 +190,14 @@ func (c *checksumState) changePseudo(from, to, flags uint64) {
 	}
 }
 
-// diffChecksum is bpf_csum_diff, folded to 16 bits.
+// maxDiff is how much a bpf_csum_diff takes that returns 32 bits.
+const maxDiff = stackSize
+
+// diffChecksum is bpf_csum_diff.
 func (m *run) diffChecksum() (uint64, error) {
 	n, to := uint32(m.r[2]), uint32(m.r[4])
-	if (n|to)&3 != 0 && !m.world.Facts().UnalignedDiff {
+	short := m.world.Facts().ShortDiff
+	if !short && ((n|to)&3 != 0 || uint64(n)+uint64(to) > maxDiff) {
 		return failed(invalid), nil
 	}
 	var old, now []byte
@@ -208,17 +212,34 @@ func (m *run) diffChecksum() (uint64, error) {
 			return 0, err
 		}
 	}
-	sum := uint32(m.r[5])
-	switch {
-	case n > 0 && to > 0:
-		sum = addSum(sumOf(now, sum), ^sumOf(old, 0))
-	case to > 0:
-		sum = sumOf(now, sum)
-	case n > 0:
-		sum = ^sumOf(old, ^sum)
+	seed := uint32(m.r[5])
+	if !short {
+		return uint64(longDiff(old, now, seed)), nil
 	}
+	sum := shortDiff(old, now, seed)
 	sum = sum>>16 + sum&0xffff
 	return uint64(uint16(sum + sum>>16)), nil
+}
+
+func shortDiff(old, now []byte, seed uint32) uint32 {
+	switch {
+	case len(old) > 0 && len(now) > 0:
+		return addSum(sumOf(now, seed), ^sumOf(old, 0))
+	case len(now) > 0:
+		return sumOf(now, seed)
+	case len(old) > 0:
+		return ^sumOf(old, ^seed)
+	}
+	return seed
+}
+
+// longDiff is the sum of the old bytes' complements and the new ones.
+func longDiff(old, now []byte, seed uint32) uint32 {
+	all := make([]byte, 0, maxDiff)
+	for _, b := range old {
+		all = append(all, ^b)
+	}
+	return sumOf(append(all, now...), seed)
 }
 
 // updateChecksum is bpf_csum_update.

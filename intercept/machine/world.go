@@ -14,8 +14,8 @@ type World interface {
 
 // Facts are what helpers do on some releases of Linux and not on others.
 type Facts struct {
-	PeerEgress    bool // bpf_redirect_peer knows BPF_F_EGRESS
-	UnalignedDiff bool // bpf_csum_diff takes lengths that are no multiple of 4
+	PeerEgress bool // bpf_redirect_peer knows BPF_F_EGRESS
+	ShortDiff  bool // bpf_csum_diff takes any length, and returns 16 bits
 }
 
 // Outside is what programs ask of their network namespace. It is called while

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -153,6 +154,11 @@ func newJudge(t *testing.T) *judge {
 		CPUs: 1, Memory: func(size int) (Memory, error) { return make(plainMemory, size), nil },
 	})}
 	j.p.outside = loopbackOnly{}
+	var u unix.Utsname
+	require.NoError(t, unix.Uname(&u))
+	if release, err := fake.ParseRelease(unix.ByteSliceToString(u.Release[:])); err == nil {
+		j.p.sim.facts = factsOf(release)
+	}
 	for i, spec := range trialMaps {
 		m, err := ebpf.NewMap(&spec)
 		if err != nil {
