@@ -53,6 +53,7 @@ var targets = map[string]func() int{
 	"own":        check(ownTarget),
 	"hooked":     check(hookedTarget),
 	"tags":       check(tagsTarget),
+	"pairs":      check(pairsTarget),
 }
 
 func check(f func() error) func() int {

@@ -116,6 +116,7 @@ const (
 // close takes every device away.
 func (w *wires) close() {
 	w.pump.stop()
+	w.deleteAtOnce()
 	for _, e := range w.ends {
 		e.tap.close()
 	}
@@ -131,6 +132,24 @@ func (w *wires) close() {
 	}
 	if w.workshop.netns > 0 {
 		unix.Close(w.workshop.netns)
+	}
+}
+
+// deleteAtOnce deletes the TAP devices of each namespace together, by a group that
+// they are put into: to close one takes the kernel as long as to delete them all.
+func (w *wires) deleteAtOnce() {
+	const group = 0x6e6b636f
+	in := make(map[uint64][]*end)
+	for _, e := range w.ends {
+		in[e.netns] = append(in[e.netns], e)
+	}
+	for _, list := range in {
+		w.inside(list[0], func(a *asker) {
+			for _, e := range list {
+				_, _ = a.ask(func(a rtnl.Ask) []byte { return a.Set(e.index, 0, 0, rtnl.Group(group)) })
+			}
+			_, _ = a.ask(func(a rtnl.Ask) []byte { return a.DeleteGroup(group) }) // else they go one by one
+		})
 	}
 }
 
@@ -225,23 +244,30 @@ func (w *wires) end(wish rtnl.Wish) (*end, mprog.Errno) {
 	if !ok {
 		return nil, mprog.EINVAL
 	}
-	name, errno := w.freeName(id, wish.Name)
-	if errno != 0 {
-		return nil, errno
-	}
-	where, index := &w.workshop, uint32(0)
+	where, index, name := &w.workshop, uint32(0), wish.Name
 	if wish.Netns == w.s.home {
 		where, index = &w.home, wish.Index
 	}
+	if where == &w.workshop || !strings.Contains(name, "%") { // else the kernel finds one
+		var errno mprog.Errno
+		if name, errno = w.freeName(id, name); errno != 0 {
+			return nil, errno
+		}
+	}
 	e := &end{device: wish.Device, netns: wish.Netns, layer3: wish.Layer3(), policy: wish.Policy(), scrub: wish.Scrubs()}
 	err := within(where.netns, func() (err error) {
-		e.tap, err = openTap(name, index)
+		if e.tap, err = openTap(name, index); err != nil {
+			return err
+		}
+		if name, err = e.tap.name(); err != nil {
+			e.tap.close()
+		}
 		return err
 	})
 	if err != nil {
 		return nil, errnoIn(err)
 	}
-	if errno = w.furnish(e, where, name, wish); errno != 0 {
+	if errno := w.furnish(e, where, name, wish); errno != 0 {
 		e.tap.close()
 		return nil, errno
 	}

@@ -26,7 +26,7 @@ import (
 
 func TestTraffic(t *testing.T) {
 	doctor.Need(t, "tun")
-	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked", "tags"} {
+	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked", "tags", "pairs"} {
 		t.Run(name, func(t *testing.T) { t.Log(output(t, target(t, "", name))) })
 		if os.Geteuid() != 0 {
 			continue
@@ -502,4 +502,31 @@ func tagsTarget() error {
 			unix.SetsockoptInt(socket, unix.IPPROTO_IP, unix.IP_RECVERR, 0), l.Close())
 	}
 	return all
+}
+
+// pairsTarget makes a thousand pairs, whose ifindexes follow each other.
+func pairsTarget() error {
+	const pairs = 1000
+	h, err := netlink.NewHandle()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	before, err := h.LinkList()
+	if err != nil {
+		return err
+	}
+	for i := range pairs {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = fmt.Sprintf("p%d", i)
+		if err := h.LinkAdd(&netlink.Netkit{LinkAttrs: attrs, Scrub: 1, PeerScrub: 1}); err != nil {
+			return fmt.Errorf("pair %d: %w", i, err)
+		}
+	}
+	after, err := h.LinkList()
+	if err != nil {
+		return err
+	}
+	first, last := after[len(before)].Attrs().Index, after[len(after)-1].Attrs().Index
+	return errors.Join(want("devices", len(after), len(before)+2*pairs), want("ifindexes", last-first, 2*pairs-1))
 }

@@ -49,6 +49,12 @@ func (a Ask) List(namespaceID uint32) []byte {
 // MTU is the attribute of how long what a device sends may be.
 func MTU(n uint32) []byte { return appendU32(nil, attrMTU, n) }
 
+// Group is the attribute of which group a device is in.
+func Group(n uint32) []byte { return appendU32(nil, attrGroup, n) }
+
+// DeleteGroup deletes the devices of a group, all at once.
+func (a Ask) DeleteGroup(n uint32) []byte { return a.link(delLink, flagAck, 0, 0, 0, Group(n)) }
+
 // QueueLength is the attribute of how many frames a device keeps.
 func QueueLength(n uint32) []byte { return appendU32(nil, attrQueueLen, n) }
 
