@@ -77,7 +77,11 @@ func (s *Server) readOptions(r *tcRequest, q *mprog.FilterRequest) error {
 func (s *Server) newFilter(r *tcRequest) (handled bool, err error) {
 	q := r.filter()
 	if !r.ofClsact() {
-		if q.Kind == mprog.BPFKind && !r.hasParent() {
+		switch {
+		case q.Kind != mprog.BPFKind:
+		case !s.hasDevice(r):
+			return true, mprog.ENODEV
+		case !r.hasParent():
 			return true, qdiscError(mprog.EINVAL, "Parent Qdisc doesn't exists")
 		}
 		return false, nil

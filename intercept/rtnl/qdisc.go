@@ -207,3 +207,16 @@ func (r *tcRequest) hasParent() bool {
 		return native.Uint32(m.body[4:]) == r.ifindex && native.Uint32(m.body[8:])>>16 == r.parent>>16
 	})
 }
+
+// hasDevice reports whether the program sees the device that a request names.
+func (s *Server) hasDevice(r *tcRequest) bool {
+	if r.socket.Forward == nil || s.ByIndex(r.socket.Netns, r.ifindex) != nil {
+		return s.ByIndex(r.socket.Netns, r.ifindex) != nil
+	}
+	for _, p := range r.socket.Forward(Lookup(r.ifindex, r.seq)) {
+		if errno, answer := Refused(p, r.seq); answer {
+			return errno == 0
+		}
+	}
+	return false
+}

@@ -47,6 +47,13 @@ func newFiltering(t testing.TB, without ...mprog.Capability) *filtering {
 	f.prog, f.Extended = fd, true
 	f.Traffic = func() Traffic { return traffic{p.(*fake.Process)} }
 	f.Forward = func(request []byte) [][]byte {
+		if native.Uint16(request[4:]) == getLink {
+			m := split(request)[0]
+			if native.Uint32(m.body[4:]) == lo {
+				return [][]byte{appendMessage(nil, message{typ: newLink, seq: m.seq, body: make([]byte, infoSize)})}
+			}
+			return [][]byte{answerTo(m, 0, mprog.ENODEV, false)}
+		}
 		if native.Uint16(request[4:]) == getQdisc && f.answers == nil { // a qdisc is there
 			return [][]byte{appendMessage(nil, message{
 				typ: newQdisc, body: describeQdisc(header(lo, 0x10000, rootParent, 2), "fq"),
@@ -170,6 +177,8 @@ func TestFilterOfNoQdisc(t *testing.T) {
 	errno, words := f.ask(newFilter, create, lo, 0, 0x20000, every, kindOf("bpf"), f.options())
 	require.Equal(t, mprog.EINVAL, errno)
 	require.Equal(t, "Parent Qdisc doesn't exists", words)
+	errno, _ = f.ask(newFilter, create, 99, 0, 0x20000, every, kindOf("bpf"), f.options())
+	require.Equal(t, mprog.ENODEV, errno)
 	require.Empty(t, f.warnings)
 	require.Zero(t, f.forwarded)
 }
