@@ -125,6 +125,7 @@ func TestPackWithoutInterpreter(t *testing.T) {
 // A guest has the modules that it loads and those that the kernel may ask for,
 // and a modprobe; a guest of the suite has neither.
 func TestPackModules(t *testing.T) {
+	doctor.NeedProgram(t, "sh")
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"kernel/a/veth.ko": "1", "kernel/a/bridge.ko": "2", "kernel/a/stp.ko": "3", "kernel/a/ext4.ko": "4",

@@ -46,7 +46,11 @@ func newStage() (*stage, error) {
 
 // setUp makes the namespaces, on the thread that stays there.
 func (s *stage) setUp() (err error) {
-	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS); err != nil {
+	err = unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSPC) {
+		return errors.Join(errShared, err)
+	}
+	if err != nil {
 		return os.NewSyscallError("unshare", err)
 	}
 	if err := raiseLoopback(); err != nil {
@@ -60,7 +64,7 @@ func (s *stage) setUp() (err error) {
 		return os.NewSyscallError("mount", err)
 	}
 	if err := unix.Mount("bpf", mprog.BPFFS, "bpf", 0, ""); err != nil {
-		return os.NewSyscallError("mount", err)
+		return fmt.Errorf("%w: mount %s: %w", ErrUnavailable, mprog.BPFFS, err)
 	}
 	for i, name := range []string{"net", "mnt"} {
 		if s.fds[i], err = unix.Open("/proc/thread-self/ns/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
