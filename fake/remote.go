@@ -78,6 +78,8 @@ type RemoteMatch struct {
 	Op   mprog.Op
 	Hook mprog.Hook
 	Nth  int
+	// Probes has calls match that ask for what the kernel can do, as with When.
+	Probes bool
 }
 
 // RemoteEvent is an [Event]. At an injection it has no answer yet.
@@ -152,7 +154,7 @@ func (k *Kernel) injectRemotely(r Remote, at moment, m Match, do Action) (stop f
 	there := RemoteMatch{Op: m.Op, Hook: m.Hook, Nth: m.Nth}
 	here := &injection{}
 	if m.When != nil {
-		there.Nth, here.match = 0, Match{When: m.When, Nth: m.Nth}
+		there.Nth, there.Probes, here.match = 0, true, Match{When: m.When, Nth: m.Nth}
 	}
 	return r.Inject(at == after, there, func(e *RemoteEvent) error {
 		c := k.remoteEvent(e).Call

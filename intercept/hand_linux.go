@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -77,7 +78,7 @@ func (h *hand) answer(request any) (any, error) {
 	case control.Thread:
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.threads[uint32(r.TID)] = true
+		h.threads[uint32(r.TID)] = !r.Ends
 		return nil, nil
 	}
 	k, number := h.meant(request)
@@ -197,7 +198,11 @@ func (h *hand) end(number int, k *heldKernel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.files.drain()
-	k.sim.End()
+	for _, path := range k.sim.End() { // in other bpf file systems than the test's
+		if filepath.IsAbs(path) {
+			_ = os.Remove(fmt.Sprintf("/proc/%d/root%s", k.tid, path)) // may be gone with its mount
+		}
+	}
 	s.sims = slices.DeleteFunc(s.sims, func(other *sim.Sim) bool { return other == k.sim })
 	s.worlds.Range(func(netns, which any) bool {
 		if which == k.sim {
@@ -297,6 +302,9 @@ func (h *hand) inject(k *heldKernel, r control.Inject) int {
 		inject = k.kernel.After
 	}
 	m := fake.Match{Op: r.Match.Op, Hook: r.Match.Hook, Nth: r.Match.Nth}
+	if r.Match.Probes {
+		m.When = func(*fake.Call) bool { return true } // the program says
+	}
 	k.stops[number] = inject(m, func(c *fake.Call) error {
 		e := fake.RemoteEvent{RemoteCall: fake.RemoteCall{Process: h.number(k, c.Process), Op: c.Op, Request: c.Request}, Hook: c.Hook}
 		_, err := h.conn.Ask(control.Act{Kernel: r.Kernel, Number: number, Event: e})

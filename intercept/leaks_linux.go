@@ -54,7 +54,8 @@ func (s *supervisor) leaks(k *heldKernel) []fake.Left {
 	paths := s.pinPaths(k)
 	var pins []fake.Left
 	for key, what := range k.sim.Pinned() {
-		pins = append(pins, fake.Left{Kind: fake.LeakedPins, What: fmt.Sprintf("pin %s of %s", paths[key], what)})
+		path := cmp.Or(paths[key], what[1]) // where it was made, in another bpf file system
+		pins = append(pins, fake.Left{Kind: fake.LeakedPins, What: fmt.Sprintf("pin %s of %s", path, what[0])})
 	}
 	slices.SortFunc(pins, func(a, b fake.Left) int { return cmp.Compare(a.What, b.What) })
 	return append(list, pins...)

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nkconform/nkconform/fake"
 )
@@ -100,7 +101,9 @@ func Do(t TB, k *fake.Kernel, f func()) {
 // Start starts a program on the kernel of a test, which must be one of [NewT]: it
 // reaches the same hooks, devices, pins and namespaces as the test program itself,
 // from the start, and each sees what the other changes. When the test ends, the
-// program is killed if it still runs, and waited for if nobody has.
+// program is killed and has ended, but for what it has started itself. Its
+// output is complete when c.Wait has returned, a second later at the latest unless
+// c.WaitDelay says otherwise.
 func Start(t TB, k *fake.Kernel, c *exec.Cmd) {
 	t.Helper()
 	live.mu.Lock()
@@ -110,6 +113,9 @@ func Start(t TB, k *fake.Kernel, c *exec.Cmd) {
 		t.Fatalf("intercept.Start: the kernel does not answer: it must be of intercept.NewT, and its test must not have ended")
 		return
 	}
+	if c.WaitDelay == 0 {
+		c.WaitDelay = time.Second // or whoever has inherited its output is waited for
+	}
 	var err error
 	do(func() { err = c.Start() })
 	if err != nil {
@@ -117,9 +123,8 @@ func Start(t TB, k *fake.Kernel, c *exec.Cmd) {
 		return
 	}
 	t.Cleanup(func() {
-		_ = c.Process.Kill() // it may have ended
-		if c.ProcessState == nil {
-			_ = c.Wait() // killed
+		if c.Process.Kill() == nil { // or it has ended
+			awaitEnd(c.Process.Pid)
 		}
 	})
 }

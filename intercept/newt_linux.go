@@ -192,8 +192,10 @@ func (h *holder) newThread() (chan func(), error) {
 	work, ready := make(chan func()), make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		_, err := h.conn.Ask(control.Thread{TID: unix.Gettid()})
+		tid := unix.Gettid()
+		_, err := h.conn.Ask(control.Thread{TID: tid})
 		ready <- err
+		defer h.conn.Ask(control.Thread{TID: tid, Ends: true}) // of FailNow in what is done; else it never ends
 		for do := range work {
 			do()
 		}
@@ -439,6 +441,9 @@ func (k *held) Hook(ifindex uint32, at mprog.AttachType) fake.HookState {
 
 // Trace implements [fake.Remote].
 func (k *held) Trace() *trace.File {
+	if k.alive() != nil {
+		return &trace.File{Lines: []trace.Line{{Comment: "# The kernel has ended."}}}
+	}
 	text := ask[string](k, control.Trace{Kernel: k.number})
 	f, err := trace.Parse(k.t.Name(), text)
 	if err != nil {
@@ -448,7 +453,12 @@ func (k *held) Trace() *trace.File {
 }
 
 // Leaks implements [fake.Remote].
-func (k *held) Leaks() []fake.Left { return ask[[]fake.Left](k, control.Leaks{Kernel: k.number}) }
+func (k *held) Leaks() []fake.Left {
+	if k.alive() != nil {
+		return nil // shut down by the test itself
+	}
+	return ask[[]fake.Left](k, control.Leaks{Kernel: k.number})
+}
 
 // Shutdown implements [fake.Remote].
 func (k *held) Shutdown() error {
@@ -504,4 +514,11 @@ func (k *held) clearPins() error {
 		}
 	}
 	return nil
+}
+
+// awaitEnd waits until a child has ended, without taking its status from the one
+// who waits for it.
+func awaitEnd(pid int) {
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
 }

@@ -8,4 +8,6 @@ func holding() bool { return false }
 
 func takeHold() error { return nil }
 
+func awaitEnd(int) {}
+
 func hold(TB, *func(func())) func(*fake.Machine) (fake.Remote, error) { return nil }

@@ -57,8 +57,12 @@ type (
 		Calls      []Observed
 		Complaints []string
 	}
-	// Thread says that a thread does what injections do, and nothing else.
-	Thread struct{ TID int }
+	// Thread says that a thread does what injections do, and nothing else, or that
+	// it ends: its number may be another's then.
+	Thread struct {
+		TID  int
+		Ends bool
+	}
 	// Netns says which inode a network namespace of the kernel's has.
 	Netns struct {
 		Kernel int

@@ -145,7 +145,7 @@ func (s *Sim) OwnPin(p *fake.Process, r mprog.PinRequest, create func() (PinKey,
 	if err != nil {
 		return err
 	}
-	s.pins[key] = o
+	s.pins[key], o.path = o, r.Path
 	s.record.pinned(r.Path, o)
 	return nil
 }
@@ -174,12 +174,14 @@ func refused(op mprog.Op, rule mprog.Rule, errno mprog.Errno) error {
 	return &mprog.Error{Op: op, Rule: rule, Errno: errno}
 }
 
-// End lets go of all pins.
-func (s *Sim) End() {
+// End lets go of all pins, and tells where they are.
+func (s *Sim) End() (paths []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, o := range s.pins {
+		paths = append(paths, o.path)
 		delete(s.pins, key)
 		o.close()
 	}
+	return paths
 }

@@ -90,14 +90,15 @@ func (s *Sim) Lost() (list []fake.Left) {
 	return list
 }
 
-// Pinned lists the pins of programs and links.
-func (s *Sim) Pinned() (list map[PinKey]string) {
+// Pinned lists the pins of programs and links: what they are, and the paths by
+// which they were made.
+func (s *Sim) Pinned() (list map[PinKey][2]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list = make(map[PinKey]string)
+	list = make(map[PinKey][2]string)
 	for key, o := range s.pins {
 		if kind, what := s.Leak(o); kind != 0 {
-			list[key] = what
+			list[key] = [2]string{what, o.path}
 		}
 	}
 	return list

@@ -22,6 +22,7 @@ type Object struct {
 
 	sim  *Sim
 	held uint32 // of a program or link: the holder's fd
+	path string // of a pin, as it was asked for
 	m    *bpfMap
 	b    *btf
 }

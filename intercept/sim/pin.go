@@ -63,6 +63,7 @@ func (k *call) objPin() error {
 		old.close()
 	}
 	k.pins[key] = o.clone()
+	k.pins[key].path = path
 	k.record.pinned(path, o)
 	return nil
 }

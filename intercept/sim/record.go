@@ -202,7 +202,7 @@ func (r *recorder) hook(h mprog.Hook) string {
 // state writes down what a hook is like.
 func (r *recorder) state(s *trace.Statement, h mprog.Hook) {
 	var progs, links [hookRoom]uint32
-	q, err := r.sim.resident(r.home).ProgQuery(mprog.QueryRequest{
+	q, err := r.sim.resident(r.home).Unseen().ProgQuery(mprog.QueryRequest{
 		TargetIfindex: h.Ifindex, AttachType: h.Type, Count: hookRoom, ProgIDs: progs[:], LinkIDs: links[:],
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -10,6 +11,10 @@ import (
 // qdisc notes a request about a qdisc.
 func (r *recorder) qdisc(c Caller, op mprog.Op, q mprog.QdiscRequest, err error) {
 	if r == nil || c.Netns() != r.home {
+		return
+	}
+	if injected(err) {
+		r.comment("injected: %s: %v", op, err)
 		return
 	}
 	r.need(string(mprog.FeatureClsact))
@@ -34,6 +39,15 @@ func (r *recorder) qdisc(c Caller, op mprog.Op, q mprog.QdiscRequest, err error)
 	r.add(s)
 }
 
+// injected reports whether an error is no refusal of the kernel's.
+func injected(err error) bool {
+	if _, answered := mprog.ErrnoOf(err); err == nil || !answered {
+		return false
+	}
+	var refusal *mprog.Error
+	return !errors.As(err, &refusal) || refusal.Rule == "injected"
+}
+
 func (r *recorder) nlFlags(s *trace.Statement, f mprog.NLFlags) {
 	if f != mprog.NLCreate|mprog.NLExcl {
 		param(s, "nlmsg_flags", f.String())
@@ -49,6 +63,10 @@ func (r *recorder) refused(s *trace.Statement, err error) {
 // filter notes a request about a filter, with the list that follows.
 func (r *recorder) filter(c Caller, op mprog.Op, q mprog.FilterRequest, err error) {
 	if r == nil || c.Netns() != r.home {
+		return
+	}
+	if injected(err) {
+		r.comment("injected: %s: %v", op, err)
 		return
 	}
 	if _, answered := mprog.ErrnoOf(err); !answered || q.Kind != "" && q.Kind != mprog.BPFKind || q.GenFlags != 0 {
@@ -91,7 +109,7 @@ func (r *recorder) filter(c Caller, op mprog.Op, q mprog.FilterRequest, err erro
 
 // filters writes down the filters of a hook, if the trace knows all their programs.
 func (r *recorder) filters(s *trace.Statement, h mprog.Hook) {
-	list, err := r.sim.resident(r.home).FilterList(h)
+	list, err := r.sim.resident(r.home).Unseen().FilterList(h)
 	if err != nil {
 		return
 	}
