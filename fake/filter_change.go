@@ -37,11 +37,14 @@ func (p *Process) filterAdd(r mprog.FilterRequest) (made mprog.Filter, err error
 	if r.Priority == 0 && !create {
 		return made, refuse(filterPriorityZero, "priority 0, and create is not asked for")
 	}
-	b, err := p.block(&r)
+	b, err := p.anyBlock(&r)
 	if err != nil {
 		return made, err
 	}
-	b.parent = mprog.FilterParent(r.Type)
+	b.parent = mprog.FilterParent(r.Type) // also when the rest is refused
+	if err := chainInRange(&r); err != nil {
+		return made, err
+	}
 	c := b.chain(r.Chain)
 	if c == nil {
 		c = &chain{index: r.Chain}
@@ -78,8 +81,17 @@ func (p *Process) filterAdd(r mprog.FilterRequest) (made mprog.Filter, err error
 	return b.told(c, pr, f), nil
 }
 
-// block finds what a request is about.
+// block finds what a request is about, and checks the number of the chain.
 func (p *Process) block(r *mprog.FilterRequest) (*block, error) {
+	b, err := p.anyBlock(r)
+	if err == nil {
+		err = chainInRange(r)
+	}
+	return b, err
+}
+
+// anyBlock finds what a request is about.
+func (p *Process) anyBlock(r *mprog.FilterRequest) (*block, error) {
 	if r.Ifindex == magicBlock {
 		return nil, refuse(filterShared, "block %d", mprog.FilterParent(r.Type))
 	}
@@ -92,10 +104,14 @@ func (p *Process) block(r *mprog.FilterRequest) (*block, error) {
 		return nil, err
 	}
 	p.passed(filterNoQdisc, uint64(r.Ifindex), 0)
-	if r.Chain > lastChain {
-		return nil, refuse(filterChainRange, "chain %#x", r.Chain)
-	}
 	return b, nil
+}
+
+func chainInRange(r *mprog.FilterRequest) error {
+	if r.Chain > lastChain {
+		return refuse(filterChainRange, "chain %#x", r.Chain)
+	}
+	return nil
 }
 
 // magicBlock is TCM_IFINDEX_MAGIC_BLOCK.

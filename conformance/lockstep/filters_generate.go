@@ -169,4 +169,7 @@ func (p *printer) filters(o *trace.Outcome, list []Filter) {
 		o.List = append(o.List, trace.Entry{Prog: p.object(slotOrUnknown(f.Prog))})
 	}
 	o.Fields, o.Listed = trace.FilterFields(plain), true
+	for _, f := range list { // which no trace tells
+		o.Fields = append(o.Fields, trace.Field{Name: "parent", Value: strconv.FormatUint(uint64(f.Parent), 16)})
+	}
 }
