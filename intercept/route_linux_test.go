@@ -161,7 +161,7 @@ func TestRoutes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 0))
 	results := map[int32]int{}
 	for _, kind := range []ebpf.ProgramType{ebpf.SchedCLS, ebpf.XDP} {
-		for _, flags := range []int32{0, 2, 4, 6, 16, 16 | 4, 64} {
+		for _, flags := range []int32{0, 2, 4, 6, 16, 16 | 4, 1 << 20} {
 			insns := fibProgram(kind, flags)
 			loaded, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: kind, License: "GPL", Instructions: insns})
 			require.NoError(t, err)

@@ -3,6 +3,8 @@
 package intercept
 
 import (
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/intercept/machine"
@@ -17,7 +19,12 @@ func (o outside) Socket(q machine.SocketQuestion) (s machine.Socket, found bool,
 			return err
 		}
 		defer a.close()
-		datagrams, _ := a.ask(func(ask rtnl.Ask) []byte { return ask.Socket(rtnl.SocketQuestion(q)) })
+		datagrams, errno := a.ask(func(ask rtnl.Ask) []byte { return ask.Socket(rtnl.SocketQuestion(q)) })
+		if errno != 0 { // as also where the kernel cannot tell
+			if _, errno := a.ask(func(ask rtnl.Ask) []byte { return ask.AnySocket(unix.AF_INET, q.Protocol) }); errno != 0 {
+				return fmt.Errorf("sockets of protocol %d: the kernel cannot tell (%v): %w", q.Protocol, errno, machine.ErrUnknown)
+			}
+		}
 		for _, p := range datagrams {
 			for _, told := range rtnl.InetSockets(p) {
 				s, found = machine.Socket{

@@ -4,6 +4,7 @@ package intercept
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -137,6 +138,9 @@ func TestSockets(t *testing.T) {
 				packet := machine.NewPacket(bytes.Clone(question), 1)
 				packet.Outside = there
 				got, err := p.Run(packet, noWorld{})
+				if errors.Is(err, machine.ErrUnknown) {
+					t.Skip(err)
+				}
 				require.NoError(t, err)
 				require.Equal(t, int32(want), got, "%s of %s to %s", fn, remote, local)
 				require.Equal(t, wanted[:96], packet.Data[:96], "%s of %s to %s", fn, remote, local)

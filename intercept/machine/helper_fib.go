@@ -63,6 +63,7 @@ const (
 	fibTable   = 1 << 3
 	fibSource  = 1 << 4
 	fibUseMark = 1 << 5
+	fibLater   = 1 << 6
 	fibKnown   = fibDirect | fibOutput | fibSkipMAC | fibTable | fibSource | fibUseMark
 )
 
@@ -73,8 +74,10 @@ func (m *run) lookUpRoute() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	switch {
-	case size < fibSize, flags&^fibKnown != 0:
+	switch known := uint32(fibKnown); {
+	case m.world.Facts().MoreFIB && flags&^known == fibLater:
+		return 0, ErrUnknown
+	case size < fibSize, flags&^known != 0:
 		return failed(invalid), nil
 	case p[fibFamily] != familyIPv4 && p[fibFamily] != familyIPv6:
 		return failed(noFamily), nil

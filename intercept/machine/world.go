@@ -15,6 +15,7 @@ type World interface {
 // Facts are what helpers do on some releases of Linux and not on others.
 type Facts struct {
 	PeerEgress bool // bpf_redirect_peer knows BPF_F_EGRESS
+	MoreFIB    bool // bpf_fib_lookup has a flag 1<<6, which is not simulated
 	ShortDiff  bool // bpf_csum_diff takes any length, and returns 16 bits
 }
 

@@ -64,6 +64,14 @@ func (a Ask) Socket(q SocketQuestion) []byte {
 	return appendMessage(nil, message{typ: byFamily, flags: flagRequest, seq: a.Seq, body: body})
 }
 
+// AnySocket asks for no socket of a protocol, which is refused where the kernel
+// cannot tell of any.
+func (a Ask) AnySocket(family, protocol uint8) []byte {
+	body := make([]byte, diagAsked)
+	body[0], body[1] = family, protocol
+	return appendMessage(nil, message{typ: byFamily, flags: flagRequest | flagDump, seq: a.Seq, body: body})
+}
+
 func putPort(p []byte, port uint16) { p[0], p[1] = byte(port>>8), byte(port) }
 
 // InetSockets reads what a datagram says of sockets.

@@ -28,7 +28,7 @@ func TestJudgeNumbers(t *testing.T) {
 	j.all(600, func() *trial {
 		c := &trial{typ: ebpf.SchedCLS, frame: make([]byte, 64)}
 		c.text = oneOf(r, []byte("0x1234 "), []byte("  -77zz"), []byte("18446744073709551616"), []byte("-9223372036854775808"), []byte("9223372036854775808"),
-			[]byte("0x"), []byte("0"), []byte("08"), []byte("- 5"), []byte("\t\n\v12\x00345"), randomText(r, "0123456789", 30), randomText(r, " -+0x19afAFzX\t\xa0", 24), randomText(r, "  0000000001", 150))
+			[]byte("0x"), []byte("0"), []byte("08"), []byte("-0"), []byte("- 5"), []byte("\t\n\v12\x00345"), randomText(r, "0123456789", 30), randomText(r, " -+0x19afAFzX\t\xa0", 24), randomText(r, "  0000000001", 150))
 		for range 4 {
 			fn := oneOf(r, asm.FnStrtol, asm.FnStrtoul)
 			c.steps = append(c.steps, callStep(fn, place{textAt}, oneOf(r, 1, len(c.text), len(c.text)+1, 8, 100), oneOf(r, 0, 0, 8, 10, 16, 2, 32), place{outputAt + 8*len(c.steps)}))
@@ -138,6 +138,18 @@ func TestJudgeRings(t *testing.T) {
 			require.Equal(t, kernelRing(t, m), j.ringHere(), "what readers find")
 		}
 	}
+}
+
+// The last record that would fill a ring buffer does not fit.
+func TestJudgeFullRing(t *testing.T) {
+	j := newJudge(t)
+	j.all(24, func() *trial {
+		c := &trial{typ: ebpf.SchedCLS, frame: make([]byte, 64)}
+		for range 100 {
+			c.steps = append(c.steps, callStep(asm.FnRingbufOutput, mapRef(theRing), place{inputAt}, 8, 0))
+		}
+		return c
+	})
 }
 
 func onRings(r *rand.Rand) step {

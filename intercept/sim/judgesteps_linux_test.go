@@ -117,7 +117,12 @@ func onSKB(r *rand.Rand) step {
 	case 6:
 		return callStep(asm.FnCsumUpdate, ctx, int(r.Uint32()))
 	case 7:
-		return callStep(asm.FnCsumLevel, ctx, r.IntN(5))
+		s := callStep(asm.FnCsumLevel, ctx, r.IntN(5))
+		if r.IntN(4) == 0 { // as often as it counts, and once more
+			s = callStep(asm.FnCsumLevel, ctx, 1)
+			s.insns = append(s.insns, slices.Concat(s.insns, s.insns, s.insns, s.insns, callStep(asm.FnCsumLevel, ctx, 0).insns)...)
+		}
+		return s
 	case 8:
 		return callStep(asm.FnSkbChangeType, ctx, r.IntN(6))
 	case 9:
@@ -136,7 +141,7 @@ func onSKB(r *rand.Rand) step {
 		case n < 0:
 			f = oneOf(r, 0, 0, 1<<5, 1<<7, 1<<8, 1<<7|1<<8, 1)
 		case r.IntN(3) > 0:
-			f = oneOf(r, 0, 1<<1, 1<<2, 1<<1|1<<3, 1<<2|1<<4, 1<<2|1<<6|14<<56)
+			f = oneOf(r, 0, 1<<1, 1<<2, 1<<1|1<<3, 1<<2|1<<4, 1<<2|1<<6|14<<56, 1<<1|1<<6|13<<56)
 		}
 		s := callStep(asm.FnSkbAdjustRoom, ctx, n, oneOf(r, 0, 1, 0, 1, 2), f)
 		s.grows = max(n, 0)
@@ -148,7 +153,7 @@ func onSKB(r *rand.Rand) step {
 	case 18, 19:
 		return callStep(asm.FnSkbVlanPop, ctx)
 	case 20:
-		return callStep(asm.FnSkbSetTunnelKey, ctx, place{inputAt - 64}, oneOf(r, 44, 28, 24, 22, 8, 12), flags(r, 1, 2, 4, 8, 16))
+		return callStep(asm.FnSkbSetTunnelKey, ctx, place{textAt}, oneOf(r, 44, 44, 28, 24, 22, 8, 12), flags(r, 1, 2, 4, 8, 16))
 	case 21:
 		return callStep(asm.FnSkbGetTunnelKey, ctx, out, oneOf(r, 44, 44, 28, 24, 22, 8, 12), flags(r, 1, 16))
 	case 22:
@@ -171,6 +176,19 @@ func onSKB(r *rand.Rand) step {
 	return oneOf(r, callStep(asm.FnSkbSetTunnelOpt, ctx, in, oneOf(r, 4, 8, 252, 256, 7)), callStep(asm.FnSkbGetTunnelOpt, ctx, out, oneOf(r, 4, 8, 100, 255)))
 }
 
+// tunnelKey is a struct bpf_tunnel_key, of IPv6's or not.
+func tunnelKey(r *rand.Rand) []byte {
+	key := make([]byte, 44)
+	for i := range key {
+		key[i] = byte(r.Uint32())
+	}
+	clear(key[22:24]) // tunnel_ext
+	if r.IntN(2) == 0 {
+		clear(key[24:28]) // tunnel_label
+	}
+	return key
+}
+
 // isNotZero makes a step's result 0 or 1.
 func isNotZero(s step) step {
 	labels++
@@ -186,7 +204,7 @@ func onField(r *rand.Rand) step {
 	set := func(at int, size asm.Size) step {
 		v := oneOf(r, int64(r.Uint32()), 5, 0xffff, 0xfffe, 0)
 		return step{name: fmt.Sprintf("store %d at %d of the context", v, at), insns: asm.Instructions{
-			asm.LoadImm(asm.R0, v, asm.DWord), asm.StoreMem(asm.R6, int16(at), asm.R0, size),
+			asm.LoadImm(asm.R0, v, asm.DWord), asm.StoreMem(asm.R6, int16(at), asm.R0, size), asm.LoadMem(asm.R0, asm.R6, int16(at), size),
 		}}
 	}
 	switch r.IntN(4) {
@@ -228,6 +246,7 @@ func TestJudgeSKB(t *testing.T) {
 		for _, field := range []int{8, 32, 48, 152, 184} {
 			native.PutUint32(c.context[field:], r.Uint32())
 		}
+		c.text = tunnelKey(r)
 		for range 1 + r.IntN(10) {
 			switch r.IntN(6) {
 			case 0:

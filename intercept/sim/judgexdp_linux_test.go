@@ -12,7 +12,7 @@ import (
 // onXDP are the helpers of programs with struct xdp_md.
 func onXDP(r *rand.Rand) step {
 	ctx, in, out := theContext, inputPlace(r), place{outputAt + 8*r.IntN(64)}
-	move := oneOf(r, 0, 4, -4, 14, -14, 20, 3, -200, -215, -216, -217, -256, 100, r.IntN(100)-50)
+	move := oneOf(r, 0, 100, 100, 4, -4, 14, -14, 20, 3, -200, -215, -216, -217, -256, 100, r.IntN(100)-50)
 	switch r.IntN(10) {
 	case 0, 1:
 		return callStep(asm.FnXdpAdjustHead, ctx, move)
