@@ -82,6 +82,14 @@ func (p *Process) Keep(from *Process, held uint32) (fd uint32, ok bool) {
 	return fd, p.Install(fd, from, held)
 }
 
+// HookOf returns the hook that an fd's link was attached to, as requests name it;
+// none when the device is gone.
+func (p *Process) HookOf(fd uint32) mprog.Hook {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	return p.hookOf(fd)
+}
+
 // LoadAny is [Kernel.LoadProg] for a program of any type and any name.
 func (p *Process) LoadAny(spec mprog.ProgSpec) (fd uint32) {
 	p.kernel.mu.Lock()

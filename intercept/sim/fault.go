@@ -50,7 +50,10 @@ func ParseCalls(s string) (f Fault, what string, err error) {
 		return Fault{}, "", fmt.Errorf("fault %q: expected COMMAND[:N][@DEVICE[:HOOK]][/PROCESS]=WHAT", s)
 	}
 	f = Fault{Text: s}
-	left, f.Process, _ = strings.Cut(left, "/")
+	left, process, named := strings.Cut(left, "/")
+	if f.Process = process; named && process == "" {
+		return Fault{}, "", fmt.Errorf("fault %q: expected a process's name behind /", s)
+	}
 	left, hook, onHook := strings.Cut(left, "@")
 	name, nth, numbered := strings.Cut(left, ":")
 	f.Command = strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
@@ -166,9 +169,8 @@ func (k *call) hook(command string) (mprog.Hook, bool) {
 		return mprog.Hook{Ifindex: r.TargetIfindex, Type: r.AttachType}, true
 	case "BPF_LINK_UPDATE", "BPF_LINK_DETACH":
 		if o, _ := k.caller.Object(k.u32(0)); o != nil && o.Kind == Link {
-			if info, err := k.holder.ObjectInfo(o.held); err == nil {
-				return mprog.Hook{Ifindex: info.Ifindex, Type: info.AttachType}, true
-			}
+			h := k.holder.HookOf(o.held)
+			return h, h != (mprog.Hook{})
 		}
 	}
 	return mprog.Hook{}, false

@@ -395,9 +395,37 @@ func TestFaultsOfHooks(t *testing.T) {
 			require.Equal(t, fired, len(p.sim.Unfired()) == 0)
 		})
 	}
-	for _, bad := range []string{"link-create@=EIO", "link-create@lo:sideways=EIO", "link-create:x@lo=EIO"} {
+	for _, bad := range []string{"link-create@=EIO", "link-create@lo:sideways=EIO", "link-create:x@lo=EIO", "link-create/=EIO"} {
 		_, err := ParseFault(bad)
 		require.ErrorContains(t, err, bad)
+	}
+}
+
+// A fault of calls on links is one of their hook, and of none when the device is gone.
+func TestFaultsOfLinks(t *testing.T) {
+	for _, c := range []struct {
+		fault string
+		gone  bool
+		want  mprog.Errno
+	}{
+		{"link-update@nk0:peer=EIO", false, mprog.EIO},
+		{"link-update@nk0:primary=EIO", false, 0},
+		{"link-update@nk0=EIO", true, mprog.ENOLINK},
+		{"link-update=EIO", true, mprog.EIO},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			f, err := ParseFault(c.fault)
+			require.NoError(t, err)
+			p := newProcess(t, Options{Fail: []Fault{f}})
+			at := p.sim.Resident(p.Netns())
+			at.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk0", Peer: "nk1"}, 5, at, 6)
+			l := p.must(28, attrOf(p.program("a", 0), 5, int(mprog.NetkitPeer), 0))
+			if c.gone {
+				at.DeleteDeviceAt(5)
+			}
+			_, _, errno := p.call(29, attrOf(l, p.program("b", 0)))
+			require.Equal(t, c.want, errno)
+		})
 	}
 }
 
