@@ -88,12 +88,18 @@ func (p *Process) MoveDeviceTo(to *Process, ifindex, at uint32) {
 // PassAt has a packet of an ethertype pass a hook of a device itself: on a netkit
 // device, PRIMARY is the hook of what the primary transmits, PEER of what the peer
 // does, and both mean here the device's own. On a tcx hook the filters of a qdisc come
-// behind the programs. Run says what a program, by its id, returns. See [Verdict] and
+// behind the programs; a device's XDP program is at [mprog.XDPDevice]. Run says what a program, by its id, returns. See [Verdict] and
 // [FilterVerdict] for the answer: the programs that ran, what the last returned, and
 // whether the packet goes on.
 func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.NetkitPolicy, protocol uint16,
 	run func(prog uint32) int32) (ran []uint32, verdict int32, passes bool) {
 	progs, filters := p.programsAt(ifindex, at, protocol)
+	if at == mprog.XDPDevice {
+		for _, id := range progs {
+			verdict = run(id)
+		}
+		return progs, verdict, len(progs) == 0 || verdict == xdpPass
+	}
 	returns := make([]int32, 0, len(progs))
 	for _, id := range progs {
 		verdict = run(id)
@@ -111,6 +117,9 @@ func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.Netki
 	return ran, verdict, passes
 }
 
+// xdpPass is XDP_PASS.
+const xdpPass = 2
+
 // programsAt returns what is at a hook for packets of an ethertype.
 func (p *Process) programsAt(ifindex uint32, at mprog.AttachType, protocol uint16) (ids []uint32, filters []match) {
 	p.kernel.mu.Lock()
@@ -118,6 +127,12 @@ func (p *Process) programsAt(ifindex uint32, at mprog.AttachType, protocol uint1
 	d := p.net.devices[ifindex]
 	if d == nil {
 		return nil, nil
+	}
+	if at == mprog.XDPDevice {
+		if d.xdp != nil {
+			ids = append(ids, d.xdp.prog.id)
+		}
+		return ids, nil
 	}
 	h := &d.netkit
 	if at.TCX() {

@@ -54,6 +54,7 @@ var targets = map[string]func() int{
 	"hooked":     check(hookedTarget),
 	"tags":       check(tagsTarget),
 	"pairs":      check(pairsTarget),
+	"xdp":        check(xdpTarget),
 }
 
 func check(f func() error) func() int {

@@ -247,6 +247,9 @@ func (p *pump) tethered(e *end, j *journey) {
 	if t.loopback || t.side == rtnl.Ingress {
 		j.Reached(t.index, e.kind(frame))
 		j.Received(t.index)
+		if p.xdp(e, t.index, j) != xdpGoesOn { // XDP_TX sends nothing here
+			return
+		}
 		made := p.passAt(e, t.index, mprog.TCXIngress, j)
 		if !made.Passes {
 			if made.Verdict == actRedirect {

@@ -87,6 +87,12 @@ func (p *pump) queue(e *end, j *journey) {
 		p.divert(e, e, &made, j)
 		return
 	}
+	p.xmit(e, j)
+}
+
+// xmit is the way of a frame through the pair (netkit_xmit).
+func (p *pump) xmit(e *end, j *journey) {
+	sent := uint64(len(j.Data))
 	if e.peer == nil || !e.up || !e.peer.up {
 		e.lose(sent, true)
 		if e.peer == nil {
@@ -111,6 +117,14 @@ func (p *pump) queue(e *end, j *journey) {
 // arrive is the way of a packet into a device (__netif_receive_skb_core).
 func (p *pump) arrive(e *end, j *journey) {
 	j.Received(e.index)
+	switch p.xdp(e, e.index, j) {
+	case xdpGoesOn:
+	case xdpTransmits:
+		p.xmit(e, j)
+		return
+	default:
+		return
+	}
 	if made := p.pass(e, mprog.TCXIngress, j); !made.Passes {
 		if made.Verdict == actRedirect {
 			p.divert(e, e, &made, j)
@@ -119,6 +133,44 @@ func (p *pump) arrive(e *end, j *journey) {
 	}
 	p.deliver(e, j)
 }
+
+// What an XDP program makes of a packet.
+const (
+	xdpGone = iota
+	xdpGoesOn
+	xdpTransmits
+)
+
+// xdp has a packet pass a device's XDP program (do_xdp_generic). What changes the
+// packet, changes its protocol, too.
+func (p *pump) xdp(e *end, index uint32, j *journey) int {
+	made := p.passAt(e, index, mprog.XDPDevice, j)
+	switch {
+	case made.Verdict == 0 && made.Passes: // no program
+		return xdpGoesOn
+	case made.Passes, made.Verdict == actTransmit:
+		kind := j.Kind()
+		mark, priority := j.Tags()
+		j.Packet = machine.NewPacket(j.Data, index)
+		describe(j.vnet, j.Packet)
+		j.Tag(mark, priority)
+		j.Reached(index, kind)
+		j.Received(index)
+		if !made.Passes {
+			return xdpTransmits
+		}
+		return xdpGoesOn
+	case made.Verdict == actXDPRedirect:
+		p.s.warn("XDP_REDIRECT is not simulated: its packets are dropped")
+	}
+	return xdpGone
+}
+
+// What XDP programs return.
+const (
+	actTransmit    = 3 // XDP_TX
+	actXDPRedirect = 4 // XDP_REDIRECT
+)
 
 // divert handles a packet that does not go on: it is dropped, or redirected by a
 // program.

@@ -26,7 +26,7 @@ import (
 
 func TestTraffic(t *testing.T) {
 	doctor.Need(t, "tun")
-	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked", "tags", "pairs"} {
+	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked", "tags", "pairs", "xdp"} {
 		t.Run(name, func(t *testing.T) { t.Log(output(t, target(t, "", name))) })
 		if os.Geteuid() != 0 {
 			continue
@@ -529,4 +529,50 @@ func pairsTarget() error {
 	}
 	first, last := after[len(before)].Attrs().Index, after[len(after)-1].Attrs().Index
 	return errors.Join(want("devices", len(after), len(before)+2*pairs), want("ifindexes", last-first, 2*pairs-1))
+}
+
+// xdpTarget has generic XDP at the peer drop what nothing else does.
+func xdpTarget() error {
+	c, tid, err := newContainer()
+	if err != nil {
+		return err
+	}
+	if _, err := pair(c, tid); err != nil {
+		return err
+	}
+	if err := c.do(func() error { return serve("tcp4", "10.9.0.2:80") }); err != nil {
+		return err
+	}
+	for _, tc := range []struct {
+		returns  int32
+		answers  bool
+		patience time.Duration
+	}{{1, false, 200 * time.Millisecond}, {2, true, 10 * time.Second}} { // XDP_DROP, XDP_PASS
+		prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
+			asm.Mov.Imm(asm.R0, tc.returns), asm.Return(),
+		}})
+		if err != nil {
+			return err
+		}
+		var l ebpflink.Link
+		err = c.do(func() error {
+			inside, err := netlink.LinkByName("inside")
+			if err != nil {
+				return err
+			}
+			l, err = ebpflink.AttachXDP(ebpflink.XDPOptions{Program: prog, Interface: inside.Attrs().Index, Flags: ebpflink.XDPGenericMode})
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("attach: %w", err)
+		}
+		conn, err := net.DialTimeout("tcp", "10.9.0.2:80", tc.patience)
+		if err == nil {
+			conn.Close()
+		}
+		if err := errors.Join(want(fmt.Sprintf("answers with %d (%v)", tc.returns, err), err == nil, tc.answers), l.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

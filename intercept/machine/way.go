@@ -32,3 +32,11 @@ func (p *Packet) Tag(mark, priority uint32) {
 	native.PutUint32(p.Context[SKBMark:], mark)
 	native.PutUint32(p.Context[SKBPriority:], priority)
 }
+
+// Tags are the packet's mark and priority.
+func (p *Packet) Tags() (mark, priority uint32) {
+	return native.Uint32(p.Context[SKBMark:]), native.Uint32(p.Context[SKBPriority:])
+}
+
+// Kind says for whom the packet is: PACKET_HOST and so on.
+func (p *Packet) Kind() uint32 { return native.Uint32(p.Context[skbPktType:]) }

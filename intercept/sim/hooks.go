@@ -82,7 +82,7 @@ func (k *call) progAttach() error {
 
 // hooked notes that a device has got a program for what it sends or receives.
 func (k *call) hooked(ifindex uint32, at mprog.AttachType, err error) {
-	if err == nil && at.TCX() {
+	if err == nil && (at.TCX() || at == mprog.XDPDevice) {
 		k.Hooked = ifindex
 	}
 }

@@ -17,6 +17,9 @@ type Passage struct {
 // dropped is TCX_DROP and NETKIT_DROP.
 const dropped = 2
 
+// xdpDropped is XDP_DROP.
+const xdpDropped = 1
+
 // Pass has a packet pass a device's hook: see [fake.Process.PassAt]. A program
 // that cannot be run to its end drops it.
 func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mprog.NetkitPolicy,
@@ -31,7 +34,11 @@ func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mpr
 		}
 		packet.Redirect = machine.Redirect{}
 		v, err := s.run(p, packet)
-		if err != nil {
+		switch {
+		case err == nil:
+		case at == mprog.XDPDevice:
+			v = xdpDropped
+		default:
 			v = dropped
 		}
 		if s.explain {
