@@ -29,7 +29,10 @@ func main() {
 	guest.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := command().ExecuteContext(ctx)
+	root := command()
+	addShells(root)
+	addUsage(root)
+	err := root.ExecuteContext(ctx)
 	stop()
 	var status exitStatus
 	switch {
@@ -78,6 +81,36 @@ that cannot run what is asked.`,
 	root.SetCompletionCommandGroupID(last)
 	addCompletions(root)
 	return root
+}
+
+// addShells adds the command that prints completions. Cobra's own takes a shell that it does
+// not know for a wish for help.
+func addShells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
+}
+
+// addUsage has a command, and all below it, say what they expect when their
+// arguments are refused, by number or by name.
+func addUsage(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		addUsage(sub)
+	}
+	check, usage := c.Args, "usage: "+c.UseLine()
+	if check == nil {
+		return
+	}
+	if c.HasSubCommands() {
+		usage = c.CommandPath() + " --help lists the commands"
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return fmt.Errorf("%w\n%s", err, usage)
+		}
+		return nil
+	}
 }
 
 // groups are the commands as help shows them.

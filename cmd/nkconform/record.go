@@ -16,6 +16,7 @@ import (
 
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
@@ -125,7 +126,7 @@ func record(ctx context.Context, o recordOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	var errs *multierror.Error
+	errs := &multierror.Error{ErrorFormat: matrix.Lines}
 	differ := false
 	for _, file := range files {
 		text, ok := r.Traces[file]
