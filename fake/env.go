@@ -75,7 +75,7 @@ func (p *Process) addDevice(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 }
 
 // addSingle makes a netkit device without a peer (netkit_new_link): EOPNOTSUPP
-// with a policy.
+// with a policy other than forward.
 func (p *Process) addSingle(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 	for _, f := range []mprog.Feature{mprog.FeatureNetkit, mprog.FeatureSingle} {
 		if p.kernel.missing[f] {
@@ -86,7 +86,7 @@ func (p *Process) addSingle(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 		return pair, err
 	}
 	if spec.Policy != mprog.Forward || spec.PeerPolicy != mprog.Forward {
-		return pair, refuse(deviceSinglePolicy, "device %s has neither a policy nor a peer", spec.Name)
+		return pair, refuse(deviceSinglePolicy, "device %s would drop, or its peer, which it has not", spec.Name)
 	}
 	d := p.net.register(spec.Name, spec.Kind)
 	d.primary, d.single = true, true

@@ -47,6 +47,7 @@ func TestAddDevice(t *testing.T) {
 		{"no name", mprog.DeviceSpec{Kind: mprog.Dummy}, mprog.EINVAL, "stage/device-name"},
 		{"no peer", mprog.DeviceSpec{Kind: mprog.Veth, Name: "v4"}, mprog.EINVAL, "stage/device-name"},
 		{"single", mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk2"}, 0, ""},
+		{"single that forwards", mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk4", Policy: mprog.Forward}, 0, ""},
 		{"single with a policy", mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk3", Policy: mprog.Blackhole}, mprog.EOPNOTSUPP, "stage/single-policy"},
 		{"slash", mprog.DeviceSpec{Kind: mprog.Dummy, Name: "a/b"}, mprog.EINVAL, "stage/device-name"},
 		{"dots", mprog.DeviceSpec{Kind: mprog.Dummy, Name: ".."}, mprog.EINVAL, "stage/device-name"},

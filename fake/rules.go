@@ -255,6 +255,10 @@ var (
 		"A link of an XDP program takes no flag but one that says the mode: generic, driver or hardware.", "dev_xdp_attach")
 	xdpBusy = rule("xdp/busy", mprog.EBUSY,
 		"A device takes one link of an XDP program.", "dev_xdp_attach")
+	xdpNotOffloaded = rule("xdp/hardware", mprog.EINVAL,
+		"XDP in the hardware takes a program that is loaded for it, where the driver has XDP: that of netkit does, since Linux 7.1.", "dev_xdp_attach")
+	xdpNetkit = rule("xdp/netkit", mprog.EOPNOTSUPP,
+		"Linux 7.1 and later take XDP on a netkit device without a mode as one for the driver, which takes none.", "netkit_xdp")
 	xdpNative = rule("xdp/native", mprog.EOPNOTSUPP,
 		"To run XDP in the driver or the hardware, the driver must have it; that of lo does not.", "dev_xdp_attach")
 	updateType = rule("link-update/type", mprog.EINVAL,

@@ -86,7 +86,7 @@ var (
 	deviceLoopback = rule("stage/device-loopback", mprog.EOPNOTSUPP,
 		"lo cannot be deleted.", "rtnl_delete_link")
 	deviceSinglePolicy = rule("stage/single-policy", mprog.EOPNOTSUPP,
-		"A netkit device without a peer takes no policy.", "netkit_new_link")
+		"A netkit device without a peer takes no policy but forward, and none for a peer.", "netkit_new_link")
 	netnsNone = rule("stage/netns", mprog.EINVAL,
 		"The network namespace must exist.", "get_net_ns_by_fd")
 	moveLoopback = rule("stage/move-loopback", mprog.EINVAL,

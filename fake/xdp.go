@@ -25,14 +25,14 @@ func (p *Process) xdpLink(r *mprog.LinkCreateRequest, prog *program) (fd uint32,
 	if d == nil {
 		return 0, refuse(xdpDeviceNone, "no device has ifindex %d", r.TargetIfindex)
 	}
-	if known := d.kind == loopback || d.kind == mprog.Dummy; !known && r.Flags&^xdpModes == 0 && r.Flags != xdpGeneric {
+	if known := d.kind == loopback || d.kind == mprog.Dummy || d.kind == mprog.Netkit; !known && r.Flags&^xdpModes == 0 && r.Flags != xdpGeneric {
 		return 0, fmt.Errorf("%s: %w: XDP by the driver of %s", mprog.OpLinkCreate, mprog.ErrUnsupported, d.name)
 	}
 	if r.Flags == xdpDriver && d.xdp != nil { // EEXIST or EOPNOTSUPP, also within a release
 		return 0, fmt.Errorf("%s: %w: XDP by the driver where there is generic XDP", mprog.OpLinkCreate, mprog.ErrUnsupported)
 	}
 	l := p.kernel.newLink(prog, d, r.AttachType)
-	if err := d.takesXDP(r.Flags); err != nil {
+	if err := d.takesXDP(r.Flags, !p.kernel.missing[mprog.FeatureSingle]); err != nil {
 		l.dev = nil
 		l.put()
 		return 0, err
@@ -44,12 +44,17 @@ func (p *Process) xdpLink(r *mprog.LinkCreateRequest, prog *program) (fd uint32,
 }
 
 // takesXDP is dev_xdp_attach, for a link.
-func (d *device) takesXDP(flags mprog.Flags) error {
+func (d *device) takesXDP(flags mprog.Flags, single bool) error {
+	driver := d.kind == mprog.Netkit && single // has XDP, for other purposes, since there are single devices
 	switch {
 	case flags&^xdpModes != 0 || bits.OnesCount32(uint32(flags)) > 1:
 		return refuse(xdpFlags, "flags %s", flags)
+	case flags == xdpHardware && driver:
+		return refuse(xdpNotOffloaded, "program for the device %s", d.name)
 	case flags&(xdpDriver|xdpHardware) != 0:
 		return refuse(xdpNative, "the driver of %s has no XDP", d.name)
+	case flags == 0 && driver:
+		return refuse(xdpNetkit, "device %s", d.name)
 	case d.xdp != nil:
 		return refuse(xdpBusy, "link id %d is there", d.xdp.id)
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
+const socketTypes = 0xf // SOCK_TYPE_MASK
+
 // firstNetlinkFD is the lowest number of a netlink socket in the program. The
 // filter knows them by that, and leaves calls on all other sockets alone.
 const firstNetlinkFD = 900
@@ -25,6 +27,7 @@ type netlinkSocket struct {
 	proxy
 	sender uint32 // the process whose request is in hand, as its fds may be another's
 	groups uint32 // of bind(2)
+	typ    uint32 // SOCK_RAW or SOCK_DGRAM
 }
 
 // socket answers socket(2) for rtnetlink and for packets.
@@ -44,7 +47,7 @@ func (s *supervisor) socket(c *notify.Call) {
 		return
 	}
 	defer unix.Close(theirs)
-	n := &netlinkSocket{proxy: proxy{s: s, end: made.end, owner: c.TID, kernel: -1}}
+	n := &netlinkSocket{proxy: proxy{s: s, end: made.end, owner: c.TID, kernel: -1}, typ: uint32(c.Args[1]) & socketTypes}
 	n.Socket = &rtnl.Socket{
 		Netns: netns, Port: s.nextPort(), Send: n.send, ReadOnly: !s.private, Namespace: n.namespace,
 		Settle: s.wires.review,

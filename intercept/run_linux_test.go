@@ -133,7 +133,7 @@ func needNamespaces(t testing.TB) {
 
 func TestTargets(t *testing.T) {
 	for _, name := range []string{"hooks", "lifetime", "foreign", "pins", "netlink", "namespaces", "hostile", "mapped", "packets",
-		"killed", "forks", "closed", "addresses"} {
+		"killed", "forks", "closed", "addresses", "options"} {
 		t.Run(name, func(t *testing.T) {
 			if name == "packets" {
 				doctor.Need(t, "tun")

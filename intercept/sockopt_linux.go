@@ -3,6 +3,8 @@
 package intercept
 
 import (
+	"unsafe"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/intercept/notify"
@@ -56,20 +58,17 @@ func (s *supervisor) bind(c *notify.Call) {
 	}
 	n.groups = native.Uint32(address[8:])
 	for group := uint32(1); group <= 32; group++ {
-		if n.groups>>(group-1)&1 != 0 {
+		switch wanted := n.groups>>(group-1)&1 != 0; {
+		case wanted:
 			n.join(group)
+		case n.Joined(group):
+			_ = n.setOption(unix.NETLINK_DROP_MEMBERSHIP, group)
 		}
 	}
 	_ = s.listener.Answer(c, 0, 0)
 }
 
-func (n *netlinkSocket) join(group uint32) {
-	n.Join(group)
-	if n.kernel >= 0 {
-		_ = unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, int(group))
-		n.s.files.readableKernel(&n.proxy)
-	}
-}
+func (n *netlinkSocket) join(group uint32) { _ = n.setOption(unix.NETLINK_ADD_MEMBERSHIP, group) }
 
 // getsockname answers getsockname(2) of a simulated socket.
 func (s *supervisor) getsockname(c *notify.Call) {
@@ -103,23 +102,72 @@ func (s *supervisor) setsockopt(c *notify.Call) {
 		_ = s.listener.Answer(c, 0, unix.EINVAL)
 		return
 	}
-	v := native.Uint32(value[:])
-	switch option := int(int32(c.Args[2])); option {
-	case unix.NETLINK_ADD_MEMBERSHIP:
-		n.join(v)
-	case unix.NETLINK_DROP_MEMBERSHIP:
-		n.Leave(v)
-		if n.kernel >= 0 {
-			_ = unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, option, int(v))
-		}
-	default:
-		n.Capped = n.Capped || option == unix.NETLINK_CAP_ACK && v != 0
-		if option == unix.NETLINK_EXT_ACK {
-			n.Extended = v != 0
-		}
-		if n.kernel >= 0 {
-			_ = unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, option, int(v))
+	_ = s.listener.Answer(c, 0, n.setOption(int(int32(c.Args[2])), native.Uint32(value[:])))
+}
+
+// setOption sets an option of netlink, of the running kernel's socket too, which
+// knows what can be set.
+func (n *netlinkSocket) setOption(option int, v uint32) unix.Errno {
+	if n.kernel >= 0 {
+		if errno, bad := unix.SetsockoptInt(n.kernel, unix.SOL_NETLINK, option, int(v)).(unix.Errno); bad {
+			return errno
 		}
 	}
-	_ = s.listener.Answer(c, 0, 0)
+	switch option {
+	case unix.NETLINK_ADD_MEMBERSHIP:
+		n.Join(v)
+		if n.kernel >= 0 {
+			n.s.files.readableKernel(&n.proxy)
+		}
+	case unix.NETLINK_DROP_MEMBERSHIP:
+		n.Leave(v)
+	case unix.NETLINK_CAP_ACK:
+		n.Capped = v != 0
+	case unix.NETLINK_EXT_ACK:
+		n.Extended = v != 0
+	}
+	return 0
+}
+
+// getsockopt answers getsockopt(2) for what tells a netlink socket from the one that
+// the program has in its place.
+func (s *supervisor) getsockopt(c *notify.Call) {
+	n := s.netlinkFD(c)
+	level, option := int(int32(c.Args[1])), int(int32(c.Args[2]))
+	known := map[int]uint32{unix.SO_TYPE: 0, unix.SO_DOMAIN: unix.AF_NETLINK, unix.SO_PROTOCOL: unix.NETLINK_ROUTE}
+	v, ours := known[option]
+	if n == nil || level == unix.SOL_SOCKET && !ours || level == unix.SOL_NETLINK && n.kernel < 0 {
+		_ = s.listener.Continue(c)
+		return
+	}
+	if level == unix.SOL_SOCKET && option == unix.SO_TYPE {
+		v = n.typ
+	}
+	value := native.AppendUint32(nil, v)
+	if level == unix.SOL_NETLINK {
+		var errno unix.Errno
+		if value, errno = optionOf(n.kernel, option); errno != 0 {
+			_ = s.listener.Answer(c, 0, errno)
+			return
+		}
+	}
+	_ = s.listener.Answer(c, 0, writeAddress(s.caller(c), c.Args[3], c.Args[4], value))
+}
+
+// optionOf reads an option of netlink, which may be a list.
+func optionOf(fd, option int) (value []byte, errno unix.Errno) {
+	var buf [64]byte
+	length := uint32(len(buf))
+	_, _, errno = unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_NETLINK, uintptr(option),
+		uintptr(unsafe.Pointer(&buf[0])), uintptr(unsafe.Pointer(&length)), 0)
+	return buf[:min(length, uint32(len(buf)))], errno
+}
+
+// getpeername answers getpeername(2) of a netlink socket, whose partner is the kernel.
+func (s *supervisor) getpeername(c *notify.Call) {
+	if s.netlinkFD(c) == nil {
+		_ = s.listener.Continue(c)
+		return
+	}
+	_ = s.listener.Answer(c, 0, writeAddress(s.caller(c), c.Args[1], c.Args[2], netlinkAddress(0, 0)))
 }

@@ -270,7 +270,9 @@ func init() {
 		unix.SYS_BIND:        (*supervisor).bind,
 		unix.SYS_CONNECT:     (*supervisor).connectNetlink,
 		unix.SYS_GETSOCKNAME: (*supervisor).getsockname,
+		unix.SYS_GETPEERNAME: (*supervisor).getpeername,
 		unix.SYS_SETSOCKOPT:  (*supervisor).setsockopt,
+		unix.SYS_GETSOCKOPT:  (*supervisor).getsockopt,
 		unix.SYS_SENDTO:      (*supervisor).sendto,
 		unix.SYS_SENDMSG:     (*supervisor).sendmsg,
 		unix.SYS_RECVFROM:    (*supervisor).receive,
@@ -315,6 +317,13 @@ func rules() []notify.Rule {
 		{Number: unix.SYS_SETSOCKOPT, When: []notify.Condition{
 			{Arg: 1, Test: notify.Equal, Value: unix.SOL_NETLINK}, isNetlink,
 		}},
+		{Number: unix.SYS_GETSOCKOPT, When: []notify.Condition{
+			{Arg: 1, Test: notify.Equal, Value: unix.SOL_NETLINK}, isNetlink,
+		}},
+		{Number: unix.SYS_GETSOCKOPT, When: []notify.Condition{
+			{Arg: 1, Test: notify.Equal, Value: unix.SOL_SOCKET}, isNetlink,
+		}},
+		{Number: unix.SYS_GETPEERNAME, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_UNSHARE, When: []notify.Condition{newNetns}},
 		{Number: unix.SYS_SETNS},
 		{Number: unix.SYS_CLONE, When: []notify.Condition{newNetns}},

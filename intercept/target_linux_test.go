@@ -55,6 +55,7 @@ var targets = map[string]func() int{
 	"tags":       check(tagsTarget),
 	"pairs":      check(pairsTarget),
 	"xdp":        check(xdpTarget),
+	"options":    check(optionsTarget),
 }
 
 func check(f func() error) func() int {

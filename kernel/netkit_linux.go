@@ -76,16 +76,14 @@ func singlePolicyError(k *Kernel, err error) error {
 	return plainErrno(err)
 }
 
-// singleRequest leaves out what is not asked for: the kernel refuses any word of
-// a peer.
+// singleRequest leaves out a peer's policy that is not asked for: the kernel refuses
+// any word of a peer.
 func singleRequest(spec mprog.DeviceSpec) *nl.NetlinkRequest {
 	return newLink(spec, func(info *nl.RtAttr) {
 		data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
 		data.AddRtAttr(iflaNetkitPairing, nl.Uint32Attr(netkitDeviceSingle))
 		data.AddRtAttr(nl.IFLA_NETKIT_MODE, nl.Uint32Attr(uint32(netkitMode(spec.Mode))))
-		if spec.Policy != mprog.Forward {
-			data.AddRtAttr(nl.IFLA_NETKIT_POLICY, nl.Uint32Attr(uint32(netkitPolicy(spec.Policy))))
-		}
+		data.AddRtAttr(nl.IFLA_NETKIT_POLICY, nl.Uint32Attr(uint32(netkitPolicy(spec.Policy))))
 		if spec.PeerPolicy != mprog.Forward {
 			data.AddRtAttr(nl.IFLA_NETKIT_PEER_POLICY, nl.Uint32Attr(uint32(netkitPolicy(spec.PeerPolicy))))
 		}

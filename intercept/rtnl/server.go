@@ -92,6 +92,9 @@ func (k *Socket) Leave(group uint32) {
 	k.groups = slices.DeleteFunc(k.groups, func(g uint32) bool { return g == group })
 }
 
+// Joined reports whether a socket is told of what a group is for.
+func (k *Socket) Joined(group uint32) bool { return slices.Contains(k.groups, group) }
+
 // linkGroup is RTNLGRP_LINK.
 const linkGroup = 1
 
