@@ -2,6 +2,7 @@ package intercept
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -46,6 +47,11 @@ func NewT(t TB, opts ...fake.Option) *fake.Kernel {
 	t.Helper()
 	if notHeld != "" {
 		t.Skip(notHeld)
+		return nil
+	}
+	if !holding() && os.Getenv(interceptedVariable) != "" {
+		t.Fatalf("intercept.NewT: this process was started by a test program of intercept.Main, as workers of go test -fuzz are, " +
+			"and holds no kernel: one process does")
 		return nil
 	}
 	if !holding() {

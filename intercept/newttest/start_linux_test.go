@@ -31,6 +31,22 @@ func TestAttaching(t *testing.T) {
 	require.ErrorAs(t, err, new(netlink.LinkNotFoundError))
 }
 
+// A test program that a test starts holds no kernel, and says so.
+func TestChildHoldsNone(t *testing.T) {
+	if os.Getenv(childVariable) != "" {
+		intercept.NewT(t)
+		return
+	}
+	k := intercept.NewT(t)
+	_, err := k.NewNetns() // it is a kernel, not a skipped test
+	require.NoError(t, err)
+	c := exec.Command("/proc/self/exe", "-test.run", "^TestChildHoldsNone$")
+	c.Env = append(os.Environ(), childVariable+"=1")
+	out, err := c.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "holds no kernel")
+}
+
 func TestStart(t *testing.T) {
 	k := intercept.NewT(t, fake.Allow(fake.LeakedPins))
 	nk0, _ := k.Netkit("nk0", "nk1")
