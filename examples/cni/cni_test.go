@@ -28,16 +28,26 @@ const (
 
 var pins = filepath.Join(mprog.BPFFS, "cni")
 
+// needTUN skips a test where simulated devices have no addresses.
+func needTUN(t testing.TB) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("needs TUN, for netkit devices to have addresses:", err)
+	}
+	require.NoError(t, f.Close())
+}
+
 // pinned is a kernel whose pins are to stay.
 func pinned(t *testing.T, opts ...fake.Option) *fake.Kernel {
+	t.Helper()
+	needTUN(t)
 	return intercept.NewT(t, append(opts, fake.Allow(fake.LeakedPins))...)
 }
 
 func load(t testing.TB) *Agent {
 	t.Helper()
-	if _, err := os.Stat("/dev/net/tun"); err != nil {
-		t.Skip("needs, for netkit devices to have addresses:", err)
-	}
+	needTUN(t)
 	a, err := Load(pins)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.Close()) })
