@@ -17,7 +17,11 @@ func (s *supervisor) faults() []sim.Fault {
 	for _, r := range s.options.Rivals {
 		f := r.Calls
 		f.Do = func() {
-			if err := r.Act(rival{s.kernel, s}); err != nil {
+			err := r.Act(rival{s.kernel, s})
+			if s.log != nil {
+				fmt.Fprintf(s.log.out, "[rival] %s: acts in front of the next call\n", f.Text)
+			}
+			if err != nil {
 				s.warn(fmt.Sprintf("rival %s: %v", f.Text, err))
 			}
 		}
