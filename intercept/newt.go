@@ -2,6 +2,7 @@ package intercept
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -156,11 +157,19 @@ func (o *owner) take(name string) (owner string) {
 		if o.name == name || strings.HasPrefix(name, o.name+"/") {
 			return o.name
 		}
+		waits := time.AfterFunc(patience, func() {
+			fmt.Fprintf(os.Stderr, "intercept.NewT: %s waits for the end of a test that has a kernel: one that waits itself, as by "+
+				"t.Parallel behind NewT, never ends\n", name)
+		})
 		o.freed.Wait()
+		waits.Stop()
 	}
 	o.name = name
 	return ""
 }
+
+// patience is how long a test waits for another one without a word.
+const patience = 10 * time.Second
 
 func (o *owner) free() {
 	o.mu.Lock()
