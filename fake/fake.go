@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -29,9 +30,10 @@ type Kernel struct {
 	fs         *fileSystem
 	names      names
 	recording  bool
-	test       string // whose machine it is
-	tb         TB     // the test itself, of NewT
-	kept       bool   // it answers a program, whose devices are made by rtnetlink alone
+	test       string   // whose machine it is
+	tb         TB       // the test itself, of NewT
+	kept       bool     // it answers a program, whose devices are made by rtnetlink alone
+	words      []string // see Word
 	allowed    Leak
 
 	progs      map[uint32]*program // by id
@@ -72,6 +74,13 @@ func Lacking(f *trace.File) []Option {
 func With(f mprog.Feature) Option {
 	return func(k *Kernel) { k.missing[f] = false }
 }
+
+// Word is for who makes kernels of other kinds with the same options, such as
+// package intercept: it means nothing to New.
+func Word(w string) Option { return func(k *Kernel) { k.words = append(k.words, w) } }
+
+// Has reports whether the kernel was made with a [Word].
+func (k *Kernel) Has(word string) bool { return slices.Contains(k.words, word) }
 
 // New returns a machine of its own, whose only device is lo. Without options it
 // is the newest kernel known, with every feature.

@@ -19,6 +19,14 @@ type TB interface {
 	Skip(args ...any)
 }
 
+// orSkip is the word of OrSkip.
+const orSkip = "intercept.OrSkip"
+
+// OrSkip is for [NewT]: a test that cannot have such a kernel, be it that the program
+// was not started by [Main] or that the machine lacks something, is skipped with
+// the reason instead of failing.
+func OrSkip() fake.Option { return fake.Word(orSkip) }
+
 // NewT returns the kernel that the program's own system calls reach, from now on
 // until the test ends: a fresh one, with ids, pins, hooks and devices of its own.
 // It is the same as one of [fake.NewT], and a test can be written for both: hooks
@@ -55,6 +63,10 @@ func NewT(t TB, opts ...fake.Option) *fake.Kernel {
 			"and holds no kernel: one process does")
 		return nil
 	}
+	if !holding() && fake.New(opts...).Has(orSkip) {
+		t.Skip("intercept.NewT: this test program was not started by intercept.Main")
+		return nil
+	}
 	if !holding() {
 		t.Fatalf("intercept.NewT: this process's system calls reach the running kernel, not one of NewT: " +
 			"add func TestMain(m *testing.M) { intercept.Main(m, intercept.Options{}) } to the package's tests")
@@ -70,7 +82,7 @@ func NewT(t TB, opts ...fake.Option) *fake.Kernel {
 	}
 	var do func(func())
 	k, err := fake.NewRemoteT(t, hold(t, &do), opts...)
-	if errors.Is(err, ErrUnavailable) && skips {
+	if errors.Is(err, ErrUnavailable) && (skips || fake.New(opts...).Has(orSkip)) {
 		t.Skip(err)
 		return nil
 	}
