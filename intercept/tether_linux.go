@@ -105,9 +105,13 @@ func (w *wires) tieDevice(key tetherKey, a *asker) error {
 	if err != nil {
 		return err
 	}
-	if in.own, err = hardwareAddress(key.index); err != nil {
+	own, err := hardwareAddress(key.index)
+	if err != nil {
 		return err
 	}
+	w.pump.mu.Lock() // the device is up, and may have sent something already
+	in.own = own
+	w.pump.mu.Unlock()
 	back := []rtnl.Match{
 		{Offset: -14, Value: be32(in.mac[:4]), Mask: 0xffffffff},
 		{Offset: -10, Value: uint32(in.mac[4])<<24 | uint32(in.mac[5])<<16, Mask: 0xffff0000},
