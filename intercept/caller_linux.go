@@ -23,6 +23,32 @@ type caller struct {
 	// looks says that the call changes nothing, so that nothing is lost when it
 	// was made of somebody else's memory: its answer reaches nobody.
 	looks bool
+	// What fds the call has named were when they were looked up first: they are
+	// that until it is answered.
+	found [4]foundFD
+	finds int
+}
+
+// foundFD is an fd that has been looked up.
+type foundFD struct {
+	fd   uint32
+	file *file
+	open bool
+}
+
+// find looks an fd up, once a call.
+func (c *caller) find(fd uint32) (*file, bool) {
+	for _, f := range c.found[:c.finds] {
+		if f.fd == fd {
+			return f.file, f.open
+		}
+	}
+	f, open := c.s.files.find(c.call.TID, fd)
+	if c.finds < len(c.found) {
+		c.found[c.finds] = foundFD{fd, f, open}
+		c.finds++
+	}
+	return f, open
 }
 
 var _ sim.Caller = (*caller)(nil)
@@ -69,7 +95,7 @@ func (c *caller) Write(segments ...sim.Segment) error {
 
 // Object looks up what the caller's fd is by its inode.
 func (c *caller) Object(fd uint32) (*sim.Object, bool) {
-	f, open := c.s.files.find(c.call.TID, fd)
+	f, open := c.find(fd)
 	if f == nil {
 		return nil, open
 	}
