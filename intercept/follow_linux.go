@@ -75,7 +75,7 @@ func (w *wires) heard(netns uint64, l rtnl.Link) {
 func (w *wires) follow(e *end, netns uint64, l rtnl.Link) {
 	w.s.rtnl.Follow(e.device, netns, l)
 	up := l.Flags&unix.IFF_UP != 0
-	w.pump.change(func() { e.netns, e.index, e.up = netns, l.Index, up })
+	w.pump.change(func() { e.name, e.netns, e.index, e.up = e.device.Name, netns, l.Index, up })
 	w.carry(e)
 }
 
@@ -249,6 +249,7 @@ func (w *wires) busy() bool { return len(w.ends)+len(w.tethers) > 0 }
 // reap deletes the pairs of which an end is gone.
 func (w *wires) reap() {
 	for _, e := range w.pump.gone() {
+		w.pump.remove(e)
 		if e.tether != nil { // with its namespace
 			if key := (tetherKey{e.netns, e.tether.index}); slices.Contains(w.tethers[key], e) {
 				w.untie(key)

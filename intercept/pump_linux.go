@@ -42,11 +42,12 @@ type end struct {
 	tap     tap
 	device  *rtnl.Device // or
 	tether  *tether
-	name    string // of a tether's
 	carrier bool
 
-	// By the pump's lock:
+	// By the pump's lock, and written under the supervisor's as well, so that who holds
+	// either may read:
 	peer    *end // nil: none
+	name    string
 	netns   uint64
 	index   uint32
 	mac     [6]byte // the TAP device's
@@ -56,7 +57,8 @@ type end struct {
 	policy  mprog.NetkitPolicy
 	outside machine.Outside
 	scrub   bool // a packet for another namespace loses its mark and priority
-	lost    rtnl.Lost
+
+	lost rtnl.Lost // by the pump's lock alone
 }
 
 func newPump(s *supervisor) *pump { return &pump{s: s, ends: make(map[int32]*end)} }
@@ -160,7 +162,7 @@ func (p *pump) drain() (frames int, closed bool) {
 		switch {
 		case e == nil:
 		case event.Events&unix.EPOLLERR != 0:
-			p.forget(e)
+			p.ignore(e)
 			p.dead = append(p.dead, e)
 		default:
 			frames += p.take(e)
@@ -193,19 +195,22 @@ func (p *pump) add(e *end) {
 	_ = p.s.files.await(p.epoll, int(e.tap)) // without memory, it carries nothing
 }
 
+// remove has a device's frames no longer handled, and its peer have none. The
+// supervisor's lock is held.
 func (p *pump) remove(e *end) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.forget(e)
+	p.ignore(e)
+	if e.peer != nil && e.peer.peer == e {
+		e.peer.peer = nil
+	}
 }
 
-func (p *pump) forget(e *end) {
+// ignore has a device's frames no longer handled.
+func (p *pump) ignore(e *end) {
 	if p.ends[int32(e.tap)] == e {
 		delete(p.ends, int32(e.tap))
 		_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, int(e.tap), nil)
-	}
-	if e.peer != nil && e.peer.peer == e {
-		e.peer.peer = nil
 	}
 }
 

@@ -52,7 +52,7 @@ func (e *end) title() string {
 	if e.tether != nil {
 		return fmt.Sprintf("device %d", e.tether.index)
 	}
-	return e.device.Name
+	return e.name
 }
 
 // transmit is the way of a frame that a TAP device has sent, in front of which is

@@ -271,6 +271,7 @@ func (w *wires) end(wish rtnl.Wish) (*end, mprog.Errno) {
 		e.tap.close()
 		return nil, errno
 	}
+	e.name = name
 	wish.Name, wish.Index = name, e.index
 	return e, 0
 }
