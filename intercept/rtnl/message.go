@@ -99,12 +99,17 @@ func parseAttributes(p []byte) (attributes, bool) {
 
 // walk calls for every attribute.
 func walk(p []byte, each func(typ uint16, value []byte)) bool {
+	return walkFlagged(p, func(flagged uint16, value []byte) { each(flagged&typeMask, value) })
+}
+
+// walkFlagged is walk, with the flags in types (NLA_F_NESTED).
+func walkFlagged(p []byte, each func(flagged uint16, value []byte)) bool {
 	for len(p) >= 4 {
 		n := int(native.Uint16(p))
 		if n < 4 || n > len(p) {
 			return false
 		}
-		each(native.Uint16(p[2:])&typeMask, p[4:n])
+		each(native.Uint16(p[2:]), p[4:n])
 		p = p[min(align(n), len(p)):]
 	}
 	return true

@@ -125,8 +125,8 @@ func (d *Device) dress(body []byte, peer *Device) []byte {
 	if flags&flagLowerUp != 0 { // which the kernel sees a little later
 		native.PutUint32(p[8:], flags|flagRunning)
 	}
-	walk(body[infoSize:], func(typ uint16, value []byte) {
-		switch typ {
+	walkFlagged(body[infoSize:], func(flagged uint16, value []byte) {
+		switch typ := flagged & typeMask; typ {
 		case attrAddress:
 			if d.Layer3() {
 				value = make([]byte, len(d.address))
@@ -165,7 +165,7 @@ func (d *Device) dress(body []byte, peer *Device) []byte {
 			p = d.appendPeer(p, peer)
 			return
 		}
-		p = appendAttribute(p, typ, value)
+		p = appendAttribute(p, flagged, value)
 	})
 	return p
 }
