@@ -26,7 +26,7 @@ type none struct{}
 // lock, unless somebody watches.
 func do[R, A any](p *Process, op mprog.Op, request R, call func(*Process, R) (A, error)) (A, error) {
 	k := p.kernel
-	if w := k.watch.Load(); (w != nil || p.witness != nil) && !p.unseen {
+	if w := k.watch.Load(); (w != nil || p.witness != nil && op.ChangesHook()) && !p.unseen {
 		if w == nil {
 			w = new(watch)
 		}

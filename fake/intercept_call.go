@@ -91,9 +91,10 @@ const (
 	Lost                   // it was made, but what After did has failed
 )
 
-// Witness has a function told of the process's calls: of the answer before
-// anything else happens, and of an error of what [Kernel.Before] and [Kernel.After]
-// did. It must make no calls but those of [Process.Unseen].
+// Witness has a function told of the process's calls that change hooks: of the
+// answer before anything else happens. Of other calls it is told where something is
+// done before or after calls, and of an error of what [Kernel.Before] and
+// [Kernel.After] did. It must make no calls but those of [Process.Unseen].
 func (p *Process) Witness(tell func(c *Call, at Stage, answer any, err error)) *Process {
 	q := *p
 	q.witness, q.trail = tell, nil

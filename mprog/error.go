@@ -41,6 +41,16 @@ const (
 	OpExit         Op = "exit"
 )
 
+// ChangesHook reports whether a call that succeeds changes what is attached to a
+// hook, or how.
+func (o Op) ChangesHook() bool {
+	switch o {
+	case OpProgAttach, OpProgDetach, OpLinkCreate, OpLinkUpdate, OpLinkDetach:
+		return true
+	}
+	return false
+}
+
 // Error is a refusal: what was asked, the errno, and, when a model answered,
 // the rule that refused.
 //

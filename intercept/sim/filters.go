@@ -36,7 +36,7 @@ func (t Traffic) AddQdisc(r mprog.QdiscRequest) error {
 	defer t.sim.mu.Unlock()
 	p := t.sim.mirror(t.caller, r.Ifindex)
 	err := p.QdiscAdd(r)
-	t.sim.record.qdisc(t.caller, mprog.OpQdiscAdd, r, err)
+	t.sim.written().qdisc(t.caller, mprog.OpQdiscAdd, r, err)
 	return err
 }
 
@@ -47,7 +47,7 @@ func (t Traffic) DeleteQdisc(r mprog.QdiscRequest) error {
 	defer t.sim.sweep()
 	p := t.sim.mirror(t.caller, r.Ifindex)
 	err := p.QdiscDelete(r)
-	t.sim.record.qdisc(t.caller, mprog.OpQdiscDelete, r, err)
+	t.sim.written().qdisc(t.caller, mprog.OpQdiscDelete, r, err)
 	return err
 }
 
@@ -64,7 +64,7 @@ func (t Traffic) AddFilter(r mprog.FilterRequest) (mprog.Filter, error) {
 	lent := r
 	lent.FD = fds[0]
 	f, err := p.NewFilter(lent)
-	s.record.filter(t.caller, mprog.OpFilterAdd, r, err)
+	s.written().filter(t.caller, mprog.OpFilterAdd, r, err)
 	return f, err
 }
 
@@ -74,7 +74,7 @@ func (t Traffic) DeleteFilter(r mprog.FilterRequest) error {
 	defer t.sim.mu.Unlock()
 	defer t.sim.sweep()
 	err := t.sim.mirror(t.caller, r.Ifindex).FilterDelete(r)
-	t.sim.record.filter(t.caller, mprog.OpFilterDelete, r, err)
+	t.sim.written().filter(t.caller, mprog.OpFilterDelete, r, err)
 	return err
 }
 

@@ -35,29 +35,6 @@ func (s *Sim) Own(p *fake.Process, netns uint64, op mprog.Op, request any, find 
 	return answer, err
 }
 
-// requestFDs are the fds that a request names.
-func requestFDs(op mprog.Op, request any) []uint32 {
-	switch r := request.(type) {
-	case mprog.AttachRequest:
-		return append(relativeFDs(r.Flags, r.Relative), r.AttachFD, r.ReplaceFD)
-	case mprog.DetachRequest:
-		return append(relativeFDs(r.Flags, r.Relative), r.AttachFD)
-	case mprog.LinkCreateRequest:
-		return append(relativeFDs(r.Flags, r.Relative), r.ProgFD)
-	case mprog.LinkUpdateRequest:
-		return []uint32{r.LinkFD, r.NewProgFD, r.OldProgFD}
-	case mprog.LinkDetachRequest:
-		return []uint32{r.LinkFD}
-	case mprog.PinRequest:
-		return []uint32{r.FD}
-	case uint32:
-		if op == mprog.OpClose || op == mprog.OpDup || op == mprog.OpObjectInfo {
-			return []uint32{r}
-		}
-	}
-	return nil
-}
-
 // own is one of the kernel's own processes as a caller, for the recorder.
 type own struct {
 	Caller  // of which the recorder asks nothing else
@@ -93,7 +70,7 @@ func objectOf(info mprog.ObjectInfo) *Object {
 
 // note records a call of one of the kernel's own processes.
 func (s *Sim) note(c *own, p *fake.Process, request any, op mprog.Op, answer any, err error) {
-	r := s.record
+	r := s.written()
 	if r == nil {
 		return
 	}
@@ -146,7 +123,7 @@ func (s *Sim) OwnPin(p *fake.Process, r mprog.PinRequest, create func() (PinKey,
 		return err
 	}
 	s.pins[key], o.path = o, r.Path
-	s.record.pinned(r.Path, o)
+	s.written().pinned(r.Path, o)
 	return nil
 }
 

@@ -73,7 +73,7 @@ func (k *call) progAttach() error {
 	r := attr.DecodeAttach(k.request())
 	tell(k, r)
 	k.mirror(k.caller, r.TargetIfindex)
-	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD, r.ReplaceFD)...)
+	p, done := k.lend(attachFDs(&r)...)
 	defer done()
 	err := p.ProgAttach(r)
 	k.hooked(r.TargetIfindex, r.AttachType, err)
@@ -87,19 +87,11 @@ func (k *call) hooked(ifindex uint32, at mprog.AttachType, err error) {
 	}
 }
 
-// relativeFDs returns the fd by which a relative object is named, if one is.
-func relativeFDs(flags mprog.Flags, relative uint32) []uint32 {
-	if flags&mprog.ID != 0 {
-		return nil
-	}
-	return []uint32{relative}
-}
-
 func (k *call) progDetach() error {
 	r := attr.DecodeDetach(k.request())
 	tell(k, r)
 	k.mirror(k.caller, r.TargetIfindex)
-	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.AttachFD)...)
+	p, done := k.lend(detachFDs(&r)...)
 	defer done()
 	defer k.sweep()
 	return p.ProgDetach(r)
@@ -178,7 +170,7 @@ func (k *call) linkCreate() error {
 	r := attr.DecodeLinkCreate(k.request())
 	tell(k, r)
 	k.mirror(k.caller, r.TargetIfindex)
-	p, done := k.lend(append(relativeFDs(r.Flags, r.Relative), r.ProgFD)...)
+	p, done := k.lend(linkFDs(&r)...)
 	defer done()
 	fd, err := p.LinkCreate(r)
 	if err == nil {
@@ -200,7 +192,7 @@ func (k *call) give(p *fake.Process, fd uint32) error {
 func (k *call) linkUpdate() error {
 	r := attr.DecodeLinkUpdate(k.request())
 	tell(k, r)
-	p, done := k.lend(r.LinkFD, r.NewProgFD, r.OldProgFD)
+	p, done := k.lend(updateFDs(&r)...)
 	defer done()
 	defer k.sweep()
 	return p.LinkUpdate(r)

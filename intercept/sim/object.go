@@ -67,7 +67,7 @@ func (o *Object) close() {
 	case Stats:
 	default:
 		_ = s.holder.Close(o.held) // open, or it were not here
-		s.record.closed(o)
+		s.written().closed(o)
 		s.sweep()
 	}
 }
@@ -83,7 +83,7 @@ func (o *Object) clone() *Object {
 		o.b.refs++
 	default:
 		n.held, _ = s.holder.Keep(s.holder, o.held)
-		s.record.opened(&n)
+		s.written().opened(&n)
 	}
 	return &n
 }
@@ -98,7 +98,7 @@ func (s *Sim) adopt(held uint32) (*Object, error) {
 	if info.Kind == mprog.LinkObject {
 		o.Kind = Link
 	}
-	s.record.opened(o)
+	s.written().opened(o)
 	return o, nil
 }
 

@@ -184,7 +184,10 @@ func (k *call) fixed(id, offset uint32, size int) (uint64, bool) {
 	return native.Uint64(p), true
 }
 
-// onePermissions reads the file once.
+// onePermissions reads a release's file once.
 func onePermissions(r fake.Release) func() (*permissions, error) {
-	return sync.OnceValues(func() (*permissions, error) { return permissionsOf(r) })
+	once, _ := readOnce.LoadOrStore(r, sync.OnceValues(func() (*permissions, error) { return permissionsOf(r) }))
+	return once.(func() (*permissions, error))
 }
+
+var readOnce sync.Map // of such functions, by release

@@ -64,7 +64,7 @@ func (k *call) objPin() error {
 	}
 	k.pins[key] = o.clone()
 	k.pins[key].path = path
-	k.record.pinned(path, o)
+	k.written().pinned(path, o)
 	return nil
 }
 

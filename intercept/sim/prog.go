@@ -121,7 +121,7 @@ func (k *call) addProg(p *program) error {
 	if err != nil {
 		return err
 	}
-	k.record.program(o, spec)
+	k.written().program(o, spec)
 	p.id = o.ID
 	k.programs[p.id] = p
 	for _, m := range p.maps {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
@@ -27,6 +28,9 @@ type recorder struct {
 	// statement made.
 	nameless bool
 	needs    []string
+	later    pending
+	arrays   [2][hookRoom]uint32
+	looker   *fake.Process      // asks for the state of hooks
 	away     map[awayKey]string // devices in other network namespaces
 	netns    map[uint64]string
 }
@@ -44,14 +48,15 @@ func newRecorder(s *Sim) *recorder {
 func (s *Sim) Trace() *trace.File {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.record == nil {
+	r := s.written()
+	if r == nil {
 		return nil
 	}
 	f := &trace.File{Lines: []trace.Line{{Comment: "# Recorded from a program."}}}
-	if needs := s.record.needs; len(needs) > 0 {
+	if needs := r.needs; len(needs) > 0 {
 		f.Lines = append(f.Lines, trace.Line{Statement: &trace.Statement{Verb: "need", Operands: slices.Clone(needs)}})
 	}
-	f.Lines = append(f.Lines, s.record.lines...)
+	f.Lines = append(f.Lines, r.lines...)
 	return f
 }
 
@@ -67,7 +72,7 @@ func (r *recorder) need(word string) {
 func (s *Sim) RecordPair(netns uint64, name, peer string, index, peerIndex uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.record
+	r := s.written()
 	if r == nil || netns != r.home {
 		return
 	}
@@ -201,15 +206,19 @@ func (r *recorder) hook(h mprog.Hook) string {
 
 // state writes down what a hook is like.
 func (r *recorder) state(s *trace.Statement, h mprog.Hook) {
-	var progs, links [hookRoom]uint32
-	q, err := r.sim.resident(r.home).Unseen().ProgQuery(mprog.QueryRequest{
-		TargetIfindex: h.Ifindex, AttachType: h.Type, Count: hookRoom, ProgIDs: progs[:], LinkIDs: links[:],
-	})
-	if err != nil {
+	k := pendingCall{hook: h}
+	r.observe(&k)
+	r.listed(s, &k)
+}
+
+// listed writes down what a hook was like.
+func (r *recorder) listed(s *trace.Statement, k *pendingCall) {
+	if !k.known {
 		return
 	}
-	o := trace.Outcome{Listed: true, Fields: []trace.Field{{Name: "revision", Value: strconv.FormatUint(q.Revision, 10)}}}
-	for i := range q.Count {
+	o := trace.Outcome{Listed: true, Fields: []trace.Field{{Name: "revision", Value: strconv.FormatUint(k.revision, 10)}}}
+	progs, links := r.later.ids[k.at:k.at+k.n], r.later.ids[k.at+k.n:k.at+2*k.n]
+	for i := range progs {
 		e := trace.Entry{Prog: r.names[Prog][progs[i]], Link: r.names[Link][links[i]]}
 		if e.Prog == "" || links[i] != 0 && e.Link == "" {
 			return // what the trace does not know, it cannot expect
@@ -219,21 +228,21 @@ func (r *recorder) state(s *trace.Statement, h mprog.Hook) {
 	s.Answer.Outcomes = []trace.Outcome{o}
 }
 
-// change notes a call that changes a hook, or was refused.
-func (r *recorder) change(s *trace.Statement, h mprog.Hook, err error) {
+// change writes a call that changes a hook, or was refused.
+func (r *recorder) change(s *trace.Statement, k *pendingCall) {
 	if r.nameless {
 		r.comment("cannot be said: %s of what has no name here", s.Verb)
 		r.nameless = false
 		return
 	}
 	var refusal *mprog.Error
-	switch errno, answered := mprog.ErrnoOf(err); {
-	case err == nil:
-		r.state(s, h)
+	switch errno, answered := mprog.ErrnoOf(k.err); {
+	case k.err == nil:
+		r.listed(s, k)
 	case !answered:
-		r.comment("cannot be said: %s: %v", s.Call(), err)
+		r.comment("cannot be said: %s: %v", s.Call(), k.err)
 		return
-	case errors.As(err, &refusal) && strings.HasPrefix(string(refusal.Rule), "capability/"):
+	case errors.As(k.err, &refusal) && strings.HasPrefix(string(refusal.Rule), "capability/"):
 		r.comment("by a caller without capabilities: %s ! %v", s.Call(), errno)
 		return
 	default:

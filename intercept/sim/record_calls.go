@@ -14,25 +14,27 @@ func (r *recorder) comment(format string, args ...any) {
 
 // testify notes what has become of a call, before anybody else can act.
 func (s *Sim) testify(k *call, c *fake.Call, at fake.Stage, answer any, err error) {
-	r := s.record
 	switch c.Op {
 	case mprog.OpQdiscAdd, mprog.OpQdiscDelete, mprog.OpFilterAdd, mprog.OpFilterDelete, mprog.OpFilterList:
 		return // no calls of bpf(2), and noted by who makes them
 	}
-	if r == nil || k.caller == nil || k.caller.Netns() != r.home {
+	if s.record == nil || k.caller == nil || k.caller.Netns() != s.record.home {
 		return
 	}
 	switch at {
 	case fake.Made:
+		r := s.record
 		var made uint32 // the id of a link
 		if fd, ok := answer.(uint32); ok && err == nil && c.Op == mprog.OpLinkCreate {
 			info, _ := c.Process.Unseen().ObjectInfo(fd) // just opened
 			made = info.ID
 		}
-		r.request(k.caller, made, c.Request, err)
+		r.note(k.caller, c.Op, made, c.Request, err)
 	case fake.Prevented:
+		r := s.written()
 		r.comment("injected, not made: %s: %v", r.describe(k.caller, c), err)
 	case fake.Lost:
+		r := s.written()
 		r.comment("injected into the answer: %s: %v", r.describe(k.caller, c), err)
 	}
 }
@@ -40,49 +42,44 @@ func (s *Sim) testify(k *call, c *fake.Call, at fake.Stage, answer any, err erro
 // describe says a call on which no answer depends.
 func (r *recorder) describe(c Caller, made *fake.Call) string {
 	defer func() { r.nameless = false }()
-	if s, _ := r.statement(c, made.Request); s != nil {
+	if s := r.statement(c, made.Request); s != nil {
 		return s.Call()
 	}
 	return string(made.Op)
 }
 
-// request notes a call about hooks that was answered; made is the id of a link.
-func (r *recorder) request(c Caller, made uint32, request any, err error) {
-	s, h := r.statement(c, request)
-	if s == nil {
-		return
+// request writes a call about a hook that was answered.
+func (r *recorder) request(k *pendingCall) {
+	s := r.statement(&k.fds, k.request)
+	if s.Verb == "link" && k.err == nil && !r.nameless {
+		s.Operands[0] = r.claim(Link, k.made, "")
 	}
-	if s.Verb == "link" && err == nil && !r.nameless {
-		s.Operands[0] = r.claim(Link, made, "")
-		r.hooks[made] = h
-	}
-	r.change(s, h, err)
+	r.change(s, k)
 }
 
 // statement says a call about a hook, nil for any other. A link has a name that
 // stays free.
-func (r *recorder) statement(c Caller, request any) (s *trace.Statement, h mprog.Hook) {
+func (r *recorder) statement(c Caller, request any) (s *trace.Statement) {
 	switch q := request.(type) {
 	case mprog.AttachRequest:
-		h = mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
+		h := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
 		s = &trace.Statement{Verb: "attach", Operands: []string{r.hook(h), r.fd(c, q.AttachFD)}}
 		r.position(s, c, q.Flags, q.Relative, q.ExpectedRevision, q.Size)
 		if q.ReplaceFD != 0 {
 			param(s, "replace_bpf_fd", r.fd(c, q.ReplaceFD))
 		}
 	case mprog.DetachRequest:
-		h = mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
+		h := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
 		s = &trace.Statement{Verb: "detach", Operands: []string{r.hook(h)}}
 		if q.AttachFD != 0 {
 			s.Operands = append(s.Operands, r.fd(c, q.AttachFD))
 		}
 		r.position(s, c, q.Flags, q.Relative, q.ExpectedRevision, q.Size)
 	case mprog.LinkCreateRequest:
-		h = mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
+		h := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
 		s = &trace.Statement{Verb: "link", Operands: []string{"refused", r.hook(h), r.fd(c, q.ProgFD)}}
 		r.position(s, c, q.Flags, q.Relative, q.ExpectedRevision, q.Size)
 	case mprog.LinkUpdateRequest:
-		h = r.hookOf(c, q.LinkFD)
 		s = &trace.Statement{Verb: "link-update", Operands: []string{r.fd(c, q.LinkFD), r.fd(c, q.NewProgFD)}}
 		if q.Flags != 0 {
 			param(s, "flags", q.Flags.String())
@@ -91,10 +88,9 @@ func (r *recorder) statement(c Caller, request any) (s *trace.Statement, h mprog
 			param(s, "old_prog_fd", r.fd(c, q.OldProgFD))
 		}
 	case mprog.LinkDetachRequest:
-		h = r.hookOf(c, q.LinkFD)
 		s = &trace.Statement{Verb: "link-detach", Operands: []string{r.fd(c, q.LinkFD)}}
 	}
-	return s, h
+	return s
 }
 
 func (r *recorder) hookOf(c Caller, fd uint32) mprog.Hook {

@@ -18,7 +18,7 @@ type awayKey struct {
 func (s *Sim) RecordDelete(netns uint64, index uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.record
+	r := s.written()
 	if r == nil || netns != r.home || r.devices[index] == "" {
 		return false
 	}
@@ -30,7 +30,7 @@ func (s *Sim) RecordDelete(netns uint64, index uint32) bool {
 func (s *Sim) RecordMove(netns uint64, index uint32, to uint64, there uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.record
+	r := s.written()
 	if r == nil || to == netns {
 		return
 	}
