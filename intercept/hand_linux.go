@@ -33,6 +33,7 @@ type hand struct {
 
 // heldKernel is a kernel that a test of the program holds.
 type heldKernel struct {
+	number int
 	kernel *fake.Kernel
 	sim    *sim.Sim
 	home   uint64 // its first network namespace
@@ -71,7 +72,7 @@ func (s *supervisor) takeHand(pid uint32, ours *os.File) error {
 }
 
 // answer answers what the program asks.
-func (h *hand) answer(request any) (any, error) {
+func (h *hand) answer(number int, request any) (any, error) {
 	switch r := request.(type) {
 	case control.Start:
 		return h.start(r)
@@ -81,7 +82,9 @@ func (h *hand) answer(request any) (any, error) {
 		h.threads[uint32(r.TID)] = !r.Ends
 		return nil, nil
 	}
-	k, number := h.meant(request)
+	h.mu.Lock()
+	k := h.held[number]
+	h.mu.Unlock()
 	if k == nil {
 		return nil, fmt.Errorf("kernel %d has ended: %w", number, os.ErrClosed)
 	}
@@ -89,17 +92,12 @@ func (h *hand) answer(request any) (any, error) {
 	h.s.files.drain() // what the program has closed is closed
 	h.s.mu.Unlock()
 	switch r := request.(type) {
-	case control.End:
-		h.end(r.Kernel, k)
-		return nil, nil
+	case control.Word:
+		return h.word(k, r)
 	case control.Call:
 		return h.call(k, r.RemoteCall)
 	case control.Inject:
 		return h.inject(k, r), nil
-	case control.Observe:
-		return h.observe(k), nil
-	case control.News:
-		return h.news(k), nil
 	case control.Stop:
 		h.mu.Lock()
 		stop := k.stops[r.Number]
@@ -111,10 +109,6 @@ func (h *hand) answer(request any) (any, error) {
 		return nil, nil
 	case control.Hook:
 		return k.kernel.Hook(r.Ifindex, r.Type), nil
-	case control.Trace:
-		return k.sim.Trace().String(), nil
-	case control.Leaks:
-		return h.s.leaks(k), nil
 	case control.Netns:
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -128,34 +122,21 @@ func (h *hand) answer(request any) (any, error) {
 	return nil, fmt.Errorf("%w: a request of type %T", mprog.ErrUnsupported, request)
 }
 
-// meant finds the kernel that a request is about, nil when it has ended.
-func (h *hand) meant(request any) (*heldKernel, int) {
-	var number int
-	switch r := request.(type) {
+func (h *hand) word(k *heldKernel, w control.Word) (any, error) {
+	switch w {
 	case control.End:
-		number = r.Kernel
-	case control.Call:
-		number = r.Kernel
-	case control.Inject:
-		number = r.Kernel
+		h.end(k)
+		return nil, nil
 	case control.Observe:
-		number = r.Kernel
+		return h.observe(k), nil
 	case control.News:
-		number = r.Kernel
-	case control.Stop:
-		number = r.Kernel
-	case control.Hook:
-		number = r.Kernel
+		return h.news(k), nil
 	case control.Trace:
-		number = r.Kernel
+		return k.sim.Trace().String(), nil
 	case control.Leaks:
-		number = r.Kernel
-	case control.Netns:
-		number = r.Kernel
+		return h.s.leaks(k), nil
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.held[number], number
+	return nil, fmt.Errorf("%w: request %d", mprog.ErrUnsupported, w)
 }
 
 // start makes a kernel that answers from now on.
@@ -187,13 +168,13 @@ func (h *hand) start(r control.Start) (any, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last++
-	h.held[h.last] = k
+	k.number, h.held[h.last] = h.last, k
 	return control.Started{Kernel: h.last, Private: s.private && s.mounts}, nil
 }
 
 // end has the kernel of before answer again. What is open stays so and is of no
 // use any more.
-func (h *hand) end(number int, k *heldKernel) {
+func (h *hand) end(k *heldKernel) {
 	s := h.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,7 +196,7 @@ func (h *hand) end(number int, k *heldKernel) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.held, number)
+	delete(h.held, k.number)
 }
 
 // call has one of the kernel's own processes make a call.
@@ -307,7 +288,7 @@ func (h *hand) inject(k *heldKernel, r control.Inject) int {
 	}
 	k.stops[number] = inject(m, func(c *fake.Call) error {
 		e := fake.RemoteEvent{RemoteCall: fake.RemoteCall{Process: h.number(k, c.Process), Op: c.Op, Request: c.Request}, Hook: c.Hook}
-		_, err := h.conn.Ask(control.Act{Kernel: r.Kernel, Number: number, Event: e})
+		_, err := h.conn.Ask(k.number, control.Act{Number: number, Event: e})
 		return err
 	})
 	return number

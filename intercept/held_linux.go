@@ -38,7 +38,7 @@ var _ fake.Remote = (*held)(nil)
 
 // news tells observers what was called, and the test what was done wrong.
 func (k *held) news() {
-	a, err := k.h.conn.Ask(control.News{Kernel: k.number})
+	a, err := k.h.conn.Ask(k.number, control.News)
 	told, ok := a.(control.Told)
 	if err != nil || !ok {
 		return // the kernel has ended
@@ -85,7 +85,7 @@ func (k *held) Call(c fake.RemoteCall) (any, error) {
 	case mprog.OpTransmit:
 		return nil, fmt.Errorf("%s: %w: send a packet through a socket", c.Op, mprog.ErrUnsupported)
 	}
-	return k.h.conn.Ask(control.Call{Kernel: k.number, RemoteCall: c})
+	return k.h.conn.Ask(k.number, control.Call{RemoteCall: c})
 }
 
 // refusal is an error of the system as the fake would say it.
@@ -101,7 +101,7 @@ func refusal(op mprog.Op, err error) error {
 
 // query hands the arrays on.
 func (k *held) query(c fake.RemoteCall, r mprog.QueryRequest) (any, error) {
-	a, err := k.h.conn.Ask(control.Call{Kernel: k.number, RemoteCall: c})
+	a, err := k.h.conn.Ask(k.number, control.Call{RemoteCall: c})
 	answered, ok := a.(control.Answered)
 	if !ok {
 		return nil, err
@@ -122,7 +122,7 @@ func (k *held) Inject(after bool, m fake.RemoteMatch, do func(*fake.RemoteEvent)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	number, stop := k.subscribe(control.Inject{Kernel: k.number, After: after, Match: m})
+	number, stop := k.subscribe(control.Inject{After: after, Match: m})
 	k.injected[number] = do
 	return stop
 }
@@ -132,7 +132,7 @@ func (k *held) Inject(after bool, m fake.RemoteMatch, do func(*fake.RemoteEvent)
 func (k *held) Observe(tell func(*fake.RemoteEvent)) (stop func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	number, forget := k.subscribe(control.Observe{Kernel: k.number})
+	number, forget := k.subscribe(control.Observe)
 	k.observers[number] = tell
 	return func() {
 		k.news()
@@ -147,14 +147,14 @@ func (k *held) subscribe(request any) (number int, stop func()) {
 		k.t.Errorf("intercept: %v", errEnded)
 		return 0, func() {}
 	}
-	a, err := k.h.conn.Ask(request)
+	a, err := k.h.conn.Ask(k.number, request)
 	number, ok := a.(int)
 	if err != nil || !ok {
 		k.t.Errorf("intercept: %T: %v", request, err)
 		return 0, func() {}
 	}
 	return number, func() {
-		_, _ = k.h.conn.Ask(control.Stop{Kernel: k.number, Number: number}) // of an ended kernel it has stopped
+		_, _ = k.h.conn.Ask(k.number, control.Stop{Number: number}) // of an ended kernel it has stopped
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		delete(k.injected, number)
@@ -176,7 +176,7 @@ func ask[A any](k *held, request any) (answer A) {
 	err := k.alive()
 	var a any
 	if err == nil {
-		a, err = k.h.conn.Ask(request)
+		a, err = k.h.conn.Ask(k.number, request)
 	}
 	if err != nil {
 		k.complain(err)
@@ -198,7 +198,7 @@ func (k *held) complain(err error) {
 
 // Hook implements [fake.Remote].
 func (k *held) Hook(ifindex uint32, at mprog.AttachType) fake.HookState {
-	return ask[fake.HookState](k, control.Hook{Kernel: k.number, Ifindex: ifindex, Type: at})
+	return ask[fake.HookState](k, control.Hook{Ifindex: ifindex, Type: at})
 }
 
 // Trace implements [fake.Remote].
@@ -206,7 +206,7 @@ func (k *held) Trace() *trace.File {
 	if k.alive() != nil {
 		return &trace.File{Lines: []trace.Line{{Comment: "# The kernel has ended."}}}
 	}
-	text := ask[string](k, control.Trace{Kernel: k.number})
+	text := ask[string](k, control.Trace)
 	f, err := trace.Parse(k.t.Name(), text)
 	if err != nil {
 		k.complain(err)
@@ -219,5 +219,5 @@ func (k *held) Leaks() []fake.Left {
 	if k.alive() != nil {
 		return nil // shut down by the test itself
 	}
-	return ask[[]fake.Left](k, control.Leaks{Kernel: k.number})
+	return ask[[]fake.Left](k, control.Leaks)
 }

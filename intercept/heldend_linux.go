@@ -23,7 +23,7 @@ func (k *held) Shutdown() error {
 	if k.stage == nil { // whose devices and pins end with it
 		err = errors.Join(k.clearDevices(), k.clearPins())
 	}
-	_, endErr := k.h.conn.Ask(control.End{Kernel: k.number})
+	_, endErr := k.h.conn.Ask(k.number, control.End)
 	k.h.mu.Lock()
 	delete(k.h.kernels, k.number)
 	k.h.mu.Unlock()

@@ -41,7 +41,7 @@ func (k *held) newNetns() (any, error) {
 	defer k.mu.Unlock()
 	k.netns = append(k.netns, n.fd)
 	number := mprog.Netns(len(k.netns))
-	_, err := k.h.conn.Ask(control.Netns{Kernel: k.number, Netns: number, Inode: st.Ino})
+	_, err := k.h.conn.Ask(k.number, control.Netns{Netns: number, Inode: st.Ino})
 	return number, err
 }
 

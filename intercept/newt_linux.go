@@ -89,13 +89,13 @@ func (h *holder) start(t TB, m *fake.Machine) (*held, error) {
 	for _, ifindex := range there {
 		k.devices[ifindex] = true
 	}
-	a, err := h.conn.Ask(request)
+	a, err := h.conn.Ask(0, request)
 	if err != nil {
 		return nil, err
 	}
 	started, ok := a.(control.Started)
 	if ok && !started.Private {
-		_, err := h.conn.Ask(control.End{Kernel: started.Kernel})
+		_, err := h.conn.Ask(started.Kernel, control.End)
 		return nil, errors.Join(errShared, err)
 	}
 	if !ok {
@@ -113,13 +113,13 @@ var errShared = fmt.Errorf("%w: a test's kernel takes network and mount namespac
 	"permit to this user: nkconform doctor says what is missing", ErrUnavailable)
 
 // answer answers what who answers the program's calls asks.
-func (h *holder) answer(request any) (any, error) {
+func (h *holder) answer(kernel int, request any) (any, error) {
 	r, ok := request.(control.Act)
 	if !ok {
 		return nil, fmt.Errorf("%w: a request of type %T", mprog.ErrUnsupported, request)
 	}
 	h.mu.Lock()
-	k := h.kernels[r.Kernel]
+	k := h.kernels[kernel]
 	h.mu.Unlock()
 	if k == nil {
 		return nil, nil // ended meanwhile
@@ -173,9 +173,9 @@ func (h *holder) newThread() (chan func(), error) {
 	go func() {
 		runtime.LockOSThread()
 		tid := unix.Gettid()
-		_, err := h.conn.Ask(control.Thread{TID: tid})
+		_, err := h.conn.Ask(0, control.Thread{TID: tid})
 		ready <- err
-		defer h.conn.Ask(control.Thread{TID: tid, Ends: true}) // of FailNow in what is done; else it never ends
+		defer h.conn.Ask(0, control.Thread{TID: tid, Ends: true}) // of FailNow in what is done; else it never ends
 		for do := range work {
 			do()
 		}

@@ -8,8 +8,9 @@ import (
 	"sync"
 )
 
-// Handler answers a request of the other side. It runs in a goroutine of its own.
-type Handler func(request any) (answer any, err error)
+// Handler answers a request of the other side about a kernel, 0 for none. It runs in a
+// goroutine of its own.
+type Handler func(kernel int, request any) (answer any, err error)
 
 // Conn is one end of the connection. It is safe for concurrent use.
 type Conn struct {
@@ -29,6 +30,7 @@ type Conn struct {
 type message struct {
 	Number uint64
 	Answer bool
+	Kernel int // that a request is about
 	Body   any
 	Err    *Error
 }
@@ -51,8 +53,8 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// Ask sends a request and waits for its answer.
-func (c *Conn) Ask(request any) (answer any, err error) {
+// Ask sends a request about a kernel, 0 for none, and waits for its answer.
+func (c *Conn) Ask(kernel int, request any) (answer any, err error) {
 	c.mu.Lock()
 	if c.broken != nil {
 		defer c.mu.Unlock()
@@ -62,7 +64,7 @@ func (c *Conn) Ask(request any) (answer any, err error) {
 	number, reply := c.last, make(chan message, 1)
 	c.waiting[number] = reply
 	c.mu.Unlock()
-	if err := c.send(message{Number: number, Body: pack(request)}); err != nil {
+	if err := c.send(message{Number: number, Kernel: kernel, Body: pack(request)}); err != nil {
 		c.mu.Lock()
 		delete(c.waiting, number)
 		c.mu.Unlock()
@@ -104,7 +106,7 @@ func (c *Conn) receive() {
 }
 
 func (c *Conn) answer(m message) {
-	a, err := c.handle(unpack(m.Body))
+	a, err := c.handle(m.Kernel, unpack(m.Body))
 	reply := message{Number: m.Number, Answer: true, Body: pack(a), Err: wire(err)}
 	if err := c.send(reply); err != nil { // what cannot be said, or nobody waits any more
 		_ = c.send(message{Number: m.Number, Answer: true, Err: wire(err)})

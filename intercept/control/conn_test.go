@@ -16,7 +16,7 @@ import (
 func connect(t *testing.T, handle Handler) *Conn {
 	near, far := net.Pipe()
 	other := Open(far, handle)
-	c := Open(near, func(any) (any, error) { return nil, nil })
+	c := Open(near, func(int, any) (any, error) { return nil, nil })
 	t.Cleanup(func() {
 		_ = c.Close()
 		_ = other.Close()
@@ -39,7 +39,7 @@ func TestErrors(t *testing.T) {
 		{"words", errors.New("words"), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := connect(t, func(any) (any, error) { return nil, c.err }).Ask(Thread{TID: 1})
+			_, err := connect(t, func(int, any) (any, error) { return nil, c.err }).Ask(0, Thread{TID: 1})
 			require.EqualError(t, err, c.err.Error())
 			for _, target := range c.is {
 				require.ErrorIs(t, err, target)
@@ -59,12 +59,13 @@ func TestQueryArrays(t *testing.T) {
 		{}, {ProgIDs: []uint32{}}, {Count: 3, ProgIDs: make([]uint32, 3), LinkAttachFlags: make([]uint32, 4)},
 	} {
 		var came any
-		c := connect(t, func(request any) (any, error) {
+		c := connect(t, func(kernel int, request any) (any, error) {
+			require.Equal(t, 3, kernel)
 			came = request
 			return nil, nil
 		})
-		sent := Call{Kernel: 1, RemoteCall: fake.RemoteCall{Op: mprog.OpProgQuery, Request: r}}
-		_, err := c.Ask(sent)
+		sent := Call{RemoteCall: fake.RemoteCall{Op: mprog.OpProgQuery, Request: r}}
+		_, err := c.Ask(3, sent)
 		require.NoError(t, err)
 		require.Equal(t, sent, came)
 	}
@@ -74,22 +75,22 @@ func TestQueryArrays(t *testing.T) {
 // lets nobody wait.
 func TestNobodyWaits(t *testing.T) {
 	type unsaid struct{ C chan int }
-	_, err := connect(t, func(any) (any, error) { return unsaid{}, nil }).Ask(Thread{})
+	_, err := connect(t, func(int, any) (any, error) { return unsaid{}, nil }).Ask(0, Thread{})
 	require.ErrorContains(t, err, "unsaid")
 
 	asked := make(chan struct{})
-	c := connect(t, func(any) (any, error) {
+	c := connect(t, func(int, any) (any, error) {
 		close(asked)
 		select {}
 	})
 	done := make(chan error)
 	go func() {
-		_, err := c.Ask(Thread{})
+		_, err := c.Ask(0, Thread{})
 		done <- err
 	}()
 	<-asked
 	require.NoError(t, c.Close())
 	require.ErrorIs(t, <-done, ErrClosed)
-	_, err = c.Ask(Thread{})
+	_, err = c.Ask(0, Thread{})
 	require.ErrorIs(t, err, ErrClosed)
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// What a test asks. The first kernel that it starts is 1.
+// What a test asks of a kernel; of none with Start and Thread. The first kernel that it
+// starts is 1.
 type (
 	// Start makes a kernel the one that answers. The answer is Started.
 	Start struct {
@@ -22,36 +23,21 @@ type (
 		Kernel  int
 		Private bool // the program is in namespaces of its own
 	}
-	// End has the kernel before answer again.
-	End struct{ Kernel int }
 	// Call makes a call of one of the kernel's own processes.
-	Call struct {
-		Kernel int
-		fake.RemoteCall
-	}
+	Call struct{ fake.RemoteCall }
 	// Inject has the test asked at calls that match. The answer is an int, by
 	// which it is known.
 	Inject struct {
-		Kernel int
-		After  bool
-		Match  fake.RemoteMatch
+		After bool
+		Match fake.RemoteMatch
 	}
-	// Observe has each call kept for News; the answer is an int, too.
-	Observe struct{ Kernel int }
 	// Stop ends an Inject or Observe.
-	Stop struct{ Kernel, Number int }
+	Stop struct{ Number int }
 	// Hook asks for a [fake.HookState].
 	Hook struct {
-		Kernel  int
 		Ifindex uint32
 		Type    mprog.AttachType
 	}
-	// Trace asks for the calls as text.
-	Trace struct{ Kernel int }
-	// Leaks asks for a [][fake.Left].
-	Leaks struct{ Kernel int }
-	// News asks for what there is to tell since. The answer is Told.
-	News struct{ Kernel int }
 	// Told has the calls for observers, and what was done wrong, in sentences.
 	Told struct {
 		Calls      []Observed
@@ -65,10 +51,21 @@ type (
 	}
 	// Netns says which inode a network namespace of the kernel's has.
 	Netns struct {
-		Kernel int
-		Netns  mprog.Netns
-		Inode  uint64
+		Netns mprog.Netns
+		Inode uint64
 	}
+)
+
+// Word asks a kernel for something that takes one word to ask.
+type Word int
+
+// What takes one word.
+const (
+	End     Word = 1 + iota // have the kernel before answer again
+	Observe                 // keep each call for News; the answer is an int, as Inject's
+	Trace                   // the calls as text
+	Leaks                   // a [][fake.Left]
+	News                    // what there is to tell since; the answer is Told
 )
 
 // What a test is asked.
@@ -76,7 +73,6 @@ type (
 	// Act asks what an injection does at a call; the answer is its error. Who asks
 	// holds no lock meanwhile: the test may need what it waits for.
 	Act struct {
-		Kernel int
 		Number int
 		Event  fake.RemoteEvent
 	}
@@ -98,8 +94,8 @@ type query struct {
 
 func init() {
 	for _, v := range []any{
-		Start{}, Started{}, End{}, Call{}, Inject{}, Observe{}, Stop{}, Hook{}, Trace{}, Leaks{}, Thread{}, Netns{},
-		Act{}, News{}, Told{}, Observed{}, Error{}, query{}, Answered{}, []fake.Left{}, fake.HookState{}, fake.MoveRequest{},
+		Start{}, Started{}, Call{}, Inject{}, Stop{}, Hook{}, Thread{}, Netns{},
+		Act{}, Word(0), Told{}, Observed{}, Error{}, query{}, Answered{}, []fake.Left{}, fake.HookState{}, fake.MoveRequest{},
 		mprog.AttachRequest{}, mprog.DetachRequest{}, mprog.LinkCreateRequest{}, mprog.LinkUpdateRequest{},
 		mprog.LinkDetachRequest{}, mprog.IDRequest{}, mprog.PinRequest{}, mprog.GetRequest{}, mprog.CommandRequest{},
 		mprog.QueryResult{}, mprog.ObjectInfo{}, mprog.DeviceSpec{}, mprog.ProgSpec{}, mprog.ProcessSpec{},
