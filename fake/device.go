@@ -31,7 +31,7 @@ type device struct {
 	netkit hook    // PRIMARY's or PEER's, whichever end this is
 	tcx    [2]hook // INGRESS, EGRESS
 	qdisc  *qdisc  // clsact or ingress; nil: none
-	xdp    *link   // of an XDP program, or nil
+	xdp    xdp
 
 	ingressQueue bool // there has been a request for a qdisc
 }
@@ -58,10 +58,8 @@ func (d *device) unregister() {
 	d.netkit.abandon()
 	d.tcx[0].abandon()
 	d.tcx[1].abandon()
-	d.setQdisc(nil)   // dev_shutdown
-	if d.xdp != nil { // dev_xdp_uninstall
-		d.xdp.dev = nil
-	}
+	d.setQdisc(nil) // dev_shutdown
+	d.dropXDP()     // dev_xdp_uninstall
 }
 
 // byName returns the device with a name, or nil.

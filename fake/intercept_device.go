@@ -129,7 +129,7 @@ func (p *Process) programsAt(ifindex uint32, at mprog.AttachType, protocol uint1
 		return nil, nil
 	}
 	if at == mprog.XDPDevice {
-		if d.xdp != nil {
+		if d.xdp.prog != nil {
 			ids = append(ids, d.xdp.prog.id)
 		}
 		return ids, nil

@@ -25,12 +25,13 @@ func (notBPF) put() {}
 // program is the kernel's struct bpf_prog. References are held by its fds and
 // pins, by each hook that it is attached to without a link, and by its links.
 type program struct {
-	kernel *Kernel
-	refs   int
-	id     uint32
-	typ    mprog.ProgType
-	name   string
-	ret    int32
+	kernel   *Kernel
+	refs     int
+	id       uint32
+	typ      mprog.ProgType
+	name     string
+	ret      int32
+	expected mprog.AttachType // expected_attach_type
 
 	labelled string // in traces
 }
@@ -39,7 +40,7 @@ type program struct {
 // bpf_prog_alloc_id).
 func (k *Kernel) newProg(spec mprog.ProgSpec) *program {
 	k.lastProgID++
-	p := &program{kernel: k, refs: 1, id: k.lastProgID, typ: spec.Type, name: spec.Name, ret: spec.Return}
+	p := &program{kernel: k, refs: 1, id: k.lastProgID, typ: spec.Type, name: spec.Name, ret: spec.Return, expected: spec.Expected}
 	p.labelled = k.names.claim(spec.Name, "p"+decimal(p.id))
 	k.progs[p.id] = p
 	return p
@@ -113,7 +114,7 @@ func (l *link) release() {
 		return
 	}
 	if l.at == mprog.XDPDevice {
-		l.dev.xdp, l.dev = nil, nil
+		l.dev.dropXDP()
 		return
 	}
 	// No position, revision or relative object is asked for, so that this

@@ -69,7 +69,7 @@ func (p *Process) transmit(ifindex uint32) (mprog.Delivery, error) {
 	default:
 		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s is %s", mprog.OpTransmit, mprog.ErrUnsupported, d.name, d.kind)
 	}
-	if to.xdp != nil {
+	if to.xdp.prog != nil {
 		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s has an XDP program", mprog.OpTransmit, mprog.ErrUnsupported, to.name)
 	}
 	return d.transmit(to), nil

@@ -247,20 +247,49 @@ var (
 		"The old program given must be the link's program.", "netkit_link_update, tcx_link_update")
 )
 
-// Links of XDP programs.
+// XDP programs, by links or by rtnetlink.
 var (
 	xdpDeviceNone = rule("xdp/device", mprog.EINVAL,
 		"The ifindex must be a device's in the caller's network namespace.", "bpf_xdp_link_attach")
+	xdpNoDevice = rule("xdp/no-device", mprog.ENODEV,
+		"To rtnetlink a device that there is not is ENODEV.", "do_setlink")
+	xdpUnknownFlags = rule("xdp/unknown-flags", mprog.EINVAL,
+		"rtnetlink takes no flags but those of modes, of a program that may not be there, and of one that must.", "do_setlink")
+	xdpTwoModes = rule("xdp/two-modes", mprog.EINVAL,
+		"rtnetlink takes one mode at most.", "do_setlink")
+	xdpNotExpected = rule("xdp/not-expected", mprog.EINVAL,
+		"To replace a program takes the one that is expected.", "do_setlink")
+	xdpType = rule("xdp/type", mprog.EINVAL,
+		"The program must be an XDP program.", "bpf_prog_get_type_dev")
 	xdpFlags = rule("xdp/flags", mprog.EINVAL,
 		"A link of an XDP program takes no flag but one that says the mode: generic, driver or hardware.", "dev_xdp_attach")
 	xdpBusy = rule("xdp/busy", mprog.EBUSY,
-		"A device takes one link of an XDP program.", "dev_xdp_attach")
+		"A link's program stays, also where another link or rtnetlink wants to attach one of the same mode.", "dev_xdp_attach").
+		saying("Can't replace active BPF XDP link")
+	xdpBusyProgram = rule("xdp/busy-program", mprog.EBUSY,
+		"A link takes no place that rtnetlink has given to a program.", "dev_xdp_attach")
+	xdpNotCurrent = rule("xdp/not-current", mprog.EEXIST,
+		"The program that is expected must be the one in place, in the same mode.", "dev_xdp_attach").
+		saying("Active program does not match expected")
+	xdpThere = rule("xdp/there", mprog.EBUSY,
+		"A program that may not replace another does not.", "dev_xdp_attach").
+		saying("XDP program already attached")
+	xdpOtherMode = rule("xdp/other-mode", mprog.EEXIST,
+		"A program of the driver and a generic one exclude each other.", "dev_xdp_attach").
+		saying("Native and generic XDP can't be active at the same time")
+	xdpForDevmap = rule("xdp/for-devmap", mprog.EINVAL,
+		"A program that is loaded for elements of a map of devices cannot be a device's.", "dev_xdp_attach").
+		saying("BPF_XDP_DEVMAP programs can not be attached to a device")
+	xdpForCPUmap = rule("xdp/for-cpumap", mprog.EINVAL,
+		"Nor can one for elements of a map of CPUs.", "dev_xdp_attach").
+		saying("BPF_XDP_CPUMAP programs can not be attached to a device")
 	xdpNotOffloaded = rule("xdp/hardware", mprog.EINVAL,
 		"XDP in the hardware takes a program that is loaded for it, where the driver has XDP: that of netkit does, since Linux 7.1.", "dev_xdp_attach")
 	xdpNetkit = rule("xdp/netkit", mprog.EOPNOTSUPP,
 		"Linux 7.1 and later take XDP on a netkit device without a mode as one for the driver, which takes none.", "netkit_xdp")
 	xdpNative = rule("xdp/native", mprog.EOPNOTSUPP,
-		"To run XDP in the driver or the hardware, the driver must have it; that of lo does not.", "dev_xdp_attach")
+		"To run XDP in the driver or the hardware, the driver must have it; that of lo does not.", "dev_xdp_attach").
+		saying("Underlying driver does not support XDP in native mode")
 	updateType = rule("link-update/type", mprog.EINVAL,
 		"The new program of an XDP link must be an XDP program.", "bpf_xdp_link_update")
 )

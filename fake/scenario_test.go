@@ -65,7 +65,20 @@ var uncovered = map[mprog.Rule]string{
 	"filter/hardware-change":        "the language has no words for hardware",
 	"filter/auto-taken-before-6.16": "the suite says what later kernels do",
 	"filter/get-no-chain":           "the language lists filters, and gets none by itself",
+	"xdp/no-device":                 noXDP,
+	"xdp/unknown-flags":             noXDP,
+	"xdp/two-modes":                 noXDP,
+	"xdp/not-expected":              noXDP,
+	"xdp/type":                      noXDP,
+	"xdp/busy-program":              noXDP,
+	"xdp/not-current":               noXDP,
+	"xdp/there":                     noXDP,
+	"xdp/for-devmap":                noXDP,
+	"xdp/for-cpumap":                noXDP,
 }
+
+// noXDP is why: what they answer is in intercept/testdata, as kernels did.
+const noXDP = "the language has no IFLA_XDP, nor programs for elements of maps"
 
 // Every rule refuses in at least one scenario: a call that the scenario makes, and
 // not one that looks what a hook is like.

@@ -22,6 +22,10 @@ func (h hooks) Supports(netns uint64) rtnl.Netkit {
 	}
 }
 
+func (h hooks) XDP(netns uint64, index uint32) mprog.XDPInfo {
+	return h.s.at(netns).XDP(netns, index)
+}
+
 func (h hooks) Add(d, peer *rtnl.Device) {
 	at := h.s.at(d.Netns).Resident(d.Netns)
 	if peer == nil {

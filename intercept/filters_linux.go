@@ -28,10 +28,26 @@ type hookingTraffic struct {
 // AddFilter adds a filter.
 func (t hookingTraffic) AddFilter(r mprog.FilterRequest) (mprog.Filter, error) {
 	f, err := t.Traffic.AddFilter(r)
-	if n := t.socket; err == nil && n.s.rtnl.ByIndex(n.Netns, r.Ifindex) == nil && n.kernel >= 0 {
-		n.s.wires.tether(n.Netns, r.Ifindex, func() (int, error) { return openSocketNetns(n.kernel) })
+	if err == nil {
+		t.hook(r.Ifindex)
 	}
 	return f, err
+}
+
+// hook has what a device of the running kernel's sends and receives go through hooks.
+func (t hookingTraffic) hook(ifindex uint32) {
+	if n := t.socket; n.s.rtnl.ByIndex(n.Netns, ifindex) == nil && n.kernel >= 0 {
+		n.s.wires.tether(n.Netns, ifindex, func() (int, error) { return openSocketNetns(n.kernel) })
+	}
+}
+
+// SetXDP changes an XDP program.
+func (t hookingTraffic) SetXDP(r mprog.XDPRequest) error {
+	err := t.Traffic.SetXDP(r)
+	if err == nil && r.FD >= 0 {
+		t.hook(r.Ifindex)
+	}
+	return err
 }
 
 // netlinkCaller is the process behind a request of rtnetlink. Devices are those of the
@@ -55,4 +71,13 @@ func (c netlinkCaller) DeviceName(ifindex uint32) (string, bool) {
 	request.SetUint32(ifindex)
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(c.socket.kernel), unix.SIOCGIFNAME, uintptr(unsafe.Pointer(request)))
 	return request.Name(), errno == 0
+}
+
+// DeviceDriver asks likewise.
+func (c netlinkCaller) DeviceDriver(ifindex uint32) string {
+	if c.socket.kernel < 0 {
+		return ""
+	}
+	driver, _ := driverOf(c.socket.kernel, ifindex) // "" if nobody says
+	return driver
 }

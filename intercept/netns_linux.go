@@ -44,6 +44,37 @@ func (c *caller) DeviceName(ifindex uint32) (name string, ok bool) {
 	return name, err == nil
 }
 
+// DeviceDriver asks the running kernel for the name of a device's driver.
+func (c *caller) DeviceDriver(ifindex uint32) (driver string) {
+	_ = c.s.inNetns(c.call.TID, c.Netns(), func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		driver, err = driverOf(fd, ifindex)
+		return err
+	})
+	return driver
+}
+
+// driverOf asks a socket for the name of a device's driver.
+func driverOf(socket int, ifindex uint32) (string, error) {
+	request, err := unix.NewIfreq("x")
+	if err != nil {
+		return "", fmt.Errorf("ifreq: %w", err)
+	}
+	request.SetUint32(ifindex)
+	if err := ioctlIfreq(socket, unix.SIOCGIFNAME, request); err != nil {
+		return "", err
+	}
+	info, err := unix.IoctlGetEthtoolDrvinfo(socket, request.Name())
+	if err != nil {
+		return "", err
+	}
+	return unix.ByteSliceToString(info.Driver[:]), nil
+}
+
 // deviceName looks a device up in the current thread's network namespace.
 func deviceName(ifindex uint32) (string, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

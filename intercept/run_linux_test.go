@@ -45,8 +45,10 @@ func TestMain(m *testing.M) {
 	if strings.Contains(options, "fault") {
 		o.Faults = []sim.Fault{{Command: "BPF_LINK_CREATE", Nth: 1, Errno: 12}}
 	}
-	if strings.Contains(options, "6.12") {
-		o.Kernel = fake.New(fake.Linux("6.12"))
+	for _, release := range []string{"6.12", "6.18"} { // else the newest
+		if strings.Contains(options, release) {
+			o.Kernel = fake.New(fake.Linux(release))
+		}
 	}
 	if strings.Contains(options, "explain") {
 		o.Explain = os.Stderr

@@ -56,6 +56,7 @@ var targets = map[string]func() int{
 	"pairs":      check(pairsTarget),
 	"xdp":        check(xdpTarget),
 	"options":    check(optionsTarget),
+	"xdpanswers": check(xdpAnswersTarget),
 }
 
 func check(f func() error) func() int {

@@ -108,6 +108,9 @@ type ProgSpec struct {
 	Type   ProgType // 0: SchedCLS
 	Name   string   // at most 15 bytes of [A-Za-z0-9_.]
 	Return int32    // what the program returns
+	// Expected is expected_attach_type; environments that make programs for
+	// themselves leave it 0.
+	Expected AttachType
 	// Mute programs need not tell Transmit that they ran, which saves the verifier
 	// of a real kernel half of its work. Transmit must not be called with them.
 	Mute bool

@@ -72,6 +72,9 @@ func (s *Server) askedLink(k *Socket, m message) (words []string) {
 	attrs, _ := parseAttributes(m.body[infoSize:])
 	index := native.Uint32(m.body[4:])
 	words = append(words, s.deviceWord(k, index, attrs.text(attrName)))
+	if attrs[attrXDP] != nil && m.typ != getLink {
+		words = append(words, "xdp")
+	}
 	info := attrs.nested(attrLinkInfo)
 	words = append(words, kindWord(info.text(infoKind)))
 	if info.text(infoKind) == kind {

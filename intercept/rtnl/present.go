@@ -21,7 +21,7 @@ func (s *Server) show(netns uint64, datagram []byte) [][]byte {
 	kept, changed := parts[:0:0], false
 	for _, part := range parts {
 		shown, ours, ok := s.present(netns, part)
-		if changed = changed || ours || !ok; ok {
+		if changed = changed || ours || !ok || len(shown.body) != len(part.body); ok {
 			kept = append(kept, shown)
 		}
 	}
@@ -51,6 +51,22 @@ func join(parts []message) (datagrams [][]byte) {
 // present returns a message of the running kernel's as the program is shown it, if it
 // is, and whether it is about a netkit device.
 func (s *Server) present(netns uint64, m message) (shown message, ours, ok bool) {
+	shown, ours, ok = s.presentDevice(netns, m)
+	if !ok || m.typ != newLink || len(m.body) < infoSize || m.body[0] != 0 {
+		return shown, ours, ok
+	}
+	if attrs, _ := parseAttributes(m.body[infoSize:]); attrs[attrTargetNetnsID] != nil { // of another namespace
+		d := s.anywhere(native.Uint32(m.body[4:]), attrs.text(attrName))
+		if d == nil {
+			return shown, ours, ok
+		}
+		netns = d.Netns
+	}
+	shown.body = s.withXDP(netns, shown.body)
+	return shown, ours, ok
+}
+
+func (s *Server) presentDevice(netns uint64, m message) (shown message, ours, ok bool) {
 	switch {
 	case s.wires == nil:
 		return m, false, true

@@ -18,6 +18,9 @@ type Backend interface {
 	// Rename and Move follow a change: of name, or of namespace and ifindex.
 	Rename(d *Device)
 	Move(d *Device, netns uint64, index uint32)
+	// XDP is what is told of a device's XDP program, also of the running kernel's
+	// devices.
+	XDP(netns uint64, index uint32) mprog.XDPInfo
 }
 
 // Server knows the simulated devices of all namespaces. It is not safe for
@@ -133,7 +136,7 @@ func (s *Server) request(k *Socket, m message) {
 		}
 		return
 	}
-	if s.tc(k, m) {
+	if s.tc(k, m) || s.xdp(k, m) || s.encap(k, m) {
 		return
 	}
 	forward, err := s.answer(k, m)
@@ -171,7 +174,7 @@ func (s *Server) answer(k *Socket, m message) (forward message, err error) {
 	}
 	switch m.typ {
 	case getLink:
-		k.Send(appendMessage(nil, message{typ: newLink, seq: m.seq, port: k.Port, body: d.describe(0)}))
+		k.Send(appendMessage(nil, message{typ: newLink, seq: m.seq, port: k.Port, body: s.withXDP(d.Netns, d.describe(0))}))
 		return message{}, nil
 	case delLink:
 		s.Delete(d)
@@ -273,7 +276,7 @@ func (s *Server) dump(k *Socket, m message) {
 	for _, d := range s.devices {
 		if d.wires == nil && d.Netns == k.Netns && wanted(m) {
 			k.Send(appendMessage(nil, message{
-				typ: newLink, flags: flagMulti | filtered, seq: m.seq, port: k.Port, body: d.describe(0),
+				typ: newLink, flags: flagMulti | filtered, seq: m.seq, port: k.Port, body: s.withXDP(d.Netns, d.describe(0)),
 			}))
 		}
 	}

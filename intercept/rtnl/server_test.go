@@ -21,6 +21,8 @@ func (b *backend) Supports(uint64) Netkit {
 	return *b.release
 }
 
+func (b *backend) XDP(uint64, uint32) (x mprog.XDPInfo) { return x }
+
 func (b *backend) Add(d, peer *Device) {
 	if peer == nil {
 		b.log = append(b.log, "add "+d.Name)

@@ -26,6 +26,8 @@ type Traffic interface {
 	AddChain(mprog.FilterRequest) error
 	DeleteChain(mprog.FilterRequest) error
 	Chains(mprog.Hook) []uint32
+	// SetXDP attaches or detaches a device's XDP program.
+	SetXDP(mprog.XDPRequest) error
 	// Tag returns the tag of a program.
 	Tag(prog uint32) [8]byte
 }

@@ -13,6 +13,8 @@ import (
 // traffic is a process of the fake as rtnetlink wants it.
 type traffic struct{ *fake.Process }
 
+func (t traffic) SetXDP(r mprog.XDPRequest) error { return t.XDPSet(r) }
+
 func (t traffic) AddQdisc(r mprog.QdiscRequest) error    { return t.QdiscAdd(r) }
 func (t traffic) DeleteQdisc(r mprog.QdiscRequest) error { return t.QdiscDelete(r) }
 func (t traffic) AddFilter(r mprog.FilterRequest) (mprog.Filter, error) {

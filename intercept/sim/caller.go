@@ -26,6 +26,8 @@ type Caller interface {
 	// DeviceName returns the name of a device of the running kernel's, in the
 	// caller's network namespace.
 	DeviceName(ifindex uint32) (string, bool)
+	// DeviceDriver returns the name of the device's driver, "" if nobody says.
+	DeviceDriver(ifindex uint32) string
 	// Outside is the caller's network namespace as programs ask about it, nil if
 	// they cannot.
 	Outside() machine.Outside

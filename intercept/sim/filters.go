@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"slices"
 
 	"github.com/nkconform/nkconform/fake"
@@ -112,6 +113,47 @@ func (t Traffic) Filters(h mprog.Hook) ([]mprog.Filter, error) {
 	t.sim.mu.Lock()
 	defer t.sim.mu.Unlock()
 	return t.sim.standIn(t.caller).FilterList(h)
+}
+
+// SetXDP is [fake.Process.XDPSet], with fds of the caller's.
+func (t Traffic) SetXDP(r mprog.XDPRequest) error {
+	s := t.sim
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.sweep() // the program that was there may be gone
+	p := s.mirror(t.caller, r.Ifindex)
+	var named []*int32
+	if r.FD >= 0 {
+		named = append(named, &r.FD)
+	}
+	if r.Expected != nil && *r.Expected >= 0 {
+		expected := *r.Expected
+		r.Expected = &expected
+		named = append(named, &expected)
+	}
+	fds := make([]uint32, len(named))
+	for i, fd := range named {
+		fds[i] = uint32(*fd)
+	}
+	defer s.lendTo(p, t.caller, fds)()
+	for i, fd := range fds {
+		if *named[i] = int32(fd); fd == closedFD {
+			*named[i] = math.MaxInt32 // below 0 is none
+		}
+	}
+	err := p.XDPSet(r)
+	s.record.cannotSay(t.caller, r, err)
+	return err
+}
+
+// XDP is [fake.Process.XDP] in a network namespace, of which nobody needs to have heard.
+func (s *Sim) XDP(netns uint64, ifindex uint32) (x mprog.XDPInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.callers[callerKey{netns: netns}]; p != nil {
+		x = p.XDP(ifindex)
+	}
+	return x
 }
 
 // Tag returns the tag of a program, by its id.

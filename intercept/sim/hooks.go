@@ -28,7 +28,7 @@ func (s *Sim) mirror(c Caller, ifindex uint32) *fake.Process {
 		return p
 	}
 	if name, ok := c.DeviceName(ifindex); ok {
-		p.AddDeviceAt(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: name}, ifindex, nil, 0)
+		p.AddDeviceAt(mprog.DeviceSpec{Kind: kindOf(c.DeviceDriver(ifindex)), Name: name}, ifindex, nil, 0)
 		netns := c.Netns()
 		if s.record != nil && netns == s.record.home {
 			s.mirroredNames[ifindex] = name
@@ -36,6 +36,18 @@ func (s *Sim) mirror(c Caller, ifindex uint32) *fake.Process {
 		s.mirrored[netns] = append(s.mirrored[netns], ifindex)
 	}
 	return p
+}
+
+// kindOf is a device of a driver's to the fake, which wants to know whether XDP is in the
+// driver. Those that have none are alike.
+func kindOf(driver string) mprog.DeviceKind {
+	switch driver {
+	case "veth":
+		return mprog.Veth
+	case "dummy", "bridge", "vxlan", "geneve", "802.1Q VLAN Support", "ipvlan", "macvlan", "wireguard":
+		return mprog.Dummy
+	}
+	return mprog.AnyDevice
 }
 
 // Mirrored returns which of the running kernel's devices in a network namespace

@@ -115,7 +115,7 @@ func (k *call) progLoad() error {
 // addProg registers the program and gives the caller its fd.
 func (k *call) addProg(p *program) error {
 	name, _, _ := bytes.Cut(p.name[:], []byte{0})
-	spec := mprog.ProgSpec{Type: mprog.ProgType(p.typ), Name: string(name), Return: p.verdict}
+	spec := mprog.ProgSpec{Type: mprog.ProgType(p.typ), Name: string(name), Return: p.verdict, Expected: mprog.AttachType(p.attach)}
 	tell(k, spec)
 	o, err := k.adopt(k.holder.LoadAny(spec))
 	if err != nil {

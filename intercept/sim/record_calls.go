@@ -15,7 +15,7 @@ func (r *recorder) comment(format string, args ...any) {
 // testify notes what has become of a call, before anybody else can act.
 func (s *Sim) testify(k *call, c *fake.Call, at fake.Stage, answer any, err error) {
 	switch c.Op {
-	case mprog.OpQdiscAdd, mprog.OpQdiscDelete, mprog.OpFilterAdd, mprog.OpFilterDelete, mprog.OpFilterList:
+	case mprog.OpQdiscAdd, mprog.OpQdiscDelete, mprog.OpFilterAdd, mprog.OpFilterDelete, mprog.OpFilterList, mprog.OpXDPSet:
 		return // no calls of bpf(2), and noted by who makes them
 	}
 	if s.record == nil || k.caller == nil || k.caller.Netns() != s.record.home {

@@ -48,6 +48,22 @@ func injected(err error) bool {
 	return !errors.As(err, &refusal) || refusal.Rule == "injected"
 }
 
+// cannotSay notes a request for which traces have no words.
+func (r *recorder) cannotSay(c Caller, q mprog.XDPRequest, err error) {
+	if r == nil || c.Netns() != r.home {
+		return
+	}
+	what := "an XDP program for"
+	if q.FD < 0 {
+		what = "no XDP program for"
+	}
+	outcome := "success"
+	if errno, _ := mprog.ErrnoOf(err); errno != 0 {
+		outcome = errno.String()
+	}
+	r.comment("cannot be said: by rtnetlink, %s %s: %s", what, r.device(q.Ifindex), outcome)
+}
+
 func (r *recorder) nlFlags(s *trace.Statement, f mprog.NLFlags) {
 	if f != mprog.NLCreate|mprog.NLExcl {
 		param(s, "nlmsg_flags", f.String())

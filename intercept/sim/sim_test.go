@@ -82,6 +82,8 @@ func (p *process) DeviceName(ifindex uint32) (string, bool) {
 	return name, ok
 }
 
+func (p *process) DeviceDriver(uint32) string { return "" }
+
 func (p *process) CreatePin(_ int32, path string) (PinKey, mprog.Errno) {
 	if _, exists := p.pins[path]; exists {
 		return PinKey{}, mprog.EEXIST
