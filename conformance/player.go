@@ -17,6 +17,7 @@ type player struct {
 	reason error                // the refusal of the last statement, as the environment gave it
 	follow func(from, to place) // is told that a device has moved
 	whole  wholeHook
+	acting func(bool) // is told when a statement's own calls begin, and that they have ended; nil: nobody asks
 }
 
 func newPlayer(env mprog.Environment, f *trace.File) *player {
@@ -30,6 +31,10 @@ func (p *player) do(s *trace.Statement) (trace.Outcome, error) {
 	perform, ok := steps[s.Verb]
 	if !ok {
 		return trace.Outcome{}, fmt.Errorf("%w: statement %s", mprog.ErrUnsupported, s.Verb)
+	}
+	if p.acting != nil {
+		p.acting(true)
+		defer p.acting(false)
 	}
 	return perform(p, s)
 }

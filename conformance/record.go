@@ -33,7 +33,7 @@ func Record(env mprog.Environment, f *trace.File) (*trace.File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %s: %w", f.Name, s.Line, s.Call(), err)
 		}
-		s.Answer = answerFor(&s, came)
+		s.Answer = AnswerOf(came)
 		out.Lines = append(out.Lines, trace.Line{Statement: &s, Comment: l.Comment})
 	}
 	return out, nil
@@ -48,14 +48,4 @@ func (c *checker) answer(s *trace.Statement) (came trace.Outcome, err error) {
 	}()
 	came, _, err = c.observe(s)
 	return came, err
-}
-
-// answerFor writes the answer of a statement as a scenario would: nothing
-// where success says all.
-func answerFor(s *trace.Statement, came trace.Outcome) trace.Answer {
-	o := concise(came)
-	if o.Errno == 0 && o.Fields == nil && !o.Listed {
-		return trace.Answer{}
-	}
-	return trace.Answer{Outcomes: []trace.Outcome{o}}
 }

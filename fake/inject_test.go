@@ -251,7 +251,7 @@ func TestSteps(t *testing.T) {
 + relative/not-a-program: fd 3 is program id 1 (a)
 + : the relative object is program id 1 (a)
 + attach/full: the hook has 1 programs, at most 63 fit
-+ : before: position -1
++ : before: the one in front is position -1
 - position/disagree: before says position -1, after says position 1: they must agree`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -63,16 +63,18 @@ func (h *hook) attach(p *Process, c change) error {
 		pos = h.count
 		p.passed(positionNone, uint64(pos), 0)
 	}
+	told := didAttach
 	if c.flags&mprog.Replace != 0 {
 		h.replace(pos, entry{c.prog, c.link})
 	} else {
 		if c.flags&mprog.Before != 0 {
+			told = didAttachBehind
 			pos++ // "in front of what is behind pos"
 		}
 		h.insert(pos, entry{c.prog, c.link})
 	}
 	h.revision++
-	p.passed(didAttach, uint64(pos), h.revision)
+	p.passed(told, uint64(pos), h.revision)
 	return nil
 }
 
@@ -143,15 +145,23 @@ func (h *hook) position(p *Process, said string, pos int, flags mprog.Flags, rel
 			return unset, err
 		}
 		said = "before"
-		p.passed(besideBefore, uint64(pos), 0)
+		p.passed(relative.or(frontOfAll, besideBefore), uint64(pos), 0)
 	}
 	if flags&mprog.After != 0 {
 		if pos, err = h.beside(said, pos, "after", relative, h.count, +1); err != nil {
 			return unset, err
 		}
-		p.passed(besideAfter, uint64(pos), 0)
+		p.passed(relative.or(behindAll, besideAfter), uint64(pos), 0)
 	}
 	return pos, nil
+}
+
+// or chooses what is told: where no relative object is named, or where one is.
+func (e entry) or(none, named *RuleInfo) *RuleInfo {
+	if e.prog == nil {
+		return none
+	}
+	return named
 }
 
 // beside returns the position that is a step away from the relative object, or

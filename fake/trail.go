@@ -82,11 +82,14 @@ func (s step) String() string {
 
 // What calls do is told like what they check.
 var (
-	besideBefore     = done("before: position $i1")
-	besideAfter      = done("after: position $i1")
+	besideBefore     = done("before: the one in front is position $i1")
+	besideAfter      = done("after: the place behind is position $i1")
+	frontOfAll       = done("before: position $i1, in front of all")
+	behindAll        = done("after: position $i1, behind all")
 	relativeIsProg   = done("the relative object is program id $1")
 	relativeIsLink   = done("the relative object is link id $1")
 	didAttach        = done("attached at position $1, the hook is at revision $2")
+	didAttachBehind  = done("attached behind that, at position $1, the hook is at revision $2")
 	didDetach        = done("detached from position $1, the hook is at revision $2")
 	didLink          = done("link id $1 is made")
 	didNothing       = done("program id $1 is the link's already: nothing happens")

@@ -47,14 +47,15 @@ func (f Flags) String() string {
 	return strings.Join(parts, "+")
 }
 
-// ParseFlags is the inverse of [Flags.String]. Names and numbers may come in
-// any order.
+// ParseFlags reads flags as people write them: names and numbers in any order, joined
+// by +, | or commas, a name also as in C, BPF_F_BEFORE. What [Flags.String] writes is
+// read back.
 func ParseFlags(s string) (Flags, error) {
 	var f Flags
 next:
-	for _, part := range strings.Split(s, "+") {
+	for _, part := range strings.Split(strings.NewReplacer("|", "+", ",", "+").Replace(s), "+") {
 		for _, n := range flagNames {
-			if part == n.name {
+			if strings.TrimPrefix(strings.ToLower(part), "bpf_f_") == n.name {
 				f |= n.bit
 				continue next
 			}

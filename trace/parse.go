@@ -27,35 +27,29 @@ func (e *Error) Error() string {
 // Parse reads a trace. The error is every mistake found, joined, each an
 // *Error.
 func Parse(name, text string) (*File, error) {
-	p := &parser{file: &File{Name: name}, declared: map[string]kind{"lo": newDevice}}
+	r := NewReader(name)
+	file := &File{Name: name}
 	if text == "" {
-		return p.file, nil
+		return file, nil
 	}
 	var errs []error
-	var words []word // whose memory each line uses again
-	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		p.line = i + 1
-		var l Line
-		words, l.Comment = scanLine(words[:0], strings.TrimSuffix(line, "\r"))
-		if len(words) > 0 {
-			p.words, p.end = words, len(line)+1
-			s, err := p.statement()
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			l.Statement = s
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		l, err := r.Line(line)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		p.file.Lines = append(p.file.Lines, l)
+		file.Lines = append(file.Lines, l)
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	return p.file, nil
+	return file, nil
 }
 
+// parser reads one line after the other.
 type parser struct {
-	file     *File
+	name     string
 	declared map[string]kind
 	line     int
 	words    []word // what is left of the line
@@ -63,7 +57,7 @@ type parser struct {
 }
 
 func (p *parser) errorf(col int, format string, args ...any) error {
-	return &Error{p.file.Name, p.line, col, fmt.Sprintf(format, args...)}
+	return &Error{p.name, p.line, col, fmt.Sprintf(format, args...)}
 }
 
 // peek returns the next word, or an empty one at the end of the line.

@@ -5,203 +5,181 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/internal/picture"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
 
 func explainCommand() *cobra.Command {
 	var hook, kernel string
+	var checks, interactive bool
 	c := &cobra.Command{
-		Use:   "explain [flags] FILE.trace|FOLDER|PATTERN...\n  nkconform explain [flags] --hook HOOK STATEMENT...",
-		Short: "Tell why a kernel answers as it does: its checks in order",
+		Use:   "explain [flags] FILE.trace|FOLDER|PATTERN...\n  nkconform explain [flags] --hook HOOK STATEMENT...\n  nkconform explain -i",
+		Short: "Show what each call does to a hook's list, and why it is refused",
 		Long: `Explain plays .trace files or scenarios of the suite on the simulated kernel and
-prints for every statement the kernel's checks in their order, up to the one that
-refused, each with its numbers and the id of its rule.
+shows each statement in a line: the list before and after it, what is new with a
+star, what is gone with a minus, and the step of the revision; or the errno of a
+refusal, and its rule in plain words. With -v the kernel's checks follow in their
+order, up to the one that refused, each with its numbers and the id of its rule.
 
 ` + patternsHelp + `
 
 With --hook it does so for single statements, on a hook with the programs, links
-and revision given. Programs that only the statements name are loaded first.`,
-		Example: `  nkconform explain revision/stale/attach-replace
+and revision given. Programs that only the statements name are loaded first. With
+-i statements are typed, one a line, behind what the arguments say; ? helps.`,
+		Example: `  nkconform explain --hook 'nk0:primary [a b@l] revision 4' 'attach nk0:primary c flags=before relative_fd=b'
+  nkconform explain -v revision/stale/attach-replace
   nkconform explain order/before
   nkconform explain my.trace
-  nkconform explain --hook 'nk0:primary [a b@l] revision 4' 'attach nk0:primary c flags=before relative_fd=b'`,
-		Args: cobra.MinimumNArgs(1),
+  nkconform explain -i`,
+		Args: func(c *cobra.Command, args []string) error {
+			if interactive {
+				return nil
+			}
+			return cobra.MinimumNArgs(1)(c, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := fake.ParseRelease(kernel)
 			if err != nil {
 				return err
 			}
-			if hook != "" {
-				text, first, err := stageHook(hook, args)
-				if err != nil {
-					return err
-				}
-				f, err := trace.Parse("statement", text)
-				if err != nil {
-					return err
-				}
-				env := fake.New(fake.Running(r))
-				if f, err = conformance.Record(env, f); err != nil {
-					return err
-				}
-				if err := env.Shutdown(); err != nil {
-					return err
-				}
-				return explain(os.Stdout, conformance.Scenario{Trace: f}, r, first)
+			e := explainer{
+				out: os.Stdout, release: r,
+				style: picture.Style{Checks: checks, Color: term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""},
 			}
-			for _, arg := range args {
-				list, err := choose([]string{arg}).load()
-				if err != nil {
-					return err
-				}
-				for _, s := range list {
-					if len(args)+len(list) > 2 {
-						fmt.Printf("## %s\n", s.Trace.Name)
-					}
-					if err := explain(os.Stdout, s, r, 0); err != nil {
-						return err
-					}
-				}
+			switch {
+			case hook != "":
+				err = e.hook(hook, args, interactive)
+			case interactive && len(args) == 0:
+				e.start()
+			default:
+				err = e.scenarios(args)
 			}
-			return nil
+			if interactive && (err == nil || errors.Is(err, errFailed)) {
+				return e.interactive(os.Stdin)
+			}
+			return err
 		},
 	}
 	c.Flags().StringVar(&hook, "hook", "", "state of the hook: DEVICE:TYPE [PROGRAM PROGRAM@LINK] revision N")
 	c.Flags().StringVarP(&kernel, "kernel", "k", fake.Newest.String(), "version of Linux to simulate")
+	c.Flags().BoolVarP(&checks, "verbose", "v", false, "with the kernel's checks in their order")
+	c.Flags().BoolVarP(&interactive, "interactive", "i", false, "read statements from the terminal")
 	return c
 }
 
-// explained is a kernel that is told, through Supports, which statement comes.
-type explained struct {
-	*fake.Kernel
-	statement int
-	events    map[int][]*fake.Event
+// explainer plays statements and shows them.
+type explainer struct {
+	out     io.Writer
+	release fake.Release
+	style   picture.Style
+	options []fake.Option    // of the last session's kernel
+	session *picture.Session // the last one
+	played  []string         // lines on it
+	last    *picture.Step    // that was typed
 }
 
-// marker begins what is said to Supports in front of a statement.
-const marker = "@"
-
-func (e *explained) Supports(f mprog.Feature) error {
-	n, ok := strings.CutPrefix(string(f), marker)
-	if !ok {
-		return e.Kernel.Supports(f)
-	}
-	var err error
-	e.statement, err = strconv.Atoi(n)
-	return err
-}
-
-// explain plays a trace and prints what happened, from a line on.
-func explain(out io.Writer, s conformance.Scenario, r fake.Release, first int) error {
-	env := &explained{
-		Kernel: fake.New(append(fake.Lacking(s.Trace), fake.Running(r))...),
-		events: map[int][]*fake.Event{},
-	}
-	env.Observe(func(e *fake.Event) { env.events[env.statement] = append(env.events[env.statement], e) })
-	marked := &trace.File{Name: s.Trace.Name}
-	for _, st := range s.Trace.Statements() {
-		mark := &trace.Statement{Verb: "need", Operands: []string{marker + strconv.Itoa(st.Line)}}
-		marked.Lines = append(marked.Lines, trace.Line{Statement: mark}, trace.Line{Statement: st})
-	}
-	result := conformance.Run(env, conformance.Scenario{ID: s.ID, Trace: marked})
-	links := linkNames{}
-	for _, l := range s.Trace.Lines {
-		if l.Statement == nil {
-			if first == 0 {
-				fmt.Fprintln(out, l.Comment)
+// scenarios explains whatever the arguments choose.
+func (e *explainer) scenarios(args []string) error {
+	var failed error
+	for _, arg := range args {
+		list, err := choose([]string{arg}).load()
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			if len(args)+len(list) > 2 {
+				fmt.Fprintf(e.out, "## %s\n", s.Trace.Name)
 			}
-			continue
-		}
-		if l.Statement.Line < first {
-			for _, e := range callsOf(l.Statement, env.events[l.Statement.Line]) {
-				links.learn(l.Statement, e)
-			}
-			continue
-		}
-		fmt.Fprintln(out, l.Statement)
-		for _, e := range callsOf(l.Statement, env.events[l.Statement.Line]) {
-			links.learn(l.Statement, e)
-			printSteps(out, e, links)
-		}
-		if f := result.Failure; f != nil && f.Line == l.Statement.Line {
-			fmt.Fprintf(out, "    differs: %s\n", strings.ReplaceAll(f.String(), "\n", "\n    "))
-			return errors.Join(errFailed, env.Shutdown())
-		}
-	}
-	if result.Status == conformance.Skipped {
-		fmt.Fprintln(out, "not played:", result.Reason)
-	}
-	return env.Shutdown()
-}
-
-// callOf tells which call a statement makes; those that set the stage say only
-// whether they were refused.
-var callOf = map[string]mprog.Op{
-	"attach": mprog.OpProgAttach, "detach": mprog.OpProgDetach, "query": mprog.OpProgQuery,
-	"link": mprog.OpLinkCreate, "link-update": mprog.OpLinkUpdate, "link-detach": mprog.OpLinkDetach,
-	"info": mprog.OpObjectInfo, "prog-fd": mprog.OpProgFDByID, "link-fd": mprog.OpLinkFDByID,
-	"prog-next": mprog.OpProgNextID, "link-next": mprog.OpLinkNextID, "pin": mprog.OpObjPin, "get": mprog.OpObjGet,
-	"unlink": mprog.OpUnlink, "dup": mprog.OpDup, "close": mprog.OpClose, "bpf": mprog.OpCommand,
-}
-
-// callsOf finds the calls that are the statement's own. Around it every hook is
-// queried, as often before as after, so that of queries it is the one in the
-// middle.
-func callsOf(s *trace.Statement, events []*fake.Event) []*fake.Event {
-	op, isCall := callOf[s.Verb]
-	var list []*fake.Event
-	for _, e := range events {
-		if isCall && e.Op == op || !isCall && e.Op != mprog.OpProgQuery && e.Op != mprog.OpObjectInfo {
-			list = append(list, e)
-		}
-	}
-	switch {
-	case s.Verb == "query" && len(list) > 0:
-		return list[len(list)/2 : len(list)/2+1]
-	case len(list) > 1: // a range: all but the last are alike
-		return list[len(list)-1:]
-	}
-	return list
-}
-
-// linkNames are the names that a trace has for links, by those of the kernel.
-type linkNames map[string]string
-
-var linkMade = regexp.MustCompile(`^link id \d+ (\(\w+\)) is made$`)
-
-// learn notes the name of a link that was made.
-func (n linkNames) learn(st *trace.Statement, e *fake.Event) {
-	for _, s := range e.Steps {
-		if m := linkMade.FindStringSubmatch(s.Text); m != nil {
-			n[m[1]] = "(" + st.Operands[0] + ")"
-		}
-	}
-}
-
-func printSteps(out io.Writer, e *fake.Event, links linkNames) {
-	for _, s := range e.Steps {
-		mark, rule := "+", string(s.Rule)
-		for kernels, traces := range links {
-			s.Text = strings.ReplaceAll(s.Text, kernels, traces)
-		}
-		if !s.Passed {
-			mark = "!"
-			if refusal := e.Refusal(); refusal != nil {
-				rule += "  " + refusal.Errno.String()
+			if err := e.explain(s.Trace); errors.Is(err, errFailed) {
+				failed = err
+			} else if err != nil {
+				return err
 			}
 		}
-		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("    %s %-70s %s", mark, s.Text, rule), " "))
 	}
-	if e.Err != nil && e.Refusal() == nil {
-		fmt.Fprintf(out, "    ! %v\n", e.Err)
+	return failed
+}
+
+// hook explains statements on a hook that is in a given state.
+func (e *explainer) hook(state string, statements []string, more bool) error {
+	stage, first, err := stageHook(state, statements)
+	if err != nil {
+		return err
 	}
+	f, err := trace.Parse("statement", stage)
+	if err != nil {
+		var mistake *trace.Error
+		if lines := strings.Split(stage, "\n"); errors.As(err, &mistake) && mistake.Line >= first {
+			return fmt.Errorf("a statement is wrong:\n%s", picture.Style{}.Mistake(lines[mistake.Line-1], mistake))
+		}
+		return err
+	}
+	e.start()
+	for _, l := range f.Lines {
+		step, err := e.play(text(l))
+		if err != nil {
+			return err
+		}
+		if l.Statement != nil && l.Statement.Line >= first {
+			fmt.Fprintln(e.out, e.style.Text(&step))
+		}
+	}
+	if more && len(statements) == 0 {
+		fmt.Fprintln(e.out, state)
+	}
+	return nil
+}
+
+// explain shows a trace. What it expects and does not come is told, and is errFailed.
+func (e *explainer) explain(f *trace.File) error {
+	e.start(fake.Lacking(f)...)
+	for _, l := range f.Lines {
+		step, err := e.play(text(l))
+		if errors.Is(err, mprog.ErrUnsupported) {
+			fmt.Fprintln(e.out, "not played:", err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(e.out, e.style.Text(&step))
+		if l.Statement != nil && !l.Statement.Answer.Matches(step.Came) {
+			f := conformance.Failure{Line: l.Statement.Line, Statement: l.Statement.Call(), Expected: l.Statement.Answer.String(), Came: step.Answer.String()}
+			if f.Expected == "" {
+				f.Expected = "= ok"
+			}
+			fmt.Fprintf(e.out, "    differs: %s\n", strings.ReplaceAll(f.String(), "\n", "\n    "))
+			return errFailed
+		}
+	}
+	return nil
+}
+
+// text is a line as it can be read again.
+func text(l trace.Line) string {
+	f := trace.File{Lines: []trace.Line{l}}
+	return strings.TrimSuffix(f.String(), "\n")
+}
+
+// start begins with a new kernel.
+func (e *explainer) start(options ...fake.Option) {
+	e.options, e.played = append(options, fake.Running(e.release)), nil
+	e.session = picture.New(e.options...)
+}
+
+// play plays a line.
+func (e *explainer) play(line string) (picture.Step, error) {
+	step, err := e.session.Do(line)
+	if err == nil && step.Line.Statement != nil {
+		e.played = append(e.played, line)
+	}
+	return step, err
 }
