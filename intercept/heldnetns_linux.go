@@ -4,6 +4,7 @@ package intercept
 
 import (
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -51,7 +52,7 @@ func (k *held) move(r fake.MoveRequest) (any, error) {
 	defer k.mu.Unlock()
 	switch {
 	case r.To == 0:
-		return r.Ifindex, nil
+		return r.Ifindex, k.stays(r.Ifindex)
 	case int64(r.To) > int64(len(k.netns)):
 		return nil, &mprog.Error{Op: mprog.OpMoveDevice, Errno: mprog.EINVAL}
 	}
@@ -82,4 +83,19 @@ func (k *held) move(r fake.MoveRequest) (any, error) {
 	}()
 	f := <-done
 	return f.ifindex, refusal(mprog.OpMoveDevice, f.err)
+}
+
+// stays is what it means to move a device of the first network namespace there
+// (dev_change_net_namespace).
+func (k *held) stays(ifindex uint32) error {
+	there, err := k.links.List()
+	switch {
+	case err != nil:
+		return refusal(mprog.OpMoveDevice, err)
+	case !slices.Contains(there, ifindex):
+		return &mprog.Error{Op: mprog.OpMoveDevice, Errno: mprog.ENODEV}
+	case ifindex == loopbackIndex:
+		return &mprog.Error{Op: mprog.OpMoveDevice, Errno: mprog.EINVAL}
+	}
+	return nil
 }

@@ -152,6 +152,22 @@ func TestNetnsAndProcesses(t *testing.T) {
 	require.NotZero(t, ids[0])
 }
 
+// A device stays where it is moved to already; lo and what is not there cannot be.
+func TestMoveNowhere(t *testing.T) {
+	for name, k := range map[string]*fake.Kernel{"NewT": intercept.NewT(t), "fake": fake.NewT(t)} {
+		t.Run(name, func(t *testing.T) {
+			nk0, _ := k.Netkit("nk0", "nk1")
+			stays, err := k.MoveDevice(nk0, 0)
+			require.NoError(t, err)
+			require.Equal(t, nk0, stays)
+			_, err = k.MoveDevice(1, 0)
+			require.ErrorIs(t, err, mprog.EINVAL)
+			_, err = k.MoveDevice(4711, 0)
+			require.ErrorIs(t, err, mprog.ENODEV)
+		})
+	}
+}
+
 // A fresh kernel for each: nothing of the tests before is there.
 func TestFresh(t *testing.T) {
 	for range 3 {
