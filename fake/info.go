@@ -28,6 +28,8 @@ func (p *Process) objectInfo(fd uint32) (mprog.ObjectInfo, error) {
 func (l *link) info() mprog.ObjectInfo {
 	info := mprog.ObjectInfo{Kind: mprog.LinkObject, ID: l.id, ProgID: l.prog.id}
 	switch {
+	case l.other != 0:
+		info.LinkType = l.other
 	case l.at.Netkit():
 		info.LinkType, info.AttachType = mprog.NetkitLink, l.at
 	case l.at.TCX():

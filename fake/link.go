@@ -1,6 +1,8 @@
 package fake
 
 import (
+	"fmt"
+
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/mprog/attr"
 )
@@ -99,6 +101,8 @@ func (p *Process) linkUpdate(r mprog.LinkUpdateRequest) error {
 // there that the types of the two are compared.
 func (l *link) update(p *Process, prog, old *program) error {
 	switch {
+	case l.other != 0:
+		return fmt.Errorf("%s: %w: a link of type %s", mprog.OpLinkUpdate, mprog.ErrUnsupported, l.other)
 	case l.dev == nil:
 		return refuse(updateDefunct, "link id %d is defunct", l.id)
 	case old != nil && old != l.prog:
@@ -139,6 +143,9 @@ func (p *Process) linkDetach(r mprog.LinkDetachRequest) error {
 	l, err := p.linkByFD("link_fd", r.LinkFD, linkBadFD, linkNotLink)
 	if err != nil {
 		return err
+	}
+	if l.other != 0 {
+		return fmt.Errorf("%s: %w: a link of type %s", mprog.OpLinkDetach, mprog.ErrUnsupported, l.other)
 	}
 	if l.dev == nil {
 		p.passed(didDetachDefunct, uint64(l.id), 0)

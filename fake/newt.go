@@ -129,6 +129,9 @@ func leak(f file) (Leak, string) {
 	case *program:
 		return LeakedFDs, fmt.Sprintf("program %s (id %d)", f.label(), f.id)
 	case *link:
+		if f.other != 0 {
+			return LeakedLinks, fmt.Sprintf("link id %d, which keeps %s attached", f.id, f.prog.label())
+		}
 		if f.dev == nil {
 			return LeakedLinks, fmt.Sprintf("link %s (id %d), defunct", f.label(), f.id)
 		}

@@ -68,7 +68,8 @@ type link struct {
 	settled bool // known to user space: bpf_link_settle
 	prog    *program
 	at      mprog.AttachType
-	dev     *device // the device that has the hook; nil: defunct
+	dev     *device        // the device that has the hook; nil: defunct
+	other   mprog.LinkType // of a kind that is not modelled: at no hook
 
 	labelled string // in traces; empty: not yet
 }

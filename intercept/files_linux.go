@@ -44,6 +44,7 @@ type file struct {
 	end    int         // the end that stays here
 	object *sim.Object // or
 	socket *netlinkSocket
+	perf   *perfEvent
 	mapped *mappedFile // besides object
 }
 
@@ -158,6 +159,9 @@ func (f *files) hungUp(end int32) {
 	if gone.socket != nil {
 		gone.socket.close()
 	}
+	if gone.perf != nil {
+		gone.perf.Close()
+	}
 }
 
 func (f *files) forget(gone *file) {
@@ -179,6 +183,9 @@ func (f *files) inject(l *notify.Listener, c *notify.Call, o *sim.Object) (numbe
 	}
 	defer unix.Close(theirs)
 	made.object = o
+	if o.Kind == sim.Iterator {
+		_ = unix.Shutdown(made.end, unix.SHUT_WR) // a read is at the end
+	}
 	number, err = l.AnswerFD(c, theirs, true)
 	if err != nil {
 		f.forget(made)

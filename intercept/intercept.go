@@ -39,11 +39,17 @@ type Options struct {
 	Faults []sim.Fault
 	// Rivals act in front of calls.
 	Rivals []Rival
-	// Strict has a program fail that has ended well, with status 1, when a fault or
-	// a rival never came.
+	// Strict has a program fail that has ended well, with status 1, when something was
+	// not simulated as the kernel has it, or when a fault or a rival never came.
 	Strict bool
 	// Verdicts are what test runs of programs return, by the programs' names.
 	Verdicts map[string]int32
+	// Refuse has kinds of attachments refused, as a kernel that lacks them does; see
+	// [sim.RefusedKinds].
+	Refuse map[string]mprog.Errno
+	// Summary, if not nil, gets in JSON what was not simulated as the kernel has it,
+	// when the program has ended.
+	Summary io.Writer
 	// Record, if not nil, gets the trace of what was done to hooks, when the
 	// program has ended.
 	Record io.Writer

@@ -4,6 +4,7 @@ package intercept
 
 import (
 	"bytes"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,10 @@ func (i *deviceIoctl) value() []byte { return i.request[ifreqName:] }
 
 // ioctl answers for netkit devices.
 func (s *supervisor) ioctl(c *notify.Call) {
+	if slices.Contains(perfIoctls, uint32(c.Args[1])) {
+		s.perfIoctl(c)
+		return
+	}
 	i := &deviceIoctl{call: c, who: s.caller(c), number: uint32(c.Args[1])}
 	if i.who.Read(c.Args[2], i.request[:]) != nil {
 		_ = s.listener.Continue(c)

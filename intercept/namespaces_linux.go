@@ -72,7 +72,7 @@ func (s *supervisor) isolate() error {
 	}
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		s.warn("the program stays in the caller's namespaces, without /sys/fs/bpf: user namespaces are refused" + seeDoctor)
+		s.say("the program stays in the caller's namespaces, without /sys/fs/bpf: user namespaces are refused" + seeDoctor)
 	case err != nil:
 		return err
 	}
@@ -95,7 +95,7 @@ func (s *supervisor) separate() error {
 	}
 	err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	if errors.Is(err, unix.EINVAL) { // then what is mounted would be seen outside
-		s.warn("the program has no /sys/fs/bpf: its root folder, as within chroot, is no mount point; mount --bind makes it one")
+		s.say("the program has no /sys/fs/bpf: its root folder, as within chroot, is no mount point; mount --bind makes it one")
 		return nil
 	}
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *supervisor) separate() error {
 	s.mounts = true
 	for _, mount := range []func() error{ownSysfs, ownRun} {
 		if err := mount(); err != nil {
-			s.warn(err.Error())
+			s.say(err.Error())
 		}
 	}
 	if err := s.mountBPF(mprog.BPFFS); err != nil && !errors.Is(err, unix.ENOENT) {

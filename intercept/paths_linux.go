@@ -172,11 +172,14 @@ const longestFDPath = 64
 func (s *supervisor) readlinkAt(c *notify.Call, name, buffer, size uint64) {
 	who := s.caller(c)
 	f := who.fileAt(name)
-	if f == nil || f.object == nil || int32(size) <= 0 {
+	if f == nil || f.object == nil && f.perf == nil || int32(size) <= 0 {
 		_ = s.listener.Continue(c)
 		return
 	}
-	text := f.object.String()
+	text := "anon_inode:[perf_event]"
+	if f.object != nil {
+		text = f.object.String()
+	}
 	text = text[:min(len(text), int(int32(size)))]
 	errno := unix.Errno(0)
 	if who.Write(sim.Segment{Address: buffer, Data: []byte(text)}) != nil {

@@ -22,7 +22,7 @@ func (s *supervisor) faults() []sim.Fault {
 				fmt.Fprintf(s.log.out, "[rival] %s: acts in front of the next call\n", f.Text)
 			}
 			if err != nil {
-				s.warn(fmt.Sprintf("rival %s: %v", f.Text, err))
+				s.say(fmt.Sprintf("rival %s: %v", f.Text, err))
 			}
 		}
 		list = append(list, f)
@@ -36,7 +36,7 @@ func (s *supervisor) unfired() bool {
 	list := s.sims[0].Unfired()
 	s.mu.Unlock()
 	for _, text := range list {
-		s.warn(text)
+		s.say(text)
 	}
 	return len(list) > 0
 }

@@ -82,7 +82,8 @@ func Run(o Options, env []string, name string, args ...string) (status int, err 
 	if serveErr := <-s.done; err == nil {
 		err = serveErr
 	}
-	if s.unfired() && o.Strict && status == 0 {
+	unfired, untrue := s.unfired(), s.summarize()
+	if (unfired || untrue) && o.Strict && status == 0 {
 		status = 1
 	}
 	if o.Record != nil && err == nil {

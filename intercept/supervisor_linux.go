@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,14 +50,20 @@ type supervisor struct {
 	mounts    bool                 // so is what is mounted in them
 	bpffs     map[uint64]bool      // devices of simulated bpf file systems
 
-	native    uint64        // network namespace of this process
-	lastPort  uint32        // see nextPort
-	datagram  []byte        // see buffer
-	asking    caller        // of bpf(2), in hand
-	waiting   []*reception  // calls that wait to receive
-	waking    chan struct{} // says that there are such calls
+	native    uint64                      // network namespace of this process
+	lastPort  uint32                      // see nextPort
+	datagram  []byte                      // see buffer
+	asking    caller                      // of bpf(2), in hand
+	answering atomic.Pointer[notify.Call] // the call in hand
+	waiting   []*reception                // calls that wait to receive
+	waking    chan struct{}               // says that there are such calls
 	quit      chan struct{}
 	unwatched chan struct{} // closed when watchSockets has ended
+
+	symbols   *symbols
+	perfTypes func() perfTypes
+	lastPerf  uint64 // an event's id
+	notes     *tally
 
 	options Options
 	turn    int         // which goroutine receives calls
@@ -80,12 +87,12 @@ func newSupervisor(o Options) (*supervisor, error) {
 	if s.kernel.Devices() {
 		return nil, fmt.Errorf("%w: Options.Kernel has devices, which the program would not see: name them in Options.Devices", mprog.ErrUnsupported)
 	}
-	s.warnings = o.warnings()
+	s.warnings, s.notes = o.warnings(), newTally()
 	var err error
 	if s.files, err = newFiles(); err != nil {
 		return nil, err
 	}
-	s.options = o
+	s.options, s.symbols, s.perfTypes = o, newSymbols(), sync.OnceValue(readPerfTypes)
 	s.answerBy(s.newSim(s.kernel, o.Record != nil))
 	s.rtnl = rtnl.New(hooks{s})
 	s.rtnl.Warn = s.warn
@@ -101,11 +108,28 @@ func newSupervisor(o Options) (*supervisor, error) {
 	return s, nil
 }
 
-// warn tells of something that is not simulated.
+// warn tells of something that is not simulated, once, and notes it for the summary.
 func (s *supervisor) warn(line string) {
+	if s.notes.add(line, s.asker) {
+		s.say(line)
+	}
+}
+
+// say writes a line to who ran the program.
+func (s *supervisor) say(line string) {
 	s.warning.Lock()
 	defer s.warning.Unlock()
 	fmt.Fprintln(s.warnings, "nkconform:", line)
+}
+
+// asker names the process whose call is in hand, if one is.
+func (s *supervisor) asker() string {
+	c := s.answering.Load()
+	if c == nil {
+		return ""
+	}
+	who := &caller{s: s, call: c}
+	return fmt.Sprintf("%s[%d]", who.Process(), who.leader())
 }
 
 // trace tells what a program has printed with bpf_trace_printk.
@@ -118,6 +142,7 @@ func (s *supervisor) trace(text string) {
 // newSim answers on a kernel.
 func (s *supervisor) newSim(k *fake.Kernel, record bool) *sim.Sim {
 	made := sim.New(k, sim.Options{
+		Refuse: s.options.Refuse, Symbols: s.symbols,
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: s.faults(), Verdicts: s.options.Verdicts,
 		Record: record, Explain: s.options.Explain != nil, Now: monotonic, Meanwhile: s.meanwhile,
 		Warn: s.warn, Trace: s.trace,
@@ -250,7 +275,9 @@ func (s *supervisor) close() {
 // answer answers a call. Errors of answering are the caller's death.
 func (s *supervisor) answer(c *notify.Call) {
 	if handle := handlers[uint32(c.Number)]; handle != nil {
+		s.answering.Store(c)
 		handle(s, c)
+		s.answering.Store(nil)
 		return
 	}
 	_ = s.listener.Continue(c)
@@ -261,32 +288,33 @@ var handlers map[uint32]func(*supervisor, *notify.Call)
 
 func init() {
 	handlers = map[uint32]func(*supervisor, *notify.Call){
-		notify.Native.BPF:    (*supervisor).bpf,
-		unix.SYS_STATFS:      (*supervisor).statfs,
-		unix.SYS_FSTATFS:     (*supervisor).fstatfs,
-		unix.SYS_READLINKAT:  (*supervisor).readlinkat,
-		unix.SYS_UNLINKAT:    (*supervisor).unlinkat,
-		unix.SYS_SOCKET:      (*supervisor).socket,
-		unix.SYS_BIND:        (*supervisor).bind,
-		unix.SYS_CONNECT:     (*supervisor).connectNetlink,
-		unix.SYS_GETSOCKNAME: (*supervisor).getsockname,
-		unix.SYS_GETPEERNAME: (*supervisor).getpeername,
-		unix.SYS_SETSOCKOPT:  (*supervisor).setsockopt,
-		unix.SYS_GETSOCKOPT:  (*supervisor).getsockopt,
-		unix.SYS_SENDTO:      (*supervisor).sendto,
-		unix.SYS_SENDMSG:     (*supervisor).sendmsg,
-		unix.SYS_RECVFROM:    (*supervisor).receive,
-		unix.SYS_RECVMSG:     (*supervisor).receive,
-		unix.SYS_IOCTL:       (*supervisor).ioctl,
-		unix.SYS_UNSHARE:     (*supervisor).wander,
-		unix.SYS_SETNS:       (*supervisor).wander,
-		unix.SYS_CLONE:       (*supervisor).wander,
-		unix.SYS_CLONE3:      (*supervisor).wanderClone3,
-		unix.SYS_MOUNT:       (*supervisor).mount,
-		unix.SYS_CAPSET:      (*supervisor).drop,
-		unix.SYS_SETUID:      (*supervisor).drop,
-		unix.SYS_SETREUID:    (*supervisor).drop,
-		unix.SYS_SETRESUID:   (*supervisor).drop,
+		notify.Native.BPF:        (*supervisor).bpf,
+		unix.SYS_STATFS:          (*supervisor).statfs,
+		unix.SYS_FSTATFS:         (*supervisor).fstatfs,
+		unix.SYS_READLINKAT:      (*supervisor).readlinkat,
+		unix.SYS_UNLINKAT:        (*supervisor).unlinkat,
+		unix.SYS_SOCKET:          (*supervisor).socket,
+		unix.SYS_BIND:            (*supervisor).bind,
+		unix.SYS_CONNECT:         (*supervisor).connectNetlink,
+		unix.SYS_GETSOCKNAME:     (*supervisor).getsockname,
+		unix.SYS_GETPEERNAME:     (*supervisor).getpeername,
+		unix.SYS_SETSOCKOPT:      (*supervisor).setsockopt,
+		unix.SYS_GETSOCKOPT:      (*supervisor).getsockopt,
+		unix.SYS_SENDTO:          (*supervisor).sendto,
+		unix.SYS_SENDMSG:         (*supervisor).sendmsg,
+		unix.SYS_RECVFROM:        (*supervisor).receive,
+		unix.SYS_RECVMSG:         (*supervisor).receive,
+		unix.SYS_IOCTL:           (*supervisor).ioctl,
+		unix.SYS_UNSHARE:         (*supervisor).wander,
+		unix.SYS_SETNS:           (*supervisor).wander,
+		unix.SYS_CLONE:           (*supervisor).wander,
+		unix.SYS_CLONE3:          (*supervisor).wanderClone3,
+		unix.SYS_MOUNT:           (*supervisor).mount,
+		unix.SYS_PERF_EVENT_OPEN: (*supervisor).perfEventOpen,
+		unix.SYS_CAPSET:          (*supervisor).drop,
+		unix.SYS_SETUID:          (*supervisor).drop,
+		unix.SYS_SETREUID:        (*supervisor).drop,
+		unix.SYS_SETRESUID:       (*supervisor).drop,
 	}
 	addNativeHandlers(handlers)
 }
@@ -329,12 +357,13 @@ func rules() []notify.Rule {
 		{Number: unix.SYS_CLONE, When: []notify.Condition{newNetns}},
 		{Number: unix.SYS_CLONE3},
 		{Number: unix.SYS_MOUNT},
+		{Number: unix.SYS_PERF_EVENT_OPEN},
 		{Number: unix.SYS_CAPSET},
 		{Number: unix.SYS_SETUID},
 		{Number: unix.SYS_SETREUID},
 		{Number: unix.SYS_SETRESUID},
 	}
-	for _, request := range deviceIoctls {
+	for _, request := range slices.Concat(deviceIoctls, perfIoctls) {
 		list = append(list, notify.Rule{
 			Number: unix.SYS_IOCTL, When: []notify.Condition{{Arg: 1, Test: notify.Equal, Value: request}},
 		})

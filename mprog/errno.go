@@ -12,6 +12,7 @@ type Errno uint32
 const (
 	EPERM        Errno = 1
 	ENOENT       Errno = 2
+	ESRCH        Errno = 3
 	EINTR        Errno = 4
 	EIO          Errno = 5
 	ENXIO        Errno = 6
@@ -33,14 +34,16 @@ const (
 	ENAMETOOLONG Errno = 36
 	ENOSYS       Errno = 38
 	ENOLINK      Errno = 67
+	EPROTO       Errno = 71
 	EBADFD       Errno = 77 // BPF_OBJ_GET_INFO_BY_FD of an fd that is not open
 	EOPNOTSUPP   Errno = 95
+	EAFNOSUPPORT Errno = 97
 	ESTALE       Errno = 116
 	ENOTSUPP     Errno = 524 // never meant for user space, yet some kernels return it
 )
 
 var errnoNames = map[Errno]string{
-	EPERM: "EPERM", ENOENT: "ENOENT", EINTR: "EINTR", EIO: "EIO", ENXIO: "ENXIO",
+	EPERM: "EPERM", ENOENT: "ENOENT", ESRCH: "ESRCH", EPROTO: "EPROTO", EAFNOSUPPORT: "EAFNOSUPPORT", EINTR: "EINTR", EIO: "EIO", ENXIO: "ENXIO",
 	E2BIG: "E2BIG", EBADF: "EBADF", EAGAIN: "EAGAIN", ENOMEM: "ENOMEM",
 	EACCES: "EACCES", EFAULT: "EFAULT", EBUSY: "EBUSY", EEXIST: "EEXIST",
 	ENODEV: "ENODEV", ENOTDIR: "ENOTDIR", EISDIR: "EISDIR", EINVAL: "EINVAL",

@@ -14,7 +14,8 @@ var systemErrno = map[Errno]syscall.Errno{
 	EISDIR: syscall.EISDIR, EINVAL: syscall.EINVAL, EMFILE: syscall.EMFILE,
 	ENOSPC: syscall.ENOSPC, ERANGE: syscall.ERANGE,
 	ENAMETOOLONG: syscall.ENAMETOOLONG, ENOSYS: syscall.ENOSYS,
-	ENOLINK: syscall.ENOLINK, EOPNOTSUPP: syscall.EOPNOTSUPP,
+	ENOLINK: syscall.ENOLINK, ESRCH: syscall.ESRCH, EPROTO: syscall.EPROTO,
+	EAFNOSUPPORT: syscall.EAFNOSUPPORT, EOPNOTSUPP: syscall.EOPNOTSUPP,
 	ESTALE: syscall.ESTALE,
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept"
 	"github.com/nkconform/nkconform/intercept/sim"
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // execOptions are the flags of exec.
@@ -21,6 +24,8 @@ type execOptions struct {
 	rivals   []string
 	strict   bool
 	verdicts map[string]string
+	refuse   []string
+	summary  string
 	kernel   string
 	record   string
 	explain  bool
@@ -61,12 +66,33 @@ simulated bpf file system, if the system permits that to the caller.`,
 	f.StringArrayVar(&o.faults, "fail", nil, "have calls fail, as COMMAND[:N][@DEVICE[:HOOK]][/PROCESS]=ERRNO (may be repeated)")
 	f.BoolVar(&o.probes, "fail-probes", false, "have --fail and --rival meet libraries' probes, too: calls on devices that do not exist")
 	f.StringArrayVar(&o.rivals, "rival", nil, "have a rival play a trace in front of a call, as COMMAND[:N][@DEVICE[:HOOK]][/PROCESS]=FILE (may be repeated)")
-	f.BoolVar(&o.strict, "strict", false, "fail, with status 1, when a --fail or --rival never happened")
+	f.BoolVar(&o.strict, "strict", false, "fail, with status 1, when something was not simulated as the kernel has it, or a --fail or --rival never happened")
+	f.StringArrayVar(&o.refuse, "refuse", nil, "have a kind of attachments refused, as KIND or KIND=ERRNO (may be repeated): "+strings.Join(slices.Sorted(maps.Keys(sim.RefusedKinds)), ", "))
+	f.StringVar(&o.summary, "summary", "", "file for the summary, in JSON, of what was not simulated as the kernel has it")
 	f.StringVarP(&o.kernel, "kernel", "k", fake.Newest.String(), "version of Linux to simulate")
 	f.StringVarP(&o.record, "record", "r", "", "file for the trace of what was done to hooks, when the program has ended")
 	f.StringToStringVar(&o.verdicts, "verdict", nil, "what a program returns, instead of being run, as NAME=NUMBER (may be repeated)")
 	f.BoolVar(&o.host, "host", false, "stay in the caller's namespaces")
 	return c
+}
+
+// parseRefused parses what --refuse names.
+func parseRefused(list []string) (map[string]mprog.Errno, error) {
+	refused := make(map[string]mprog.Errno)
+	for _, text := range list {
+		kind, name, given := strings.Cut(text, "=")
+		errno, known := sim.RefusedKinds[kind]
+		if !known {
+			return nil, fmt.Errorf("refuse %q: no such kind: there are %s", text, strings.Join(slices.Sorted(maps.Keys(sim.RefusedKinds)), ", "))
+		}
+		if given {
+			if errno, known = mprog.ParseErrno(name); !known {
+				return nil, fmt.Errorf("refuse %q: no such errno", text)
+			}
+		}
+		refused[kind] = errno
+	}
+	return refused, nil
 }
 
 func execProgram(o execOptions, args []string) (status int, err error) {
@@ -108,6 +134,18 @@ func execProgram(o execOptions, args []string) (status int, err error) {
 		opts.Rivals = append(opts.Rivals, rival)
 	}
 	opts.Strict = o.strict
+	if opts.Refuse, err = parseRefused(o.refuse); err != nil {
+		return 0, err
+	}
+	if o.summary != "" {
+		text := new(strings.Builder)
+		opts.Summary = text
+		defer func() {
+			if text.Len() > 0 && err == nil {
+				err = replace(o.summary, text.String())
+			}
+		}()
+	}
 	if o.explain {
 		opts.Explain = os.Stderr
 	}

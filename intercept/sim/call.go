@@ -58,10 +58,10 @@ func init() { // a table that its own handlers refer to
 		14: {"BPF_MAP_GET_FD_BY_ID", false, (*call).mapByID, "map get fd by id"},
 		15: {"BPF_OBJ_GET_INFO_BY_FD", false, (*call).objInfo, mprog.OpObjectInfo},
 		16: {"BPF_PROG_QUERY", true, (*call).progQuery, ""},
-		17: {"BPF_RAW_TRACEPOINT_OPEN", false, (*call).notSimulated, "raw tracepoint open"},
+		17: {"BPF_RAW_TRACEPOINT_OPEN", false, (*call).rawTracepoint, "raw tracepoint open"},
 		18: {"BPF_BTF_LOAD", false, (*call).btfLoad, "btf load"},
 		19: {"BPF_BTF_GET_FD_BY_ID", false, (*call).btfByID, "btf get fd by id"},
-		20: {"BPF_TASK_FD_QUERY", false, (*call).taskFDQuery, "task fd query"},
+		20: {"BPF_TASK_FD_QUERY", false, (*call).queryTask, "task fd query"},
 		21: {"BPF_MAP_LOOKUP_AND_DELETE_ELEM", false, (*call).mapTake, "map lookup and delete elem"},
 		22: {"BPF_MAP_FREEZE", false, (*call).mapFreeze, "map freeze"},
 		23: {"BPF_BTF_GET_NEXT_ID", false, (*call).btfNextID, "btf get next id"},
@@ -74,7 +74,7 @@ func init() { // a table that its own handlers refer to
 		30: {"BPF_LINK_GET_FD_BY_ID", true, (*call).linkByID, ""},
 		31: {"BPF_LINK_GET_NEXT_ID", true, (*call).linkNextID, ""},
 		32: {"BPF_ENABLE_STATS", false, (*call).enableStats, "enable stats"},
-		33: {"BPF_ITER_CREATE", false, (*call).notSimulated, "iter create"},
+		33: {"BPF_ITER_CREATE", false, (*call).iterCreate, "iter create"},
 		34: {"BPF_LINK_DETACH", true, (*call).linkDetach, ""},
 		35: {"BPF_PROG_BIND_MAP", false, (*call).bindMap, "prog bind map"},
 		36: {"BPF_TOKEN_CREATE", false, (*call).notSimulated, "token create"},
@@ -197,14 +197,6 @@ func (k *call) put(offset, value uint32) error {
 // notSimulated is what a command says that is not answered here.
 func (k *call) notSimulated() error {
 	return refuse("simulation/command", mprog.EINVAL, "%s is not simulated", k.Command)
-}
-
-// taskFDQuery is bpf_task_fd_query of tasks that have no such fds.
-func (k *call) taskFDQuery() error {
-	if err := k.needSysAdmin(); err != nil {
-		return err
-	}
-	return refuse("simulation/command", mprog.ENOENT, "nothing is attached to a task's fd %d", k.u32(4))
 }
 
 // enableStats is bpf_enable_stats. Run counts stay 0 all the same.

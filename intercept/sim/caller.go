@@ -31,6 +31,14 @@ type Caller interface {
 	// Outside is the caller's network namespace as programs ask about it, nil if
 	// they cannot.
 	Outside() machine.Outside
+	// Target returns what the caller's fd refers to that programs can be attached to,
+	// and whether it is open; TaskTarget does so for another process.
+	Target(fd uint32) (Target, bool)
+	TaskTarget(pid, fd uint32) (Target, bool)
+	// HasTask reports whether there is a process, as the caller numbers them.
+	HasTask(pid uint32) bool
+	// Executable says why probes cannot be put into a file; 0 if they can.
+	Executable(path string) mprog.Errno
 	// CreatePin makes the file that stands for a pin, FindPin finds it. A
 	// relative path starts at dirFD.
 	CreatePin(dirFD int32, path string) (PinKey, mprog.Errno)

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"math"
 	"slices"
 
@@ -84,6 +83,9 @@ const (
 func (k *call) progAttach() error {
 	r := attr.DecodeAttach(k.request())
 	tell(k, r)
+	if handle := k.otherAttach(r); handle != nil {
+		return k.instead(mprog.OpProgAttach, r, handle)
+	}
 	k.mirror(k.caller, r.TargetIfindex)
 	p, done := k.lend(attachFDs(&r)...)
 	defer done()
@@ -102,6 +104,9 @@ func (k *call) hooked(ifindex uint32, at mprog.AttachType, err error) {
 func (k *call) progDetach() error {
 	r := attr.DecodeDetach(k.request())
 	tell(k, r)
+	if handle := k.otherDetach(r); handle != nil {
+		return k.instead(mprog.OpProgDetach, r, handle)
+	}
 	k.mirror(k.caller, r.TargetIfindex)
 	p, done := k.lend(detachFDs(&r)...)
 	defer done()
@@ -120,11 +125,11 @@ func (k *call) progQuery() error {
 	r.LinkIDs = k.array(2, arrays.LinkIDs)
 	r.LinkAttachFlags = k.array(3, arrays.LinkAttachFlags)
 	tell(k, r)
+	if handle := k.otherQuery(&r, arrays); handle != nil {
+		return k.instead(mprog.OpProgQuery, r, handle)
+	}
 	p := k.mirror(k.caller, r.TargetIfindex)
 	res, err := p.ProgQuery(r)
-	if errors.Is(err, mprog.ErrUnsupported) && r.QueryFlags == 0 && ofNetns(r.AttachType) {
-		return k.writeQuery(&r, attr.Arrays{}, mprog.QueryResult{}) // nothing can be attached there
-	}
 	if _, ok := mprog.ErrnoOf(err); !ok || err != nil && res.Revision == 0 { // nothing has been written
 		return err
 	}
@@ -141,10 +146,6 @@ func (k *call) array(n int, address uint64) []uint32 {
 	}
 	return k.arrays[n][:]
 }
-
-// ofNetns reports whether an attach type is a network namespace's
-// (BPF_FLOW_DISSECTOR, BPF_SK_LOOKUP), of which programs list what is attached.
-func ofNetns(at mprog.AttachType) bool { return at == 17 || at == 36 }
 
 // writeQuery writes what bpf_mprog_query writes, in its order: three fields, then
 // entry after entry, each to all arrays.
@@ -181,6 +182,12 @@ func appendEntry(segments []Segment, i uint32, address uint64, array []uint32) [
 func (k *call) linkCreate() error {
 	r := attr.DecodeLinkCreate(k.request())
 	tell(k, r)
+	if r.AttachType == attachStructOps {
+		return k.instead(mprog.OpLinkCreate, r, k.linkStructOps)
+	}
+	if o, prog := k.inertProgram(r.ProgFD); prog != nil {
+		return k.instead(mprog.OpLinkCreate, r, func() error { return k.linkInert(o, prog, r) })
+	}
 	k.mirror(k.caller, r.TargetIfindex)
 	p, done := k.lend(linkFDs(&r)...)
 	defer done()
@@ -204,6 +211,9 @@ func (k *call) give(p *fake.Process, fd uint32) error {
 func (k *call) linkUpdate() error {
 	r := attr.DecodeLinkUpdate(k.request())
 	tell(k, r)
+	if l, o := k.inertLinkOf(r.LinkFD); l != nil {
+		return k.instead(mprog.OpLinkUpdate, r, func() error { return k.updateInert(l, o, r) })
+	}
 	p, done := k.lend(updateFDs(&r)...)
 	defer done()
 	defer k.sweep()
@@ -213,6 +223,9 @@ func (k *call) linkUpdate() error {
 func (k *call) linkDetach() error {
 	r := attr.DecodeLinkDetach(k.request())
 	tell(k, r)
+	if l, _ := k.inertLinkOf(r.LinkFD); l != nil {
+		return k.instead(mprog.OpLinkDetach, r, func() error { return k.detachInert(l) })
+	}
 	p, done := k.lend(r.LinkFD)
 	defer done()
 	return p.LinkDetach(r)

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"bytes"
+
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/mprog/attr"
 )
@@ -21,7 +23,7 @@ func (k *call) objInfo() error {
 	switch {
 	case !open:
 		return refuse("info/bad-fd", mprog.EBADFD, "fd %d is not open", int32(r.FD))
-	case o == nil || o.Kind == Stats:
+	case o == nil || o.Kind > BTF:
 		return refuse("info/not-an-object", mprog.EINVAL, "fd %d is no BPF object", r.FD)
 	}
 	fill := map[Kind]struct {
@@ -55,8 +57,13 @@ func (k *call) linkInfo(o *Object, p []byte) error {
 	if err != nil {
 		return err
 	}
+	in := bytes.Clone(p)
 	clear(p)
 	attr.EncodeLinkInfo(p, info)
+	if l := k.inert[o.ID]; l != nil {
+		clear(p[12:])
+		return k.linkInfoOf(l, in, p)
+	}
 	return nil
 }
 

@@ -40,6 +40,9 @@ const (
 	perCPUHash     mapType = 5
 	perCPUArray    mapType = 6
 	stackTrace     mapType = 7
+	sockMap        mapType = 15
+	sockHash       mapType = 18
+	structOpsMap   mapType = 26
 	cgroupArray    mapType = 8
 	lruHash        mapType = 9
 	lruPerCPUHash  mapType = 10

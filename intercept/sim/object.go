@@ -11,7 +11,8 @@ const (
 	Link
 	Map
 	BTF
-	Stats // BPF_ENABLE_STATS
+	Stats    // BPF_ENABLE_STATS
+	Iterator // BPF_ITER_CREATE
 )
 
 // Object is what an fd refers to: an open file description, with a reference on
@@ -38,6 +39,8 @@ func (o *Object) String() string {
 		return "anon_inode:bpf-map"
 	case Stats:
 		return "anon_inode:bpf-stats"
+	case Iterator:
+		return "anon_inode:bpf_iter"
 	}
 	return "anon_inode:btf"
 }
@@ -65,6 +68,9 @@ func (o *Object) close() {
 	case BTF:
 		s.putBTF(o.b)
 	case Stats:
+	case Iterator:
+		_ = s.holder.Close(o.held)
+		s.sweep()
 	default:
 		_ = s.holder.Close(o.held) // open, or it were not here
 		s.written().closed(o)
@@ -105,6 +111,7 @@ func (s *Sim) adopt(held uint32) (*Object, error) {
 // sweep forgets what is known of programs that are gone, and with it their
 // references on maps and BTF.
 func (s *Sim) sweep() {
+	s.releaseInert()
 	for id, p := range s.programs {
 		if s.kernel.HasProg(id) {
 			continue

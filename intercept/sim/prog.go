@@ -10,21 +10,24 @@ import (
 
 // program is what is known of a program besides what the fake knows.
 type program struct {
-	id       uint32
-	typ      uint32
-	attach   uint32 // expected_attach_type
-	flags    uint32
-	name     [nameSize]byte
-	tag      [8]byte
-	gpl      bool
-	insns    []byte           // as loaded, with the caller's fds of maps replaced by ids
-	verdict  int32            // what it returns if it does nothing else
-	code     *machine.Program // nil: of a type that is not run
-	told     bool             // that it cannot be run to its end
-	maps     []*bpfMap
-	btf      *btf
-	funcInfo records
-	lineInfo records
+	id         uint32
+	typ        uint32
+	attach     uint32 // expected_attach_type
+	flags      uint32
+	attachBTF  uint32 // attach_btf_id
+	attachProg uint32 // the program that it was loaded for, by attach_prog_fd
+	tracing    int    // how often it is attached to what it was loaded for
+	name       [nameSize]byte
+	tag        [8]byte
+	gpl        bool
+	insns      []byte           // as loaded, with the caller's fds of maps replaced by ids
+	verdict    int32            // what it returns if it does nothing else
+	code       *machine.Program // nil: of a type that is not run
+	told       bool             // that it cannot be run to its end
+	maps       []*bpfMap
+	btf        *btf
+	funcInfo   records
+	lineInfo   records
 }
 
 // records are func_info or line_info.
@@ -58,6 +61,8 @@ const (
 	loadLineInfo     = 96
 	loadLineCount    = 104
 	loadFDArray      = 120
+	loadAttachBTF    = 108
+	loadAttachProg   = 112 // or attach_btf_obj_fd
 )
 
 // progLoad is bpf_prog_load without the verifier: a program that is well-formed
@@ -91,6 +96,9 @@ func (k *call) progLoad() error {
 		return refuse("load/type", mprog.EINVAL, "no program type has number %d", p.typ)
 	}
 	if p.name, err = objectName(k.attr[loadName : loadName+nameSize]); err != nil {
+		return err
+	}
+	if err := k.loadTarget(p); err != nil {
 		return err
 	}
 	if err := k.loadInfo(p); err != nil {
@@ -265,4 +273,22 @@ func (p *program) use(m *bpfMap) {
 	if p.id != 0 {
 		m.refs++
 	}
+}
+
+// loadTarget reads what a program is loaded for: a function of the kernel, or of
+// another program.
+func (k *call) loadTarget(p *program) error {
+	p.attachBTF = k.u32(loadAttachBTF)
+	fd := k.u32(loadAttachProg)
+	if fd == 0 {
+		return nil
+	}
+	o, open := k.caller.Object(fd)
+	switch {
+	case !open || o == nil || o.Kind != Prog && o.Kind != BTF:
+		return refuse("load/target", mprog.EINVAL, "attach_prog_fd %d is neither a program nor BTF", int32(fd))
+	case o.Kind == Prog:
+		p.attachProg = o.ID
+	}
+	return nil
 }

@@ -41,6 +41,12 @@ type Sim struct {
 
 	meanwhile func(do func())
 
+	inert   map[uint32]*inertLink // links of kinds that are not modelled, by id
+	cgroups map[cgroupKey]*cgroupHook
+	places  map[placeKey]*hookPlace
+	refused map[string]mprog.Errno // kinds of attachments that the user wants refused
+	symbols Symbols
+
 	inHand  call
 	attr    [pageSize]byte      // of the call in hand
 	arrays  [4][hookRoom]uint32 // of the query in hand
@@ -74,9 +80,23 @@ type Options struct {
 	// Meanwhile, if set, is called around what is done in front of and behind a
 	// call (see [fake.Kernel.Before]). Other calls may be answered meanwhile.
 	Meanwhile func(do func())
+	// Refuse has kinds of attachments refused, with an errno: see [RefusedKinds].
+	Refuse map[string]mprog.Errno
+	// Symbols are the running kernel's.
+	Symbols Symbols
 	// Record keeps what is done to hooks in the first network namespace; see
 	// [Sim.Trace].
 	Record bool
+}
+
+// Symbols tell of the running kernel, whose BTF and kallsyms programs see.
+type Symbols interface {
+	// Type is the name of a type of the kernel's BTF.
+	Type(id uint32) string
+	// Tracepoint reports whether there is one by a name.
+	Tracepoint(name string) bool
+	// Function is the address of a function, 0 where that is kept secret.
+	Function(name string) (address uint64, ok bool)
 }
 
 // Memory is memory that can be shared with callers.
@@ -95,6 +115,7 @@ func New(k *fake.Kernel, o Options) *Sim {
 		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32), mirroredNames: make(map[uint32]string),
 		verdicts: o.Verdicts, explain: o.Explain, random: rand.New(rand.NewPCG(1, 1)),
 		cpus: max(o.CPUs, 1), memory: o.Memory, faults: arm(o.Fail), meanwhile: o.Meanwhile,
+		inert: make(map[uint32]*inertLink), refused: o.Refuse, symbols: o.Symbols,
 	}
 	if s.now = o.Now; s.now == nil {
 		asked := uint64(0)

@@ -23,6 +23,7 @@ type process struct {
 	without map[mprog.Capability]bool
 	names   map[uint32]string // of the running kernel's devices
 	outside machine.Outside
+	targets map[uint32]Target
 }
 
 const base = 0x10000
@@ -83,6 +84,22 @@ func (p *process) DeviceName(ifindex uint32) (string, bool) {
 }
 
 func (p *process) DeviceDriver(uint32) string { return "" }
+
+func (p *process) Target(fd uint32) (Target, bool) {
+	t, open := p.targets[fd]
+	return t, open
+}
+
+func (p *process) TaskTarget(_, fd uint32) (Target, bool) { return p.Target(fd) }
+
+func (p *process) HasTask(uint32) bool { return true }
+
+func (p *process) Executable(path string) mprog.Errno {
+	if path != "/bin/true" {
+		return mprog.ENOENT
+	}
+	return 0
+}
 
 func (p *process) CreatePin(_ int32, path string) (PinKey, mprog.Errno) {
 	if _, exists := p.pins[path]; exists {

@@ -1,0 +1,22 @@
+package sim
+
+// Target is what an fd refers to that programs can be attached to.
+type Target struct {
+	Kind TargetKind
+	ID   uint64 // the inode's number
+	Name string // for people
+	Perf *PerfEvent
+	// Object is one of BPF.
+	Object *Object
+}
+
+// TargetKind tells targets apart.
+type TargetKind uint8
+
+// The kinds.
+const (
+	OtherTarget TargetKind = iota
+	NetnsTarget
+	CgroupTarget
+	PerfTarget
+)

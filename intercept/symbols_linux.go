@@ -1,0 +1,87 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nkconform/nkconform/intercept/sim"
+)
+
+// symbols are those of the running kernel, which are read when somebody asks. What
+// cannot be read is not checked: every name is one.
+type symbols struct {
+	types func() kernelTypes
+	names func() []byte // kallsyms
+}
+
+// kernelTypes is what the kernel's BTF has.
+type kernelTypes struct {
+	data        []byte
+	names       map[uint32]string // of functions and typedefs
+	tracepoints map[string]bool
+}
+
+var _ sim.Symbols = (*symbols)(nil)
+
+func newSymbols() *symbols {
+	return &symbols{
+		types: sync.OnceValue(readKernelTypes),
+		names: sync.OnceValue(func() []byte {
+			data, _ := os.ReadFile("/proc/kallsyms")
+			return data
+		}),
+	}
+}
+
+func readKernelTypes() (t kernelTypes) {
+	const function, typedef = 12, 8 // BTF_KIND_FUNC, BTF_KIND_TYPEDEF
+	t.data, _ = os.ReadFile("/sys/kernel/btf/vmlinux")
+	t.names, t.tracepoints = make(map[uint32]string), make(map[string]bool)
+	sim.WalkBTF(t.data, func(id, kind uint32, name string) bool {
+		switch kind {
+		case typedef:
+			if point, ok := strings.CutPrefix(name, "btf_trace_"); ok {
+				t.tracepoints[point] = true
+				t.names[id] = name
+			}
+		case function:
+			t.names[id] = name
+		}
+		return true
+	})
+	return t
+}
+
+// Type is the name of a function or a tracepoint by its id of BTF.
+func (s *symbols) Type(id uint32) string { return s.types().names[id] }
+
+// Tracepoint reports whether the kernel has a tracepoint.
+func (s *symbols) Tracepoint(name string) bool {
+	known := s.types().tracepoints
+	return len(known) == 0 || known[name]
+}
+
+// Function looks a function up.
+func (s *symbols) Function(name string) (address uint64, ok bool) {
+	list := s.names()
+	if len(list) == 0 {
+		return 0, true
+	}
+	for _, end := range []string{"\n", "\t"} {
+		for _, kind := range []string{" t ", " T ", " w ", " W "} {
+			at := bytes.Index(list, []byte(kind+name+end))
+			if at < 0 {
+				continue
+			}
+			line := list[bytes.LastIndexByte(list[:at], '\n')+1 : at]
+			address, _ = strconv.ParseUint(string(line), 16, 64)
+			return address, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,88 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/sim"
+	"github.com/nkconform/nkconform/mprog"
+)
+
+// Target looks at what the caller's fd refers to.
+func (c *caller) Target(fd uint32) (sim.Target, bool) { return c.targetOf(c.call.TID, fd) }
+
+// TaskTarget looks at what another process's fd refers to.
+func (c *caller) TaskTarget(pid, fd uint32) (sim.Target, bool) { return c.targetOf(pid, fd) }
+
+func (c *caller) targetOf(tid, fd uint32) (t sim.Target, open bool) {
+	f, open := c.s.files.find(tid, fd)
+	switch {
+	case !open:
+		return t, false
+	case f != nil:
+		if f.perf != nil {
+			t.Kind, t.Perf = sim.PerfTarget, &f.perf.PerfEvent
+		}
+		t.Object = f.object
+		return t, true
+	}
+	path := "/proc/" + strconv.FormatUint(uint64(tid), 10) + "/fd/" + strconv.FormatUint(uint64(fd), 10)
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return t, false
+	}
+	t.ID = st.Ino
+	name, _ := os.Readlink(path)
+	t.Name = name
+	switch {
+	case strings.HasPrefix(name, "net:["):
+		t.Kind = sim.NetnsTarget
+	case c.s.isCgroup(path, st.Dev):
+		t.Kind = sim.CgroupTarget
+	}
+	return t, true
+}
+
+// isCgroup reports whether a file is a folder of a cgroup2 file system.
+func (s *supervisor) isCgroup(path string, _ uint64) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
+}
+
+// HasTask reports whether there is a process.
+func (c *caller) HasTask(pid uint32) bool {
+	return unix.Kill(int(pid), 0) != unix.ESRCH
+}
+
+// Executable looks at a file that probes are to be put into (kern_path, d_is_reg).
+func (c *caller) Executable(path string) mprog.Errno {
+	info, err := os.Stat(c.path(unix.AT_FDCWD, path))
+	switch {
+	case os.IsNotExist(err):
+		return mprog.ENOENT
+	case err != nil:
+		if e, ok := err.(*os.PathError); ok {
+			return errnoOf(e.Err)
+		}
+		return mprog.EIO
+	case !info.Mode().IsRegular():
+		return mprog.EINVAL
+	}
+	return 0
+}
+
+// realPath follows links as the caller would.
+func (c *caller) realPath(path string) string {
+	root := c.proc("/root")
+	found, err := filepath.EvalSymlinks(c.path(unix.AT_FDCWD, path))
+	if err != nil {
+		return path
+	}
+	return strings.TrimPrefix(found, root)
+}
