@@ -27,7 +27,10 @@ type netlinkSocket struct {
 	proxy
 	sender uint32 // the process whose request is in hand, as its fds may be another's
 	groups uint32 // of bind(2)
-	typ    uint32 // SOCK_RAW or SOCK_DGRAM
+	// announced are datagrams for groups, the oldest first; informs is NETLINK_PKTINFO.
+	announced []announced
+	informs   bool
+	typ       uint32 // SOCK_RAW or SOCK_DGRAM
 }
 
 // socket answers socket(2) for rtnetlink and for packets.
@@ -49,7 +52,7 @@ func (s *supervisor) socket(c *notify.Call) {
 	defer unix.Close(theirs)
 	n := &netlinkSocket{proxy: proxy{s: s, end: made.end, owner: c.TID, kernel: -1}, typ: uint32(c.Args[1]) & socketTypes}
 	n.Socket = &rtnl.Socket{
-		Netns: netns, Port: s.nextPort(), Send: n.send, ReadOnly: !s.private, Namespace: n.namespace,
+		Netns: netns, Port: s.nextPort(), Send: n.hear, ReadOnly: !s.private, Namespace: n.namespace,
 		Settle: s.wires.review,
 	}
 	n.Traffic = n.traffic
@@ -102,6 +105,12 @@ func (n *netlinkSocket) connect() error {
 func (n *netlinkSocket) close() {
 	n.s.rtnl.Close(n.Socket)
 	n.disconnect()
+}
+
+// hear queues a datagram for the program.
+func (n *netlinkSocket) hear(datagram []byte) {
+	n.note(datagram)
+	n.send(datagram)
 }
 
 // requests answers what the program has sent since.
@@ -252,6 +261,3 @@ func (s *supervisor) relay(netns uint64) {
 		}
 	}
 }
-
-// address is what receiving says that a datagram comes from.
-func (n *netlinkSocket) address() []byte { return netlinkAddress(0, 0) }

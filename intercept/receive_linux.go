@@ -30,6 +30,7 @@ type reception struct {
 	call     notify.Call
 	socket   *netlinkSocket
 	flags    int
+	group    uint32    // for which the datagram is, 0: for the socket alone
 	deadline time.Time // zero: none
 }
 
@@ -76,7 +77,9 @@ func (s *supervisor) deliver(r *reception, first bool) (answered bool) {
 		return true
 	}
 	r.socket.flush() // there is room now
-	value, errno := s.hand(r, buf[:min(size, len(buf))])
+	datagram := buf[:min(size, len(buf))]
+	r.group = r.socket.groupOf(datagram, r.flags)
+	value, errno := s.hand(r, datagram)
 	_ = s.listener.Answer(&r.call, value, errno)
 	return true
 }
@@ -116,7 +119,7 @@ func (s *supervisor) hand(r *reception, datagram []byte) (value int64, errno uni
 			return 0, unix.EFAULT
 		}
 		if r.call.Args[4] != 0 {
-			if errno := writeAddress(who, r.call.Args[4], r.call.Args[5], r.socket.address()); errno != 0 {
+			if errno := writeAddress(who, r.call.Args[4], r.call.Args[5], netlinkAddress(0, groupMask(r.group))); errno != 0 {
 				return 0, errno
 			}
 		}
@@ -136,13 +139,14 @@ func received(r *reception, datagram []byte, n uint64) int64 {
 
 // Where struct msghdr has its fields.
 const (
-	headerName    = 0
-	headerNameLen = 8
-	headerIov     = 16
-	headerIovLen  = 24
-	headerControl = 40 // msg_controllen
-	headerFlags   = 48
-	headerSize    = 56
+	headerName       = 0
+	headerNameLen    = 8
+	headerIov        = 16
+	headerIovLen     = 24
+	headerControl    = 32
+	headerControlLen = 40
+	headerFlags      = 48
+	headerSize       = 56
 
 	maxIov = 1024 // UIO_MAXIOV
 )
@@ -169,7 +173,7 @@ func (s *supervisor) handMessage(r *reception, who *caller, datagram []byte) (va
 		rest = rest[n:]
 	}
 	if name := native.Uint64(header[headerName:]); name != 0 {
-		address := r.socket.address()
+		address := netlinkAddress(0, groupMask(r.group))
 		room := min(native.Uint32(header[headerNameLen:]), uint32(len(address)))
 		out = append(out, sim.Segment{Address: name, Data: address[:room]},
 			sim.Segment{Address: at + headerNameLen, Data: native.AppendUint32(nil, uint32(len(address)))})
@@ -178,7 +182,16 @@ func (s *supervisor) handMessage(r *reception, who *caller, datagram []byte) (va
 	if len(rest) > 0 {
 		flags = unix.MSG_TRUNC
 	}
-	out = append(out, sim.Segment{Address: at + headerControl, Data: make([]byte, 8)},
+	var control []byte
+	if room := native.Uint64(header[headerControlLen:]); r.socket.informs {
+		control = packetInfo(r.group)
+		if room < packetInfoLength {
+			room, flags = 0, flags|unix.MSG_CTRUNC
+		}
+		control = control[:min(room, uint64(len(control)))]
+		out = append(out, sim.Segment{Address: native.Uint64(header[headerControl:]), Data: control})
+	}
+	out = append(out, sim.Segment{Address: at + headerControlLen, Data: native.AppendUint64(nil, uint64(len(control)))},
 		sim.Segment{Address: at + headerFlags, Data: native.AppendUint32(nil, flags)})
 	if who.Write(out...) != nil {
 		return 0, unix.EFAULT

@@ -135,7 +135,7 @@ func needNamespaces(t testing.TB) {
 
 func TestTargets(t *testing.T) {
 	for _, name := range []string{"hooks", "lifetime", "foreign", "pins", "netlink", "namespaces", "hostile", "mapped", "packets",
-		"killed", "forks", "closed", "addresses", "options"} {
+		"killed", "forks", "closed", "addresses", "options", "groups"} {
 		t.Run(name, func(t *testing.T) {
 			if name == "packets" {
 				doctor.Need(t, "tun")

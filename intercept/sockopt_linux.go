@@ -121,6 +121,8 @@ func (n *netlinkSocket) setOption(option int, v uint32) unix.Errno {
 		}
 	case unix.NETLINK_DROP_MEMBERSHIP:
 		n.Leave(v)
+	case unix.NETLINK_PKTINFO:
+		n.informs = v != 0
 	case unix.NETLINK_CAP_ACK:
 		n.Capped = v != 0
 	case unix.NETLINK_EXT_ACK:

@@ -57,6 +57,7 @@ var targets = map[string]func() int{
 	"xdp":        check(xdpTarget),
 	"options":    check(optionsTarget),
 	"xdpanswers": check(xdpAnswersTarget),
+	"groups":     check(groupsTarget),
 }
 
 func check(f func() error) func() int {

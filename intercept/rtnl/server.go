@@ -73,6 +73,7 @@ type Socket struct {
 	Capped, Extended bool
 
 	groups []uint32
+	inHand message // the request that is being answered
 }
 
 // Open and Close are the socket's beginning and end.
@@ -117,12 +118,14 @@ func (s *Server) Request(k *Socket, datagram []byte) {
 		if m.flags&flagRequest == 0 || m.typ < firstRT {
 			continue
 		}
+		k.inHand = m
 		if k.Explain != nil {
 			s.explain(k, m)
 			continue
 		}
 		s.request(k, m)
 	}
+	k.inHand = message{}
 }
 
 func (s *Server) request(k *Socket, m message) {
@@ -208,12 +211,11 @@ func (s *Server) named(r *linkRequest) *Device {
 // forward hands a request to the running kernel, and its answers back. Asked is
 // what the program has asked, where that is not the same.
 func (s *Server) forward(k *Socket, asked, m message) {
-	const get = 2 // the third of each four types
 	if k.Forward == nil {
 		k.Send(answerTo(asked, k.Port, mprog.EOPNOTSUPP, k.Capped))
 		return
 	}
-	if k.ReadOnly && (m.typ-firstRT)%4 != get {
+	if k.ReadOnly && !gets(m.typ) {
 		k.Send(answerTo(asked, k.Port, mprog.EPERM, k.Capped))
 		return
 	}
