@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/intercept/machine"
+	"github.com/nkconform/nkconform/intercept/rtnl"
 )
 
 // redirect takes a packet where a program wants it: to a device in the namespace
@@ -16,7 +17,11 @@ import (
 func (p *pump) redirect(at *end, j *journey) {
 	r := j.Redirect
 	to := p.find(at.netns, r.Ifindex)
-	if to == nil || !to.up || j.redirects == maxRedirects {
+	if to == nil {
+		p.redirectForeign(at, j)
+		return
+	}
+	if !to.up || j.redirects == maxRedirects {
 		return
 	}
 	j.redirects++
@@ -34,6 +39,26 @@ func (p *pump) redirect(at *end, j *journey) {
 		p.queue(to, j)
 	default:
 		p.arrive(to, j)
+	}
+}
+
+// redirectForeign takes a packet to a device of the running kernel's.
+func (p *pump) redirectForeign(at *end, j *journey) {
+	r := j.Redirect
+	side := rtnl.Ingress
+	if r.Ifindex == loopbackIndex {
+		side = rtnl.Egress // its only one
+	}
+	switch to := p.tetherOf(at.netns, r.Ifindex, side); {
+	case r.Peer, r.Neighbour:
+		p.s.warn(fmt.Sprintf("bpf_redirect_peer and bpf_redirect_neigh to device %d, which is no netkit device, are not simulated: its packet is dropped", r.Ifindex))
+	case !r.Ingress:
+		p.sendBy(outlet{at, r.Ifindex, false}, j)
+	case to != nil && j.redirects < maxRedirects:
+		j.redirects++
+		p.received(to, j)
+	default:
+		p.s.warn(fmt.Sprintf("a packet that is to arrive at device %d, which has no program here, is dropped", r.Ifindex))
 	}
 }
 

@@ -58,6 +58,7 @@ var targets = map[string]func() int{
 	"options":    check(optionsTarget),
 	"xdpanswers": check(xdpAnswersTarget),
 	"groups":     check(groupsTarget),
+	"xdpmoves":   check(xdpMovesTarget),
 }
 
 func check(f func() error) func() int {

@@ -21,6 +21,7 @@ type tether struct {
 	index    uint32
 	loopback bool
 	side     rtnl.Side
+	peer     uint32 // what the device is linked to
 }
 
 // tetherKey is a device.
@@ -109,8 +110,13 @@ func (w *wires) tieDevice(key tetherKey, a *asker) error {
 	if err != nil {
 		return err
 	}
+	l, errno := a.link(func(a rtnl.Ask) []byte { return a.FindAt(key.index) })
+	if errno != 0 {
+		return errno
+	}
 	w.pump.mu.Lock() // the device is up, and may have sent something already
 	in.own = own
+	in.tether.peer, out.tether.peer = l.Peer, l.Peer
 	w.pump.mu.Unlock()
 	back := []rtnl.Match{
 		{Offset: -14, Value: be32(in.mac[:4]), Mask: 0xffffffff},
@@ -240,7 +246,6 @@ func hardwareAddress(index uint32) (a [6]byte, err error) {
 func (p *pump) tethered(e *end, j *journey) {
 	t := e.tether
 	j.On(t.index)
-	frame := j.Data
 	if t.side == rtnl.Egress {
 		made := p.passAt(e, t.index, mprog.TCXEgress, j)
 		if !made.Passes {
@@ -249,18 +254,32 @@ func (p *pump) tethered(e *end, j *journey) {
 		}
 	}
 	if t.loopback || t.side == rtnl.Ingress {
-		j.Reached(t.index, e.kind(frame))
-		j.Received(t.index)
-		if p.xdp(e, t.index, j) != xdpGoesOn { // XDP_TX sends nothing here
-			return
+		p.received(e, j)
+		return
+	}
+	p.giveBack(e, j)
+}
+
+// received takes a frame through the hooks of what a device of the running kernel's
+// receives.
+func (p *pump) received(e *end, j *journey) {
+	t := e.tether
+	j.Reached(t.index, e.kind(j.Data))
+	j.Received(t.index)
+	switch p.xdp(e, t.index, j) {
+	case xdpGoesOn:
+	case xdpTransmits:
+		p.sendBy(outlet{e, t.index, true}, j)
+		return
+	default:
+		return
+	}
+	made := p.passAt(e, t.index, mprog.TCXIngress, j)
+	if !made.Passes {
+		if made.Verdict == actRedirect {
+			p.divert(e, e, &made, j)
 		}
-		made := p.passAt(e, t.index, mprog.TCXIngress, j)
-		if !made.Passes {
-			if made.Verdict == actRedirect {
-				p.divert(e, e, &made, j)
-			}
-			return
-		}
+		return
 	}
 	p.giveBack(e, j)
 }

@@ -3,6 +3,7 @@
 package intercept
 
 import (
+	"bytes"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -120,7 +121,7 @@ func (p *pump) arrive(e *end, j *journey) {
 	switch p.xdp(e, e.index, j) {
 	case xdpGoesOn:
 	case xdpTransmits:
-		p.xmit(e, j)
+		p.sendBy(outlet{e, e.index, true}, j)
 		return
 	default:
 		return
@@ -145,15 +146,14 @@ const (
 // packet, changes its protocol, too.
 func (p *pump) xdp(e *end, index uint32, j *journey) int {
 	made := p.passAt(e, index, mprog.XDPDevice, j)
+	inDriver := made.Verdict >= actTransmit && p.s.at(e.netns).XDP(e.netns, index).Driver
 	switch {
 	case made.Verdict == 0 && made.Passes: // no program
 		return xdpGoesOn
+	case made.Verdict == actTransmit && inDriver && !p.takesFromDriver(e):
 	case made.Passes, made.Verdict == actTransmit:
 		kind := j.Kind()
-		mark, priority := j.Tags()
-		j.Packet = machine.NewPacket(j.Data, index)
-		describe(j.vnet, j.Packet)
-		j.Tag(mark, priority)
+		*j = *j.again(index)
 		j.Reached(index, kind)
 		j.Received(index)
 		if !made.Passes {
@@ -161,9 +161,19 @@ func (p *pump) xdp(e *end, index uint32, j *journey) int {
 		}
 		return xdpGoesOn
 	case made.Verdict == actXDPRedirect:
-		p.s.warn("XDP_REDIRECT is not simulated: its packets are dropped")
+		p.redirectXDP(e, index, inDriver, j)
 	}
 	return xdpGone
+}
+
+// again is the frame as a packet that a device begins with, since an XDP program has
+// changed it: a copy.
+func (j *journey) again(index uint32) *journey {
+	mark, priority := j.Tags()
+	made := &journey{Packet: machine.NewPacket(bytes.Clone(j.Data), index), vnet: bytes.Clone(j.vnet), length: j.length, redirects: j.redirects}
+	describe(made.vnet, made.Packet)
+	made.Tag(mark, priority)
+	return made
 }
 
 // What XDP programs return.

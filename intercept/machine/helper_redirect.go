@@ -80,15 +80,23 @@ func (m *run) redirectMap() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	flags := m.r[3]
-	if flags&^(3|flagBroadcast|flagExclude) != 0 {
+	flags, known := m.r[3], uint64(3)
+	devices, ofDevices := of.Devices()
+	if ofDevices {
+		known |= flagBroadcast | flagExclude
+	}
+	if flags&^known != 0 {
 		return xdpAborted, nil
 	}
 	if flags&flagBroadcast != 0 {
-		return 0, ErrUnknown
+		m.packet.Redirect = Redirect{Broadcast: true, Several: devices, Exclude: flags&flagExclude != 0}
+		return xdpRedirect, nil
 	}
 	ifindex, ok := of.Device(uint32(m.r[2]))
-	if !ok {
+	switch {
+	case !ok && of.Held(uint32(m.r[2])): // of CPUs and of sockets of XDP
+		return 0, ErrUnknown
+	case !ok:
 		return flags & 3, nil
 	}
 	m.packet.Redirect = Redirect{Ifindex: ifindex}

@@ -80,6 +80,7 @@ func (a *array) Ring() []byte     { return a.ring }
 func (a *array) Held(uint32) bool { return false }
 
 func (a *array) Device(uint32) (uint32, bool) { return 0, false }
+func (a *array) Devices() ([]uint32, bool)    { return nil, false }
 
 func (a *array) LookupCPU(key []byte, cpu uint32) []byte {
 	if cpu != 0 {

@@ -42,7 +42,9 @@ type Redirect struct {
 	Egress    bool       // and there to be sent (BPF_F_EGRESS)
 	Neighbour bool       // by bpf_redirect_neigh: link layer's addresses are to be looked up
 	NextHop   netip.Addr // those of this neighbour, if it is valid
-	Broadcast bool       // by bpf_redirect_map: to all of the map's devices
+	Broadcast bool       // by bpf_redirect_map: to all of these devices
+	Several   []uint32
+	Exclude   bool // but not back to the one where the packet is
 }
 
 // Clone is a copy of a packet that is to be sent.

@@ -55,6 +55,8 @@ type Map interface {
 	Tail(index uint32) *Program
 	// Device returns the ifindex that an element of a map of devices has.
 	Device(index uint32) (ifindex uint32, ok bool)
+	// Devices are the ifindexes of all of them, false if it is no such map.
+	Devices() (all []uint32, ok bool)
 	// Held reports whether an element of an array of references is there.
 	Held(index uint32) bool
 	// Push, Pop and Peek are of queues and stacks.

@@ -41,6 +41,9 @@ func (a Ask) FindHere(name string) []byte {
 	return a.link(getLink, 0, 0, 0, 0, appendText(nil, attrName, name))
 }
 
+// FindAt looks a link up by its ifindex, in the asking namespace.
+func (a Ask) FindAt(index uint32) []byte { return a.link(getLink, 0, index, 0, 0, nil) }
+
 // List lists the links of a namespace that is known by an id.
 func (a Ask) List(namespaceID uint32) []byte {
 	return a.link(getLink, flagDump, 0, 0, 0, appendU32(nil, attrTargetNetnsID, namespaceID))
@@ -96,7 +99,8 @@ type Link struct {
 	Index   uint32
 	Name    string
 	Flags   uint32
-	Bridged bool // a port of a bridge
+	Peer    uint32 // the device that it is linked to, perhaps of another namespace
+	Bridged bool   // a port of a bridge
 }
 
 // Links reads what a datagram says of links.
@@ -112,6 +116,7 @@ func Links(datagram []byte) (list []Link) {
 		l := Link{Gone: m.typ == delLink, Index: native.Uint32(m.body[4:]), Flags: native.Uint32(m.body[8:]),
 			Name: attrs.text(attrName)}
 		_, l.Moved = attrs[attrNewIndex]
+		l.Peer, _ = attrs.u32(attrLink)
 		l.Bridged = attrs.nested(attrLinkInfo).text(infoPortKind) == "bridge"
 		list = append(list, l)
 	}

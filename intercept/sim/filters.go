@@ -156,6 +156,19 @@ func (s *Sim) XDP(netns uint64, ifindex uint32) (x mprog.XDPInfo) {
 	return x
 }
 
+// DriverXDP reports whether a device of the running kernel's with an ifindex has XDP in
+// its driver, in whichever namespace.
+func (s *Sim) DriverXDP(ifindex uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for netns, list := range s.mirrored {
+		if slices.Contains(list, ifindex) && s.resident(netns).XDP(ifindex).Driver {
+			return true
+		}
+	}
+	return false
+}
+
 // Tag returns the tag of a program, by its id.
 func (t Traffic) Tag(prog uint32) (tag [8]byte) {
 	t.sim.mu.Lock()

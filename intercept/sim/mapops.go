@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -113,9 +114,30 @@ func (m *bpfMap) writable() error {
 	return nil
 }
 
+// checkDevice is what __dev_map_update_elem refuses of an element, which may have a
+// program that is not simulated.
+func (m *bpfMap) checkDevice(key, value []byte, flags uint64) error {
+	switch {
+	case flags > mustExist:
+		return refuse("map/update-flags", mprog.EINVAL, "flags %#x", flags)
+	case m.typ == devMap && native.Uint32(key) >= m.entries:
+		return refuse("map/index", mprog.E2BIG, "index %d of %d", native.Uint32(key), m.entries)
+	case m.typ == devMap && flags == mustBeNew:
+		return refuse("map/exists", mprog.EEXIST, "every element of an array exists")
+	case len(value) >= 8 && int32(native.Uint32(value[4:])) > 0:
+		return fmt.Errorf("programs in maps of devices: %w", mprog.ErrUnsupported)
+	}
+	return nil
+}
+
 // store puts an element; a value that is an fd becomes a reference, and its id
 // the value (bpf_fd_array_map_update_elem).
 func (k *call) store(m *bpfMap, key, value []byte, flags uint64) error {
+	if m.typ == devMap || m.typ == devMapHash {
+		if err := m.checkDevice(key, value, flags); err != nil {
+			return err
+		}
+	}
 	if !m.typ.fds() {
 		return m.elements.put(key, value, nil, flags)
 	}

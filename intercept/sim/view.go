@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -47,6 +50,23 @@ func (v mapView) Device(index uint32) (ifindex uint32, ok bool) {
 		return 0, false
 	}
 	return native.Uint32(e.value), true
+}
+
+// Devices are in the order of their keys.
+func (v mapView) Devices() (all []uint32, ok bool) {
+	if v.m.typ != devMap && v.m.typ != devMapHash {
+		return nil, false
+	}
+	keys := v.Keys()
+	if v.m.typ == devMap {
+		slices.SortFunc(keys, func(a, b []byte) int { return cmp.Compare(native.Uint32(a), native.Uint32(b)) })
+	}
+	for _, key := range keys {
+		if ifindex, there := v.Device(native.Uint32(key)); there {
+			all = append(all, ifindex)
+		}
+	}
+	return all, true
 }
 
 func (v mapView) Held(index uint32) bool {

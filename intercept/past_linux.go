@@ -1,0 +1,123 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/intercept/rtnl"
+)
+
+// Devices of the running kernel's are sent by through packet sockets in their
+// namespaces, which takes a packet through the devices' own hooks, or past them.
+
+// outlet is a device in a namespace that an end is in.
+type outlet struct {
+	at    *end
+	index uint32
+	past  bool // the device's hooks and queue (generic_xdp_tx)
+}
+
+// sendBy has a packet sent by a device.
+func (p *pump) sendBy(o outlet, j *journey) {
+	if j.redirects++; j.redirects > maxRedirects {
+		p.s.warn(fmt.Sprintf("a packet that programs have sent on %d times, as they would for ever, is dropped", maxRedirects))
+		return
+	}
+	to := p.find(o.at.netns, o.index)
+	switch lo := p.tetherOf(o.at.netns, o.index, rtnl.Egress); {
+	case to != nil && !to.up:
+	case to != nil && o.past:
+		p.xmit(to, j)
+	case to != nil:
+		j.On(to.index)
+		p.queue(to, j)
+	case o.past && lo != nil && lo.tether.loopback:
+		p.received(lo, j)
+	default:
+		if err := p.sendFrame(o, j); err != nil {
+			p.s.warn(fmt.Sprintf("a packet that a program redirects to device %d is dropped: %v", o.index, err))
+		}
+	}
+}
+
+// tetherOf is the end that a device of the running kernel's is tethered to, nil if it
+// is not.
+func (p *pump) tetherOf(netns uint64, index uint32, side rtnl.Side) *end {
+	for _, e := range p.ends {
+		if t := e.tether; t != nil && e.netns == netns && t.index == index && t.side == side {
+			return e
+		}
+	}
+	return nil
+}
+
+// Options of packet sockets (include/uapi/linux/if_packet.h).
+const (
+	packetVnetHeader = 15 // PACKET_VNET_HDR
+	packetPast       = 20 // PACKET_QDISC_BYPASS
+)
+
+// sendFrame sends by a device of the running kernel's. The socket is not kept: it would
+// keep the namespace.
+func (p *pump) sendFrame(o outlet, j *journey) error {
+	where, ok := o.at.outside.(outside)
+	if !ok || len(j.Data) < linkHeader {
+		return unix.EINVAL
+	}
+	if len(j.Data) != j.length {
+		mend(j.vnet, j.Data, len(j.Data)-j.length)
+		j.length = len(j.Data)
+	}
+	return where.enter(func() error {
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			return fmt.Errorf("socket: %w", err)
+		}
+		defer unix.Close(fd)
+		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, packetVnetHeader, 1); err != nil {
+			return fmt.Errorf("socket: %w", err)
+		}
+		if o.past {
+			if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, packetPast, 1); err != nil {
+				return fmt.Errorf("socket: %w", err)
+			}
+		}
+		to := &unix.SockaddrLinklayer{Ifindex: int(o.index), Protocol: swapped(j.Protocol())}
+		_, err = unix.SendmsgBuffers(fd, [][]byte{j.vnet, j.Data}, nil, to, 0)
+		switch err {
+		case unix.ENETDOWN, unix.ENOBUFS, unix.EAGAIN, unix.EMSGSIZE, unix.ENXIO: // a kernel drops such a packet, too
+			return nil
+		}
+		return err
+	})
+}
+
+// takesFromDriver reports whether what the driver of a tethered veth device sends by
+// itself is taken: its peer must have XDP in the driver, too (veth_xdp_xmit; also GRO
+// would do).
+func (p *pump) takesFromDriver(e *end) bool {
+	return e != nil && e.tether != nil && !e.tether.loopback && p.s.at(e.netns).DriverXDP(e.tether.peer)
+}
+
+// redirectXDP sends a packet to where an XDP program wants it, past the devices' hooks
+// (xdp_do_generic_redirect). What a driver redirects goes to such devices only as have
+// the like (xdp_do_redirect).
+func (p *pump) redirectXDP(e *end, index uint32, inDriver bool, j *journey) {
+	r := j.Redirect
+	list := r.Several
+	if !r.Broadcast {
+		list = []uint32{r.Ifindex}
+	}
+	for _, to := range list {
+		if r.Broadcast && r.Exclude && to == index {
+			continue
+		}
+		if inDriver && !p.takesFromDriver(p.tetherOf(e.netns, to, rtnl.Egress)) {
+			continue
+		}
+		p.sendBy(outlet{e, to, true}, j.again(index))
+	}
+}

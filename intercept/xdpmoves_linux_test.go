@@ -1,0 +1,233 @@
+//go:build amd64 || arm64
+
+package intercept
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	ebpflink "github.com/cilium/ebpf/link"
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+
+	"github.com/nkconform/nkconform/internal/doctor"
+)
+
+// What arrives where, as Linux 6.12 and 7.3 have it, which the target prints there too.
+func TestXDPMoves(t *testing.T) {
+	doctor.Need(t, "tun")
+	hasVeth(t)
+	recorded, err := os.ReadFile("testdata/xdp-moves.txt")
+	require.NoError(t, err)
+	require.Equal(t, string(recorded), output(t, target(t, "", "xdpmoves")))
+}
+
+// moves are programs, and how many frames then arrive where.
+type moves struct {
+	a, b    *pod
+	veth    [2]netlink.Link
+	ears    []int // sockets: in both pods, and at their ends here, at both ends of the veth pair, and lo
+	devices *ebpf.Map
+	lo      netlink.Link
+}
+
+// Places to listen at.
+var earNames = []string{"inside a", "inside b", "host a", "host b", "veth0", "veth1", "lo"}
+
+func newMoves() (m *moves, err error) {
+	m = &moves{}
+	if m.a, err = newPod("host0"); err != nil {
+		return nil, err
+	}
+	if m.b, err = newPod("host1"); err != nil {
+		return nil, err
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "veth0"
+	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "veth1"}); err != nil {
+		return nil, fmt.Errorf("veth: %w", err)
+	}
+	up := func(name string) (l netlink.Link, err error) {
+		if l, err = netlink.LinkByName(name); err == nil {
+			err = netlink.LinkSetUp(l)
+		}
+		return l, err
+	}
+	var errs [3]error
+	m.veth[0], errs[0] = up("veth0")
+	m.veth[1], errs[1] = up("veth1")
+	m.lo, errs[2] = up("lo")
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	hear := func(in *pod, index int) {
+		fd, listenErr := -1, error(nil)
+		listenHere := func() error { fd, listenErr = listen(index); return listenErr }
+		if in == nil {
+			err = errors.Join(err, listenHere())
+		} else {
+			err = errors.Join(err, in.do(listenHere))
+		}
+		m.ears = append(m.ears, fd)
+	}
+	hear(m.a, m.a.inside)
+	hear(m.b, m.b.inside)
+	hear(nil, m.a.host)
+	hear(nil, m.b.host)
+	hear(nil, m.veth[0].Attrs().Index)
+	hear(nil, m.veth[1].Attrs().Index)
+	hear(nil, m.lo.Attrs().Index)
+	if err != nil {
+		return nil, err
+	}
+	if m.devices, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.DevMap, KeySize: 4, ValueSize: 4, MaxEntries: 4}); err != nil {
+		return nil, fmt.Errorf("devmap: %w", err)
+	}
+	return m, errors.Join(m.devices.Put(uint32(3), uint32(m.a.host)), m.devices.Put(uint32(1), uint32(m.b.host)))
+}
+
+// last sends a frame that says last to every ear, from where nothing is in its way.
+func (m *moves) last(last byte) error {
+	return errors.Join(
+		sendFrame(m.a.host, last), sendFrame(m.b.host, last),
+		m.a.do(func() error { return sendFrame(m.a.inside, last) }), m.b.do(func() error { return sendFrame(m.b.inside, last) }),
+		sendFrame(m.veth[0].Attrs().Index, last), sendFrame(m.veth[1].Attrs().Index, last), sendFrame(m.lo.Attrs().Index, last),
+	)
+}
+
+// From where frames are sent that programs then get.
+const (
+	fromPod  = iota // which arrive at host a
+	fromVeth        // at veth1
+	fromLo
+)
+
+// show attaches a program where frames arrive, sends one, and prints where it went.
+func (m *moves) show(name string, from int, mode int, typ ebpf.ProgramType, insns ...asm.Instructions) error {
+	var all asm.Instructions
+	for _, i := range insns {
+		all = append(all, i...)
+	}
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: typ, License: "GPL", Instructions: append(all, asm.Return())})
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer prog.Close()
+	at, send := m.a.host, func() error { return m.a.do(func() error { return sendFrame(m.a.inside, 1) }) }
+	switch from {
+	case fromVeth:
+		at, send = m.veth[1].Attrs().Index, func() error { return sendFrame(m.veth[0].Attrs().Index, 1) }
+	case fromLo:
+		at, send = loIndex, func() error { return sendFrame(loIndex, 1) }
+	}
+	detach := func() error { return nil }
+	if typ == ebpf.SchedCLS {
+		l, err := ebpflink.AttachTCX(ebpflink.TCXOptions{Interface: at, Program: prog, Attach: ebpf.AttachTCXIngress})
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		detach = l.Close
+	} else {
+		device, err := netlink.LinkByIndex(at)
+		if err := errors.Join(err, netlink.LinkSetXdpFdWithFlags(device, prog.FD(), mode)); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		detach = func() error { return netlink.LinkSetXdpFdWithFlags(device, -1, mode) }
+	}
+	const last = 99
+	if err := errors.Join(send(), detach(), m.last(last)); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	fmt.Printf("%s:", name)
+	for i, fd := range m.ears {
+		n, err := arrived(fd, last)
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", name, earNames[i], err)
+		}
+		if n > 0 {
+			fmt.Printf(" %s %d", earNames[i], n)
+		}
+	}
+	fmt.Println()
+	return nil
+}
+
+// driverAtPeer gives veth0 a program that passes all.
+func (m *moves) driverAtPeer() error {
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}})
+	if err != nil {
+		return err
+	}
+	return errors.Join(netlink.LinkSetXdpFd(m.veth[0], prog.FD()), prog.Close())
+}
+
+// xdpMovesTarget prints where frames go that XDP programs and others send on.
+func xdpMovesTarget() error {
+	m, err := newMoves()
+	if err != nil {
+		return err
+	}
+	returns := func(v int32) asm.Instructions { return asm.Instructions{asm.Mov.Imm(asm.R0, v)} }
+	redirect := func(to int, flags int32) asm.Instructions {
+		return asm.Instructions{asm.Mov.Imm(asm.R1, int32(to)), asm.Mov.Imm(asm.R2, flags), asm.FnRedirect.Call()}
+	}
+	byMap := func(index, flags int32) asm.Instructions {
+		return asm.Instructions{asm.LoadMapPtr(asm.R1, m.devices.FD()), asm.Mov.Imm(asm.R2, index), asm.Mov.Imm(asm.R3, flags), asm.FnRedirectMap.Call()}
+	}
+	longer := asm.Instructions{ // and what is in front is not what was
+		asm.Mov.Reg(asm.R6, asm.R1), asm.Mov.Imm(asm.R2, -4), asm.FnXdpAdjustTail.Call(),
+	}
+	const broadcast, exclude, arriving = 8, 16, 1
+	veth0, veth1 := m.veth[0].Attrs().Index, m.veth[1].Attrs().Index
+	const xdp, tc = ebpf.XDP, ebpf.SchedCLS
+	return errors.Join(
+		m.show("nothing", fromPod, generic, xdp, returns(2)),
+		m.show("aborted", fromPod, generic, xdp, returns(0)),
+		m.show("dropped", fromPod, generic, xdp, returns(1)),
+		m.show("sent back", fromPod, generic, xdp, returns(3)),
+		m.show("sent back, shorter", fromPod, generic, xdp, longer, returns(3)),
+		m.show("another verdict", fromPod, generic, xdp, returns(77)),
+		m.show("redirected to host b", fromPod, generic, xdp, redirect(m.b.host, 0)),
+		m.show("redirected to host a", fromPod, generic, xdp, redirect(m.a.host, 0)),
+		m.show("redirected to veth0", fromPod, generic, xdp, redirect(veth0, 0)),
+		m.show("redirected to lo", fromPod, generic, xdp, redirect(loIndex, 0)),
+		m.show("redirected to nothing", fromPod, generic, xdp, redirect(4711, 0)),
+		m.show("redirected with a flag", fromPod, generic, xdp, redirect(m.b.host, 1)),
+		m.show("redirected, and passed", fromPod, generic, xdp, redirect(m.b.host, 0), returns(2)),
+		m.show("by the map to host b", fromPod, generic, xdp, byMap(1, 0)),
+		m.show("by the map, shorter", fromPod, generic, xdp, longer, byMap(1, 0)),
+		m.show("by the map to nothing", fromPod, generic, xdp, byMap(0, 0)),
+		m.show("by the map to nothing, else passed", fromPod, generic, xdp, byMap(2, 2)),
+		m.show("by the map to nothing, else sent back", fromPod, generic, xdp, byMap(99, 3)),
+		m.show("by the map to all", fromPod, generic, xdp, byMap(0, broadcast)),
+		m.show("by the map to all others", fromPod, generic, xdp, byMap(0, broadcast|exclude)),
+		m.show("by the map with an unknown flag", fromPod, generic, xdp, byMap(1, 1<<5)),
+		m.show("veth: nothing", fromVeth, generic, xdp, returns(2)),
+		m.show("veth: dropped", fromVeth, generic, xdp, returns(1)),
+		m.show("veth: sent back", fromVeth, generic, xdp, returns(3)),
+		m.show("veth: redirected to host b", fromVeth, generic, xdp, redirect(m.b.host, 0)),
+		m.show("veth's driver: nothing", fromVeth, driver, xdp, returns(2)),
+		m.show("veth's driver: dropped", fromVeth, driver, xdp, returns(1)),
+		m.show("veth's driver: sent back", fromVeth, driver, xdp, returns(3)),
+		m.show("veth's driver: redirected to host b", fromVeth, driver, xdp, redirect(m.b.host, 0)),
+		m.driverAtPeer(),
+		m.show("veth's driver, both ends: sent back", fromVeth, driver, xdp, returns(3)),
+		m.show("veth's driver, both ends: redirected to veth1", fromVeth, driver, xdp, redirect(veth1, 0)),
+		m.show("veth's driver, both ends: redirected to veth0", fromVeth, driver, xdp, redirect(veth0, 0)),
+		netlink.LinkSetXdpFd(m.veth[0], -1),
+		m.show("lo: nothing", fromLo, generic, xdp, returns(2)),
+		m.show("lo: dropped", fromLo, generic, xdp, returns(1)),
+		m.show("lo: redirected to host b", fromLo, generic, xdp, redirect(m.b.host, 0)),
+		m.show("tc: redirected to veth0", fromPod, 0, tc, redirect(veth0, 0)),
+		m.show("tc: redirected to lo", fromPod, 0, tc, redirect(loIndex, 0)),
+		m.show("tc: redirected to arrive at lo", fromPod, 0, tc, redirect(loIndex, arriving)),
+		m.show("tc: redirected to arrive at veth1", fromPod, 0, tc, redirect(veth1, arriving)),
+		m.show("tc: redirected to nothing", fromPod, 0, tc, redirect(4711, 0)),
+		m.show("tc: veth: redirected to host b", fromVeth, 0, tc, redirect(m.b.host, 0)),
+		m.show("tc: lo: redirected to veth1", fromLo, 0, tc, redirect(veth1, 0)),
+	)
+}
