@@ -47,7 +47,7 @@ func (p *Process) mayLoad(t mprog.ProgType) error {
 	if err := p.mayMake(); err != nil {
 		return err
 	}
-	if t != mprog.SocketFilter && !p.either(mprog.CapNetAdmin) {
+	if t != mprog.SocketFilter && t != mprog.CgroupSKB && !p.either(mprog.CapNetAdmin) {
 		return refuse(loadNetAdmin, "the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
 	}
 	return nil

@@ -155,7 +155,7 @@ func (p *Process) loadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	switch spec.Type {
 	case 0:
 		spec.Type = mprog.SchedCLS
-	case mprog.SchedCLS, mprog.SocketFilter, mprog.XDP:
+	case mprog.SchedCLS, mprog.SocketFilter, mprog.XDP, mprog.CgroupSKB:
 	default:
 		if spec.Type <= lastProgType {
 			return 0, fmt.Errorf("%s: %w: type %d", mprog.OpProgLoad, mprog.ErrUnsupported, spec.Type)

@@ -24,6 +24,7 @@ import (
 type fdTable struct {
 	inherited []int // what the Go runtime needs on every thread, and what is kept or hidden
 	kept      int   // how many of these closeAll leaves open
+	standard  int   // how many of 0 and 1, which are /dev/null, have been closed
 	first     int   // lowest number handed out
 	next      int   // lowest number not yet handed out
 	limit     int   // numbers end in front of it, and start at first again; beyond is the shelf
@@ -60,18 +61,23 @@ func unshareFDs() (*fdTable, error) {
 		}
 		next = fd + 1
 	}
-	for range 2 { // 0 and 1, the lowest free numbers
-		if _, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-			return nil, fmt.Errorf("open /dev/null: %w", err)
-		}
-	}
 	limit, err := limitFDs()
 	if err != nil {
 		return nil, err
 	}
-	t := &fdTable{kinds: map[int]string{}, told: map[int]mprog.ObjectInfo{}, inherited: slices.Clone(kept), limit: limit}
+	t := &fdTable{standard: 2, kinds: map[int]string{}, told: map[int]mprog.ObjectInfo{}, inherited: slices.Clone(kept), limit: limit}
 	t.begin()
-	return t, nil
+	return t, t.openStandard()
+}
+
+// openStandard opens those of 0 and 1 that are not open.
+func (t *fdTable) openStandard() error {
+	for ; t.standard > 0; t.standard-- { // each gets the lowest free number
+		if _, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+			return fmt.Errorf("open /dev/null: %w", err)
+		}
+	}
+	return nil
 }
 
 var limitFDs = sync.OnceValues(func() (int, error) {
@@ -219,7 +225,11 @@ func (t *fdTable) close(fd uint32) error {
 		return unix.EBADF
 	}
 	delete(t.kinds, int(fd))
-	return closeFD(fd)
+	err := closeFD(fd)
+	if err == nil && fd < 2 {
+		t.standard++
+	}
+	return err
 }
 
 // closeAll closes every descriptor up to the last one but those that are kept, and
@@ -228,8 +238,8 @@ func (t *fdTable) closeAll(last int) error {
 	untouched := t.next == t.first && last < t.limit
 	t.next, t.inherited = t.first, t.inherited[:t.kept]
 	clear(t.kinds)
-	if untouched {
-		return nil
+	if err := t.openStandard(); err != nil || untouched {
+		return err
 	}
 	return closeRange(t.first, last)
 }

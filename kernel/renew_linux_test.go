@@ -35,6 +35,7 @@ func TestRenewed(t *testing.T) {
 	process, err := first.NewProcess(mprog.ProcessSpec{})
 	require.NoError(t, err)
 	require.NoError(t, first.ObjPin(mprog.PinRequest{Path: mprog.BPFFS + "/l", FD: link}))
+	require.NoError(t, first.Close(0))
 	require.NoError(t, first.Shutdown())
 
 	second, err := pool.New()
@@ -52,6 +53,7 @@ func TestRenewed(t *testing.T) {
 	require.ErrorIs(t, err, mprog.ENOENT)
 	_, _, err = second.AddDevice(mprog.DeviceSpec{Kind: mprog.AnyDevice, Name: "d0"})
 	require.NoError(t, err, "the name is free again")
+	require.NoError(t, second.Close(0), "standard input is open again")
 	require.NoError(t, second.Shutdown())
 	require.NoError(t, pool.Close())
 }

@@ -114,12 +114,29 @@ type ObjectInfo struct {
 // ProgType is the kernel's enum bpf_prog_type.
 type ProgType uint32
 
-// Program types; only SchedCLS fits tcx and netkit hooks.
+// Program types; only SchedCLS fits tcx and netkit hooks. Those behind XDP fit the
+// hooks of cgroups.
 const (
-	SocketFilter ProgType = 1 // BPF_PROG_TYPE_SOCKET_FILTER
-	SchedCLS     ProgType = 3 // BPF_PROG_TYPE_SCHED_CLS
-	XDP          ProgType = 6 // BPF_PROG_TYPE_XDP
+	SocketFilter   ProgType = 1  // BPF_PROG_TYPE_SOCKET_FILTER
+	SchedCLS       ProgType = 3  // BPF_PROG_TYPE_SCHED_CLS
+	XDP            ProgType = 6  // BPF_PROG_TYPE_XDP
+	CgroupSKB      ProgType = 8  // BPF_PROG_TYPE_CGROUP_SKB
+	CgroupSock     ProgType = 9  // BPF_PROG_TYPE_CGROUP_SOCK
+	SockOps        ProgType = 13 // BPF_PROG_TYPE_SOCK_OPS
+	CgroupDevice   ProgType = 15 // BPF_PROG_TYPE_CGROUP_DEVICE
+	CgroupSockAddr ProgType = 18 // BPF_PROG_TYPE_CGROUP_SOCK_ADDR
+	CgroupSysctl   ProgType = 23 // BPF_PROG_TYPE_CGROUP_SYSCTL
+	CgroupSockopt  ProgType = 25 // BPF_PROG_TYPE_CGROUP_SOCKOPT
 )
+
+// Cgroup reports whether programs of the type are attached to cgroups.
+func (t ProgType) Cgroup() bool {
+	switch t {
+	case CgroupSKB, CgroupSock, SockOps, CgroupDevice, CgroupSockAddr, CgroupSysctl, CgroupSockopt:
+		return true
+	}
+	return false
+}
 
 // LinkType is the kernel's enum bpf_link_type.
 type LinkType uint32

@@ -150,16 +150,19 @@ func ParseCapabilities(s string) ([]mprog.Capability, error) {
 
 var progTypes = map[string]mprog.ProgType{
 	"sched_cls": mprog.SchedCLS, "xdp": mprog.XDP, "socket_filter": mprog.SocketFilter,
+	"cgroup_skb": mprog.CgroupSKB, "cgroup_sock": mprog.CgroupSock, "sock_ops": mprog.SockOps,
+	"cgroup_device": mprog.CgroupDevice, "cgroup_sock_addr": mprog.CgroupSockAddr,
+	"cgroup_sysctl": mprog.CgroupSysctl, "cgroup_sockopt": mprog.CgroupSockopt,
 }
 
-// ParseProgType reads a program type: sched_cls, xdp, socket_filter or a number.
+// ParseProgType reads a program type by its name, as libbpf has it, or by its number.
 func ParseProgType(s string) (mprog.ProgType, error) {
 	if t, ok := progTypes[s]; ok {
 		return t, nil
 	}
 	n, err := ParseNumber(s)
 	if err != nil {
-		return 0, fmt.Errorf("expected a program type (sched_cls, xdp, socket_filter or a number), found %q", s)
+		return 0, fmt.Errorf("expected a program type (sched_cls, xdp, socket_filter, cgroup_skb and so on, or a number), found %q", s)
 	}
 	return mprog.ProgType(n), nil
 }
