@@ -48,3 +48,6 @@ func (s *Statement) declares() (names []string) {
 	}
 	return names
 }
+
+// Declared reports whether a name stands for something.
+func (r *Reader) Declared(name string) bool { return r.p.declared[name] != 0 }

@@ -18,10 +18,10 @@ import (
 )
 
 func explainCommand() *cobra.Command {
-	var hook, kernel string
+	var hook, kernel, page string
 	var checks, interactive bool
 	c := &cobra.Command{
-		Use:   "explain [flags] FILE.trace|FOLDER|PATTERN...\n  nkconform explain [flags] --hook HOOK STATEMENT...\n  nkconform explain -i",
+		Use:   "explain [flags] FILE.trace|FOLDER|PATTERN...\n  nkconform explain [flags] --hook HOOK STATEMENT...\n  nkconform explain -i\n  nkconform explain --html FILE",
 		Short: "Show what each call does to a hook's list, and why it is refused",
 		Long: `Explain plays .trace files or scenarios of the suite on the simulated kernel and
 shows each statement in a line: the list before and after it, what is new with a
@@ -33,19 +33,30 @@ order, up to the one that refused, each with its numbers and the id of its rule.
 
 With --hook it does so for single statements, on a hook with the programs, links
 and revision given. Programs that only the statements name are loaded first. With
--i statements are typed, one a line, behind what the arguments say; ? helps.`,
+-i statements are typed, one a line, behind what the arguments say; ? helps.
+
+--html writes a page with the simulated kernel in it, one file for any browser: ten
+lessons, lists to drag programs into, and each call in C, Go and as bpf(2) gets it.
+A program that was not released has to build the page's kernel, with Go.`,
 		Example: `  nkconform explain --hook 'nk0:primary [a b@l] revision 4' 'attach nk0:primary c flags=before relative_fd=b'
   nkconform explain -v revision/stale/attach-replace
   nkconform explain order/before
   nkconform explain my.trace
-  nkconform explain -i`,
+  nkconform explain -i
+  nkconform explain --html page.html`,
 		Args: func(c *cobra.Command, args []string) error {
+			if page != "" {
+				return cobra.NoArgs(c, args)
+			}
 			if interactive {
 				return nil
 			}
 			return cobra.MinimumNArgs(1)(c, args)
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if page != "" {
+				return writePage(page)
+			}
 			r, err := fake.ParseRelease(kernel)
 			if err != nil {
 				return err
@@ -71,6 +82,7 @@ and revision given. Programs that only the statements name are loaded first. Wit
 	c.Flags().StringVar(&hook, "hook", "", "state of the hook: DEVICE:TYPE [PROGRAM PROGRAM@LINK] revision N")
 	c.Flags().StringVarP(&kernel, "kernel", "k", fake.Newest.String(), "version of Linux to simulate")
 	c.Flags().BoolVarP(&checks, "verbose", "v", false, "with the kernel's checks in their order")
+	c.Flags().StringVar(&page, "html", "", "write a page with the simulated kernel in it to a file, - for stdout")
 	c.Flags().BoolVarP(&interactive, "interactive", "i", false, "read statements from the terminal")
 	return c
 }

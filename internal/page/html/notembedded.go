@@ -1,0 +1,5 @@
+//go:build !page
+
+package html
+
+var embeddedWasm, embeddedExec []byte

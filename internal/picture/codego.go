@@ -1,0 +1,174 @@
+package picture
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/trace"
+)
+
+// goType is an attach type as cilium/ebpf has it.
+func goType(at mprog.AttachType) string {
+	switch at {
+	case mprog.NetkitPrimary:
+		return "ebpf.AttachNetkitPrimary"
+	case mprog.NetkitPeer:
+		return "ebpf.AttachNetkitPeer"
+	case mprog.TCXIngress:
+		return "ebpf.AttachTCXIngress"
+	case mprog.TCXEgress:
+		return "ebpf.AttachTCXEgress"
+	}
+	return "ebpf.AttachType(" + at.String() + ")"
+}
+
+// anchor writes where as cilium/ebpf does, "" for the end, and reports whether it can.
+func (w writer) anchor() (text string, ok bool) {
+	f := w.flags()
+	relative := w.relative()
+	object := "Program"
+	if f&mprog.Link != 0 {
+		object = "Link"
+	}
+	side := map[mprog.Flags]string{mprog.Before: "Before", mprog.After: "After", mprog.Replace: "Replace"}[f&^(mprog.ID|mprog.Link)]
+	switch {
+	case f == 0:
+		return "", relative == "" && w.param("replace_bpf_fd") == ""
+	case side == "Replace":
+		old := w.param("replace_bpf_fd")
+		return "link.ReplaceProgram(" + goName(old) + ")", f == mprog.Replace && relative == "" && trace.IsName(old)
+	case side == "" || w.param("replace_bpf_fd") != "":
+		return "", false
+	case relative == "":
+		return map[string]string{"Before": "link.Head()", "After": "link.Tail()"}[side], f&(mprog.ID|mprog.Link) == 0
+	case f&mprog.ID != 0:
+		kind := "ebpf.ProgramID"
+		if object == "Link" {
+			kind = "link.ID"
+		}
+		return fmt.Sprintf("link.%s%sByID(%s(%s))", side, object, kind, goID(relative)), w.param("relative_id") != ""
+	}
+	return fmt.Sprintf("link.%s%s(%s)", side, object, goName(relative)), trace.IsName(relative)
+}
+
+// goName is a variable that holds an object, goID one that holds its id.
+func goName(word string) string { return strings.ReplaceAll(word, "-", "_") }
+
+func goID(word string) string {
+	if trace.IsName(word) {
+		return goName(word) + "ID"
+	}
+	name, above, err := trace.SplitID(word)
+	if err == nil && above > 0 {
+		return fmt.Sprintf("%sID+%d", goName(name), above)
+	}
+	return word
+}
+
+// options writes a struct of options, its fields aligned as gofmt does.
+func options(kind string, fields [][2]string) string {
+	width := 0
+	for _, f := range fields {
+		width = max(width, len(f[0]))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s{\n", kind)
+	for _, f := range fields {
+		if f[1] != "" {
+			fmt.Fprintf(&b, "\t%s:%s%s,\n", f[0], strings.Repeat(" ", width-len(f[0])+1), f[1])
+		}
+	}
+	return b.String() + "}"
+}
+
+// cilium writes the call with cilium/ebpf, or tells why it cannot be written so.
+func (w writer) cilium() (text, note string) {
+	if w.param("size") != "" || w.param("junk") != "" {
+		return "", "cilium/ebpf chooses the size of bpf_attr by itself."
+	}
+	anchor, ok := w.anchor()
+	if !ok {
+		switch w.st.Verb {
+		case "attach", "detach", "link":
+			return "", "cilium/ebpf has no anchor that says this."
+		}
+	}
+	where := func(target, program string, n int) [][2]string {
+		device, at := w.hook(n)
+		fields := [][2]string{{target, goName(device)}}
+		if program != "" {
+			fields = append(fields, [2]string{"Program", goName(program)})
+		}
+		fields = append(fields, [2]string{"Attach", goType(at)})
+		if anchor != "" {
+			fields = append(fields, [2]string{"Anchor", anchor})
+		}
+		if r := w.param("expected_revision"); r != "" {
+			fields = append(fields, [2]string{"ExpectedRevision", r})
+		}
+		return fields
+	}
+	name := goName(w.operand(0))
+	switch w.st.Verb {
+	case "attach":
+		return "err := link.RawAttachProgram(" + options("link.RawAttachProgramOptions", where("Target", w.operand(1), 0)) + ")", ""
+	case "detach":
+		if w.operand(1) == "" {
+			return "", "cilium/ebpf detaches only programs that are named."
+		}
+		return "err := link.RawDetachProgram(" + options("link.RawDetachProgramOptions", where("Target", w.operand(1), 0)) + ")", ""
+	case "query":
+		device, at := w.hook(0)
+		return "result, err := link.QueryPrograms(" + options("link.QueryOptions", [][2]string{{"Target", goName(device)}, {"Attach", goType(at)}}) + ")", ""
+	case "link":
+		_, at := w.hook(1)
+		call, kind := "link.AttachNetkit(", "link.NetkitOptions"
+		if at.TCX() {
+			call, kind = "link.AttachTCX(", "link.TCXOptions"
+		} else if !at.Netkit() {
+			return "", ""
+		}
+		return name + ", err := " + call + options(kind, where("Interface", w.operand(2), 1)) + ")", ""
+	case "link-update":
+		if w.flags() == 0 && w.param("old_prog_fd") == "" {
+			return fmt.Sprintf("err := %s.Update(%s)", name, goName(w.operand(1))), ""
+		}
+		return "", "A link of cilium/ebpf is updated whatever program it has: l.Update(b) says no old one."
+	case "link-detach":
+		return fmt.Sprintf("err := %s.Detach()", name), ""
+	case "close":
+		return fmt.Sprintf("err := %s.Close()", name), ""
+	case "pin":
+		return fmt.Sprintf("err := %s.Pin(%q)", goName(w.operand(1)), name), ""
+	case "get":
+		if w.isLink() {
+			return fmt.Sprintf("%s, err := link.LoadPinnedLink(%q, nil)", name, w.operand(1)), ""
+		}
+		return fmt.Sprintf("%s, err := ebpf.LoadPinnedProgram(%q, nil)", name, w.operand(1)), ""
+	case "unlink":
+		return fmt.Sprintf("err := os.Remove(%q)", w.operand(0)), ""
+	case "prog-fd":
+		return fmt.Sprintf("%s, err := ebpf.NewProgramFromID(ebpf.ProgramID(%s))", name, goID(w.operand(1))), ""
+	case "link-fd":
+		return fmt.Sprintf("%s, err := link.NewFromID(link.ID(%s))", name, goID(w.operand(1))), ""
+	case "info":
+		return fmt.Sprintf("info, err := %s.Info()", name), ""
+	}
+	return "", ""
+}
+
+// isLink says whether what is opened is a link.
+func (w writer) isLink() bool {
+	for _, p := range w.step.State.Pins {
+		if p.Path == w.operand(1) {
+			for _, l := range w.step.State.Links {
+				if l.Name == p.Object {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	return true
+}
