@@ -12,8 +12,9 @@ tag=${1:-}
 rm -rf dist
 mkdir dist
 build() { # ARCH FILE
-	CGO_ENABLED=0 GOOS=linux GOARCH=$1 go build -buildvcs=true -trimpath -o "$2" ./cmd/nkconform
+	CGO_ENABLED=0 GOOS=linux GOARCH=$1 go build -buildvcs=true -trimpath -tags page -o "$2" ./cmd/nkconform
 }
+go run ./internal/page/pack # the kernel of explain --html, which released programs carry
 native=$PWD/dist/native/nkconform
 build "$(go env GOHOSTARCH)" "$native"
 read -r _ version _ < <("$native" --version)

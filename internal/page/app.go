@@ -210,7 +210,9 @@ func (a *App) append(line string) error {
 
 // Complete returns the words that may stand at the end of a line, and where the word
 // begins that they take the place of.
-func (a *App) Complete(line string) (words []string, start int) { return a.session.Reader().Complete(line) }
+func (a *App) Complete(line string) (words []string, start int) {
+	return a.session.Reader().Complete(line)
+}
 
 // played is what has been played, as goals look at it.
 type played struct {

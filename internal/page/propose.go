@@ -69,7 +69,7 @@ func (a *App) propose(pick Pick, place Place) ([]string, error) {
 		return nil, fmt.Errorf("%s has no such place any more", place.Hook)
 	}
 	if pick.Link != "" {
-		return nil, errors.New("A link stays where it was made: close or detach it, and make a new one elsewhere. What can change is its program: drop one on it.")
+		return nil, errors.New("a link stays where it was made: close or detach it, and make a new one elsewhere; what can change is its program: drop one on it")
 	}
 	if place.Over {
 		e := h.Entries[place.Gap]

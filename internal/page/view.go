@@ -243,15 +243,15 @@ func deviceView(d picture.Device, now *picture.Step) DeviceView {
 func says(d picture.Device, h picture.Hook) string {
 	switch {
 	case h.Filters && strings.HasSuffix(h.Name, ":egress"):
-		return "filters, behind tcx egress"
+		return "filters: " + d.Name + " transmits"
 	case h.Filters:
-		return "filters, behind tcx ingress"
+		return "filters: " + d.Name + " receives"
 	case strings.HasSuffix(h.Name, ":egress"):
-		return "tcx, what " + d.Name + " transmits"
+		return "tcx: " + d.Name + " transmits"
 	case strings.HasSuffix(h.Name, ":ingress"):
-		return "tcx, what " + d.Name + " receives"
+		return "tcx: " + d.Name + " receives"
 	}
-	return "what " + d.Name + " transmits"
+	return "netkit: " + d.Name + " transmits"
 }
 
 // merged is the list after a change, with what is gone where it was.

@@ -61,8 +61,9 @@
       }
       if (!k.Filters) items.push(gap(k.Name, at, k.Entries.length));
       const runs = k.Stop?.Ran?.some(r => r.Prog === e.Prog), idle = k.Stop && !runs;
-      items.push(h("li", { style: runs ? `--n:${ran++}` : null }, k.Filters ? h("span", { class: "chip ghost" + (runs ? " ran" : idle ? " idle-prog" : "") + (e.New ? " new" : "") }, e.Prog, h("small", {}, verdict(e.Return)))
-        : chip(e, { class: "chip" + (e.New ? " new" : "") + (runs ? " ran" : idle ? " idle-prog" : ""), draggable: "true", "data-key": `e${k.Name}${at}`,
+      const ended = k.Stop?.Ended && k.Stop.Ran?.at(-1)?.Prog === e.Prog;
+      items.push(h("li", { style: runs ? `--n:${ran++}` : null }, k.Filters ? h("span", { class: "chip ghost" + (ended ? " stopper" : "") + (runs ? " ran" : idle ? " idle-prog" : "") + (e.New ? " new" : "") }, e.Prog, h("small", {}, verdict(e.Return)))
+        : chip(e, { class: "chip" + (e.New ? " new" : "") + (ended ? " stopper" : "") + (runs ? " ran" : idle ? " idle-prog" : ""), draggable: "true", "data-key": `e${k.Name}${at}`,
           "data-pick": json({ Prog: e.Prog, Link: e.Link, Hook: k.Name }), "data-place": json({ Hook: k.Name, Gap: at, Over: true }),
           "aria-label": `${e.Prog}${e.Link ? " of link " + e.Link : ""}, position ${at} of ${k.Name}, returns ${verdict(e.Return)}${e.New ? ", new" : ""}` })));
       at++;
@@ -95,10 +96,13 @@
     return h("div", { class: "pairs" }, out.length ? out : h("p", { class: "quiet" }, "No device yet: make a netkit pair above, or type: netkit nk0 nk1"));
   };
 
+  // prose is text in which what stands between backticks is code.
+  const prose = text => text.split("`").map((part, i) => i % 2 ? h("code", {}, part) : part);
+
   const lesson = l => !l ? [] : [
-    h("h2", {}, l.Title), l.Text.map(t => h("p", {}, t)),
-    h("div", { class: "task" + (l.Done ? " done" : "") }, h("p", {}, h("b", {}, l.Done ? "Done. " : "Your task. "), l.Task),
-      h("ul", { class: "goals" }, l.Goals.map(g => h("li", { class: g.Met ? "met" : null }, g.Text, h("span", { class: "hide" }, g.Met ? " (done)" : " (to do)"))))),
+    h("h2", {}, l.Title), l.Text.map(t => h("p", {}, prose(t))),
+    h("div", { class: "task" + (l.Done ? " done" : "") }, h("p", {}, h("b", {}, l.Done ? "Done. " : "Your task. "), prose(l.Task)),
+      h("ul", { class: "goals" }, l.Goals.map(g => h("li", { class: g.Met ? "met" : null }, h("span", {}, prose(g.Text)), h("span", { class: "hide" }, g.Met ? " (done)" : " (to do)"))))),
     h("details", {}, h("summary", { "data-key": "solution" }, "a solution"), h("pre", { class: "code" }, l.Solution.join("\n")), h("p", {}, h("button", { type: "button", class: "small", "data-solve": true, "data-key": "solve" }, "play it"))),
     h("div", { class: "bar" }, l.Next && l.Done ? h("button", { type: "button", class: "primary", "data-lesson": l.Next, "data-key": "next" }, "next lesson") : null)];
 
@@ -115,7 +119,7 @@
     const codes = n.Code ?? [], shown = codes.find(c => c.ID === tab) ?? codes[0];
     const stopped = (n.Checks ?? []).find(c => !c.Passed);
     return [
-      n.Caption ? h("p", { class: "caption" }, n.Caption) : null,
+      n.Caption ? h("p", { class: "caption" }, prose(n.Caption)) : null,
       h("p", { class: "saidline" }, n.Text),
       (n.Changes ?? []).map(change),
       !n.Refusal && !n.Packet && n.Answer && !(n.Changes ?? []).length ? h("p", { class: "mono" }, n.Answer) : null,
@@ -130,7 +134,7 @@
         h("div", { id: "code", role: "tabpanel", "aria-labelledby": "tab-" + shown.ID }, shown.Text ? h("pre", { class: "code", tabindex: "0" }, shown.Text) : h("p", { class: "quiet" }, shown.Note))] : null];
   };
 
-  const steps = v => v.Steps?.length ? v.Steps.map((s, i) => h("li", {}, s.Caption ? h("p", { class: "why" }, s.Caption) : null,
+  const steps = v => v.Steps?.length ? v.Steps.map((s, i) => h("li", {}, s.Caption ? h("p", { class: "why" }, prose(s.Caption)) : null,
     h("button", { type: "button", class: (i >= v.At ? "later " : "") + (s.Refused ? "refused" : ""), "aria-current": i === v.At - 1 ? "step" : null, "data-go": i + 1, "data-key": "s" + i },
       s.Text, h("small", {}, s.Refused ? s.Answer : s.Pictures?.length ? s.Pictures.join("; ") : s.Answer)))) : [h("li", { class: "quiet" }, "nothing yet")];
 
@@ -190,8 +194,8 @@
   const takeUp = pick => {
     carried = pick;
     carry();
-    const home = pick.Hook ? `.hook[data-hook="${CSS.escape(pick.Hook)}"] .gap` : pick.Prog ? ".hook:not(.idle) .gap, .gap" : "#carry button";
-    document.querySelector(home)?.focus({ preventScroll: true });
+    const homes = pick.Hook ? [`.hook[data-hook="${CSS.escape(pick.Hook)}"] .gap`] : pick.Prog ? [".hook:not(.idle) .gap", ".gap"] : ["#carry button"];
+    homes.map(q => document.querySelector(q)).find(Boolean)?.focus({ preventScroll: true });
   };
   const letGo = () => {
     const pick = carried && json(carried);
