@@ -107,6 +107,7 @@ func (s *supervisor) separate() error {
 			s.say(err.Error())
 		}
 	}
+	s.mountTrees()
 	if err := s.mountBPF(mprog.BPFFS); err != nil && !errors.Is(err, unix.ENOENT) {
 		return err
 	}

@@ -131,10 +131,17 @@ func (s *supervisor) fstatfs(c *notify.Call) {
 func (s *supervisor) statfsAt(c *notify.Call, who *caller, file string) (answered bool) {
 	var st unix.Stat_t
 	var fs unix.Statfs_t
-	if unix.Stat(file, &st) != nil || !s.bpffs[st.Dev] || unix.Statfs(file, &fs) != nil {
+	if unix.Stat(file, &st) != nil {
 		return false
 	}
-	fs.Type = unix.BPF_FS_MAGIC
+	magic := s.magicOf(st.Dev)
+	if s.bpffs[st.Dev] {
+		magic = unix.BPF_FS_MAGIC
+	}
+	if magic == 0 || unix.Statfs(file, &fs) != nil {
+		return false
+	}
+	fs.Type = magic
 	errno := unix.Errno(0)
 	out := unsafe.Slice((*byte)(unsafe.Pointer(&fs)), unsafe.Sizeof(fs))
 	if who.Write(sim.Segment{Address: c.Args[1], Data: out}) != nil {

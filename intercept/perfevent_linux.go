@@ -106,6 +106,14 @@ func (s *supervisor) perfEventOpen(c *notify.Call) {
 	default:
 		what = "perf_event"
 	}
+	pid, cpu := int32(c.Args[1]), int32(c.Args[2])
+	switch {
+	case errno != 0:
+	case pid == -1 && cpu == -1, int(cpu) >= possibleCPUs():
+		errno = unix.EINVAL
+	case pid < -1, pid > 0 && !who.HasTask(uint32(pid)):
+		errno = unix.ESRCH
+	}
 	privileged := who.Capable(mprog.CapPerfmon) || who.Capable(mprog.CapSysAdmin)
 	switch {
 	case errno == 0 && !privileged:
@@ -190,12 +198,17 @@ func (s *supervisor) openUprobe(who *caller, e *perfEvent, a []byte) unix.Errno 
 	return 0
 }
 
-// openTracepoint is perf_trace_init.
+// openTracepoint is perf_trace_init: of a tracepoint, or of an event of
+// kprobe_events and uprobe_events.
 func (s *supervisor) openTracepoint(e *perfEvent) unix.Errno {
-	e.Kind = sim.PerfTracepoint
-	if e.Name = s.tracepointOf(e.Config); e.Name == "" {
+	found, ok := s.tracefs.Event(uint32(e.Config))
+	if !ok {
+		e.Kind = sim.PerfTracepoint
+		e.Name = fmt.Sprintf("id %d", e.Config)
 		return unix.EINVAL
 	}
+	found.Type, found.Config = e.Type, e.Config
+	e.PerfEvent = found
 	return 0
 }
 

@@ -92,6 +92,10 @@ func (s *supervisor) connectNetlink(c *notify.Call) {
 
 // setsockopt answers setsockopt(2) at the level of netlink.
 func (s *supervisor) setsockopt(c *notify.Call) {
+	if c.Args[1] == unix.SOL_SOCKET {
+		s.socketOption(c)
+		return
+	}
 	n := s.netlinkFD(c)
 	if n == nil {
 		_ = s.listener.Continue(c)

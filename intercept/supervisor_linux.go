@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/intercept/fuse"
 	"github.com/nkconform/nkconform/intercept/notify"
 	"github.com/nkconform/nkconform/intercept/rtnl"
 	"github.com/nkconform/nkconform/intercept/sim"
@@ -64,6 +65,12 @@ type supervisor struct {
 	perfTypes func() perfTypes
 	lastPerf  uint64 // an event's id
 	notes     *tally
+	tracefs   *tracefs
+	magic     map[uint64]int64 // what statfs says of the file systems that are simulated, by device
+	newTrees  []newTree
+	servers   []*fuse.Server
+	filtered  map[uint64]*filteredSocket // by inode
+	noTrees   error                      // why there are none of them
 
 	options Options
 	turn    int         // which goroutine receives calls
@@ -93,6 +100,8 @@ func newSupervisor(o Options) (*supervisor, error) {
 		return nil, err
 	}
 	s.options, s.symbols, s.perfTypes = o, newSymbols(), sync.OnceValue(readPerfTypes)
+	s.filtered = make(map[uint64]*filteredSocket)
+	s.tracefs, s.magic = newTracefs(s.kernel.Running(), s.symbols), make(map[uint64]int64)
 	s.answerBy(s.newSim(s.kernel, o.Record != nil))
 	s.rtnl = rtnl.New(hooks{s})
 	s.rtnl.Warn = s.warn
@@ -268,6 +277,9 @@ func (s *supervisor) close() {
 	if s.listener != nil {
 		<-s.unwatched
 	}
+	for _, each := range s.servers {
+		each.Close()
+	}
 	s.wires.close()
 	s.files.close()
 }
@@ -345,6 +357,7 @@ func rules() []notify.Rule {
 		{Number: unix.SYS_SETSOCKOPT, When: []notify.Condition{
 			{Arg: 1, Test: notify.Equal, Value: unix.SOL_NETLINK}, isNetlink,
 		}},
+		filterRule(0), filterRule(1), filterRule(2),
 		{Number: unix.SYS_GETSOCKOPT, When: []notify.Condition{
 			{Arg: 1, Test: notify.Equal, Value: unix.SOL_NETLINK}, isNetlink,
 		}},
@@ -371,6 +384,13 @@ func rules() []notify.Rule {
 	return append(list, nativeRules...)
 }
 
+// filterRule is for one of filterOptions.
+func filterRule(i int) notify.Rule {
+	return notify.Rule{Number: unix.SYS_SETSOCKOPT, When: []notify.Condition{
+		{Arg: 1, Test: notify.Equal, Value: unix.SOL_SOCKET}, {Arg: 2, Test: notify.Equal, Value: filterOptions[i]},
+	}}
+}
+
 // bpf answers bpf(2). No path continues the call in the kernel.
 func (s *supervisor) bpf(c *notify.Call) {
 	if s.tests != nil && s.tests.fromInjection(c) {
@@ -383,6 +403,9 @@ func (s *supervisor) bpf(c *notify.Call) {
 	*who = caller{s: s, call: c, mem: notify.Memory{TID: c.TID}, looks: sim.Looks(uint32(c.Args[0]))}
 	if len(s.leaving) > 0 {
 		who.arrive()
+	}
+	if len(s.filtered) > 0 {
+		s.closedSockets()
 	}
 	which := s.sim
 	if s.options.Parallel {

@@ -85,3 +85,19 @@ func (s *symbols) Function(name string) (address uint64, ok bool) {
 	}
 	return 0, false
 }
+
+// functions lists the kernel's functions, for available_filter_functions.
+func (s *symbols) functions() (list []byte) {
+	for line := range bytes.Lines(s.names()) {
+		fields := bytes.Fields(line)
+		if len(fields) < 3 || len(fields[1]) != 1 || !bytes.Contains([]byte("tTwW"), fields[1]) {
+			continue
+		}
+		list = append(list, fields[2]...)
+		if len(fields) > 3 {
+			list = append(append(list, ' '), fields[3]...)
+		}
+		list = append(list, '\n')
+	}
+	return list
+}

@@ -50,7 +50,10 @@ func (c *caller) targetOf(tid, fd uint32) (t sim.Target, open bool) {
 }
 
 // isCgroup reports whether a file is a folder of a cgroup2 file system.
-func (s *supervisor) isCgroup(path string, _ uint64) bool {
+func (s *supervisor) isCgroup(path string, device uint64) bool {
+	if magic := s.magicOf(device); magic != 0 {
+		return magic == unix.CGROUP2_SUPER_MAGIC
+	}
 	var fs unix.Statfs_t
 	return unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
 }

@@ -274,6 +274,11 @@ func (k *call) linkKprobes(o *Object, p *program, r mprog.LinkCreateRequest) err
 	if err != nil {
 		return err
 	}
+	for _, at := range list {
+		if at < 1<<63 || at > math.MaxUint64-pageSize {
+			return refuse("kprobe/none", mprog.ENOENT, "no function is at %#x", at)
+		}
+	}
 	given, err := k.numbers(cookies, count)
 	if err != nil {
 		return err
