@@ -253,7 +253,7 @@ func TestSuiteIsStrict(t *testing.T) {
 			if strings.HasSuffix(st.Operands[min(1, len(st.Operands)-1)], ":xdp") {
 				xdp[st.Operands[0]] = true
 			}
-			deleted = deleted || st.Verb == "delete"
+			deleted = deleted || st.Verb == "delete" || st.Verb == "end"
 			if st.Answer.Any {
 				t.Errorf("%s:%d: %s: give the answer", s.Trace.Name, st.Line, st.Call())
 			}

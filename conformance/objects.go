@@ -35,6 +35,15 @@ func (p *player) move(s *trace.Statement) (trace.Outcome, error) {
 	return p.outcome(err)
 }
 
+func (p *player) end(s *trace.Statement) (trace.Outcome, error) {
+	n := p.names.netns[s.Operands[0]]
+	err := p.env.EndNetns(n)
+	if err == nil {
+		p.names.closed[n] = true
+	}
+	return p.outcome(err)
+}
+
 func (p *player) process(s *trace.Statement) (trace.Outcome, error) {
 	spec := mprog.ProcessSpec{Netns: p.names.netns[param(s, "netns")]}
 	spec.Without, _ = trace.ParseCapabilities(param(s, "without"))

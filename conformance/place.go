@@ -31,12 +31,14 @@ func (s *scope) placeOf(st *trace.Statement, word string) place {
 // started notes a process. It can query hooks, unless it lacks the capabilities.
 func (s *scope) started(name string, p mprog.Process, spec mprog.ProcessSpec) {
 	s.process[name], s.home[name] = p, spec.Netns
+	s.residents[spec.Netns]++
 	if !slices.Contains(spec.Without, mprog.CapNetAdmin) || !slices.Contains(spec.Without, mprog.CapSysAdmin) {
 		s.viewers = append(s.viewers, viewer{name, spec.Netns, p})
 	}
 }
 
 func (s *scope) exited(name string) {
+	s.residents[s.home[name]]--
 	s.viewers = slices.DeleteFunc(s.viewers, func(v viewer) bool { return v.name == name })
 }
 
@@ -71,11 +73,15 @@ func (at place) moved(from, to place) place {
 }
 
 // reaches reports whether a statement may change a hook that it does not name,
-// being as it was before: by taking away the device, or a qdisc, which has filters
-// and keeps the storage of tcx hooks.
+// being as it was before: by taking away the network namespace, the device, or a qdisc,
+// which has filters and keeps the storage of tcx hooks.
 func (s *scope) reaches(st *trace.Statement, at place, before trace.Outcome) bool {
 	device, ends := "", false
 	switch st.Verb {
+	case "end":
+		return s.within(at, s.netns[st.Operands[0]])
+	case "exit":
+		return s.within(at, s.home[st.Operands[0]])
 	case "delete":
 		device, ends = st.Operands[0], true
 	case "move": // which takes qdiscs away
@@ -102,6 +108,24 @@ func (s *scope) reaches(st *trace.Statement, at place, before trace.Outcome) boo
 		}
 		if !ends {
 			break
+		}
+	}
+	return false
+}
+
+// within reports whether a hook is gone with a network namespace that has ended: it
+// was there, or on a device whose peer was.
+func (s *scope) within(at place, n mprog.Netns) bool {
+	if !s.closed[n] || s.residents[n] > 0 {
+		return false
+	}
+	if at.netns == n {
+		return true
+	}
+	for device, ifindex := range s.ifindex {
+		peer, paired := s.pair[device]
+		if paired && s.home[peer] == n && s.home[device] == at.netns && ifindex == at.Ifindex {
+			return true
 		}
 	}
 	return false

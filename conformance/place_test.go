@@ -11,12 +11,13 @@ import (
 )
 
 // elsewhere is a fake that does something more whenever its first process
-// detaches, or moves a device.
+// detaches, moves a device, or ends a network namespace.
 type elsewhere struct {
 	*fake.Kernel
 	started mprog.Process // the process started last
 	detach  func(*elsewhere) error
 	move    func(*elsewhere, uint32) error
+	end     func(*elsewhere) error
 }
 
 func (e *elsewhere) NewProcess(spec mprog.ProcessSpec) (p mprog.Process, err error) {
@@ -42,6 +43,15 @@ func (e *elsewhere) MoveDevice(ifindex uint32, to mprog.Netns) (uint32, error) {
 	return e.Kernel.MoveDevice(ifindex, to)
 }
 
+func (e *elsewhere) EndNetns(n mprog.Netns) error {
+	if e.end != nil {
+		if err := e.end(e); err != nil {
+			return err
+		}
+	}
+	return e.Kernel.EndNetns(n)
+}
+
 func TestRunLooksIntoOtherNamespaces(t *testing.T) {
 	detachInStarted := func(e *elsewhere) error {
 		return e.started.ProgDetach(mprog.DetachRequest{TargetIfindex: 1, AttachType: mprog.TCXIngress})
@@ -49,6 +59,11 @@ func TestRunLooksIntoOtherNamespaces(t *testing.T) {
 	detachFirst := func(e *elsewhere, ifindex uint32) error {
 		return e.Kernel.ProgDetach(mprog.DetachRequest{TargetIfindex: ifindex, AttachType: mprog.NetkitPrimary})
 	}
+	detachOther := func(e *elsewhere) error {
+		return e.ProgDetach(mprog.DetachRequest{TargetIfindex: 1, AttachType: mprog.TCXIngress})
+	}
+	const away = "attach lo:ingress a = revision 2 [a]\nattach nk0:primary a = revision 2 [a]\nlink l nk0:peer b = revision 2 [b@l]\n" +
+		"netns blue\nmove nk1 blue\n"
 	const lo = "netns blue\nprocess q netns=blue\nattach lo:ingress a = revision 2 [a]\nq: attach lo:ingress b = revision 2 [b]\n"
 	for _, tc := range []struct {
 		name, trace string
@@ -75,6 +90,20 @@ func TestRunLooksIntoOtherNamespaces(t *testing.T) {
 			name: "a link's hook moves along",
 			trace: "link l nk0:peer a = revision 2 [a@l]\nnetns blue\nmove nk0 blue\nprocess q netns=blue\n" +
 				"link-update l b = revision 3 [b@l]\nexit q\nlink-detach l\n",
+		},
+		{name: "a hook ends with its peer's namespace", trace: away + "end blue\nquery nk0:primary ! ENODEV\n"},
+		{
+			name:  "a hook ends with the last process in its peer's namespace",
+			trace: away + "process q netns=blue\nend blue\nquery nk0:primary = revision 2 [a]\nexit q\nquery nk0:primary ! ENODEV\n",
+		},
+		{
+			name: "changed by a namespace's end", trace: away + "end blue\n", env: elsewhere{end: detachOther},
+			want: "lo:ingress unchanged by an untouched hook: = revision 2 [a]",
+		},
+		{
+			name: "changed by a namespace's end that is to come", trace: away + "process q netns=blue\nend blue\n",
+			env:  elsewhere{end: func(e *elsewhere) error { return detachFirst(e, 3) }},
+			want: "nk0:primary unchanged by an untouched hook: = revision 2 [a]",
 		},
 		{
 			name:  "a process that may not query",

@@ -74,6 +74,7 @@ var steps = map[string]func(*player, *trace.Statement) (trace.Outcome, error){
 
 	"netns":     (*player).netns,
 	"move":      (*player).move,
+	"end":       (*player).end,
 	"process":   (*player).process,
 	"exit":      (*player).exit,
 	"send":      (*player).send,

@@ -16,7 +16,7 @@ func programs(f *trace.File) mprog.ProgSpec {
 
 // attaching are the verbs to which a program is something to attach, and nothing
 // else: neither its id matters nor when it ends.
-var attaching = []string{"need", "netkit", "device", "veth", "dummy", "delete", "move", "netns",
+var attaching = []string{"need", "netkit", "device", "veth", "dummy", "delete", "move", "netns", "end",
 	"attach", "detach", "query", "link", "link-update", "link-detach"}
 
 // onlyAttached says that a trace does nothing with its programs but attach them.

@@ -27,7 +27,9 @@ type scope struct {
 	link   map[uint32]string // by id
 	pair   map[string]string // the other end of a device
 
-	viewers []viewer
+	closed    map[mprog.Netns]bool // namespaces that have been ended
+	residents map[mprog.Netns]int  // how many processes live there, but for the first
+	viewers   []viewer
 }
 
 func newScope() *scope {
@@ -37,6 +39,7 @@ func newScope() *scope {
 		netns: map[string]mprog.Netns{}, process: map[string]mprog.Process{}, home: map[string]mprog.Netns{},
 		device: map[uint32]string{1: "lo"},
 		prog:   map[uint32]string{}, link: map[uint32]string{}, pair: map[string]string{},
+		closed: map[mprog.Netns]bool{}, residents: map[mprog.Netns]int{},
 	}
 }
 

@@ -41,6 +41,7 @@ var behaviours = []Behaviour{
 	{"program/reference", "An attached program, and that of a link, stays when its fds are closed.", "bpf_prog_inc", "object/references"},
 	{"device/deleted", "Deleting either end of a pair deletes both; programs are let go, links become defunct.", "netkit_del_link, netkit_release_all, dev_tcx_uninstall", "device/delete"},
 	{"device/moved", "A device keeps its programs and links when it moves to another network namespace.", "dev_change_net_namespace", "netns/"},
+	{"netns/ended", "A network namespace ends when neither an fd nor a process refers to it: its devices are deleted, and their peers in other namespaces with them.", "cleanup_net, default_device_exit_batch", "netns/end"},
 	{"filter/order", "Filters run chain by chain in the order of their priorities, in one priority the newest first; a replaced filter keeps its place.", "tcf_chain_tp_find, cls_bpf_change", "clsact/order"},
 	{"filter/auto", "Priority 0 is one below the lowest from 32768 on, or 49152; handle 0 is the lowest that is free.", "tcf_auto_prio, cls_bpf_change", "clsact/order"},
 	{"filter/reference", "A filter holds a reference on its program, until it is deleted or replaced, or its qdisc or device goes.", "cls_bpf_prog_from_efd, cls_bpf_delete_prog_work", "clsact/reference"},

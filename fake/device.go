@@ -6,6 +6,7 @@ import "github.com/nkconform/nkconform/mprog"
 type netns struct {
 	devices     map[uint32]*device // by ifindex
 	lastIfindex uint32
+	closed      bool // only the processes that live there refer to it
 }
 
 // loopback is the kind of lo, which no environment creates.
@@ -60,6 +61,14 @@ func (d *device) unregister() {
 	d.tcx[1].abandon()
 	d.setQdisc(nil) // dev_shutdown
 	d.dropXDP()     // dev_xdp_uninstall
+}
+
+// remove takes a device and its peer away.
+func (d *device) remove() {
+	d.unregister()
+	if d.peer != nil {
+		d.peer.unregister()
+	}
 }
 
 // byName returns the device with a name, or nil.

@@ -133,10 +133,7 @@ func (p *Process) deleteDevice(ifindex uint32) error {
 	case d.kind == loopback:
 		return refuse(deviceLoopback, "ifindex %d is %s", ifindex, d.name)
 	}
-	d.unregister()
-	if d.peer != nil {
-		d.peer.unregister()
-	}
+	d.remove()
 	return nil
 }
 

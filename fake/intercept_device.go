@@ -55,10 +55,7 @@ func (p *Process) DeleteDeviceAt(ifindex uint32) {
 	if d == nil {
 		return
 	}
-	d.unregister()
-	if d.peer != nil {
-		d.peer.unregister()
-	}
+	d.remove()
 }
 
 // RenameDeviceAt gives a device another name.

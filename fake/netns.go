@@ -1,6 +1,11 @@
 package fake
 
-import "github.com/nkconform/nkconform/mprog"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/nkconform/nkconform/mprog"
+)
 
 // NewNetns creates a network namespace, whose only device is lo. It does not
 // fail.
@@ -14,12 +19,47 @@ func (p *Process) newNetns(none) (mprog.Netns, error) {
 	return mprog.Netns(len(k.namespaces) - 1), nil
 }
 
-// namespace finds a network namespace, EINVAL when there is none.
+// namespace finds a network namespace: EINVAL when there is none, EBADF when it has
+// been ended.
 func (k *Kernel) namespace(n mprog.Netns) (*netns, error) {
 	if int64(n) >= int64(len(k.namespaces)) {
 		return nil, refuse(netnsNone, "there is no network namespace %d", n)
 	}
+	if k.namespaces[n].closed {
+		return nil, refuse(netnsClosed, "network namespace %d has been ended", n)
+	}
 	return k.namespaces[n], nil
+}
+
+// EndNetns gives up a network namespace, which ends with the last process that lives
+// there, or now: its devices are deleted, and their peers with them. It fails with
+//   - EINVAL when there is no such namespace, EBADF when it has been ended;
+//   - [mprog.ErrUnsupported] for the first process's.
+func (k *Kernel) EndNetns(n mprog.Netns) error {
+	return do0(k.Process, mprog.OpEndNetns, n, (*Process).endNetns)
+}
+
+func (p *Process) endNetns(n mprog.Netns) error {
+	if n == 0 {
+		return fmt.Errorf("%s: %w: that of the first process ends with it", mprog.OpEndNetns, mprog.ErrUnsupported)
+	}
+	net, err := p.kernel.namespace(n)
+	if err != nil {
+		return err
+	}
+	net.closed = true
+	p.kernel.cleanUp(net)
+	return nil
+}
+
+// cleanUp ends a network namespace to which there is no reference (cleanup_net).
+func (k *Kernel) cleanUp(n *netns) {
+	if !n.closed || slices.ContainsFunc(k.children, func(p *Process) bool { return p.net == n && !p.exited }) {
+		return
+	}
+	for _, d := range n.devices {
+		d.remove()
+	}
 }
 
 // MoveDevice moves a device from the first process's namespace to another, with

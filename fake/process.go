@@ -92,6 +92,7 @@ func (p *Process) exit(none) error {
 		delete(p.files, fd)
 		f.put()
 	}
+	p.kernel.cleanUp(p.net)
 	return nil
 }
 

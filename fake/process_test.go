@@ -95,3 +95,62 @@ func TestExitedProcess(t *testing.T) {
 		t.Error("a process outlives its machine: ", err)
 	}
 }
+
+func TestEndNetns(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		inside int // processes that live there
+		exits  int // and end
+		gone   bool
+	}{
+		{"nobody inside", 0, 0, true},
+		{"a process inside", 1, 0, false},
+		{"the last one exits", 2, 2, true},
+		{"one of two exits", 2, 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := New()
+			nk0, nk1, err := k.AddDevice(mprog.DeviceSpec{Kind: mprog.Netkit, Name: "nk0", Peer: "nk1"})
+			check(t, err, 0, "")
+			a, err := k.LoadProg(mprog.ProgSpec{Name: "a"})
+			check(t, err, 0, "")
+			link, err := k.LinkCreate(mprog.LinkCreateRequest{ProgFD: a, TargetIfindex: nk0, AttachType: mprog.NetkitPeer})
+			check(t, err, 0, "")
+			blue, err := k.NewNetns()
+			check(t, err, 0, "")
+			_, err = k.MoveDevice(nk1, blue)
+			check(t, err, 0, "")
+			var inside []mprog.Process
+			for range c.inside {
+				p, err := k.NewProcess(mprog.ProcessSpec{Netns: blue})
+				check(t, err, 0, "")
+				inside = append(inside, p)
+			}
+			check(t, k.EndNetns(blue), 0, "")
+			for _, p := range inside[:c.exits] {
+				check(t, p.Exit(), 0, "")
+			}
+			info, err := k.ObjectInfo(link)
+			check(t, err, 0, "")
+			if gone := info.Ifindex == 0; gone != c.gone {
+				t.Errorf("the link's ifindex is %d", info.Ifindex)
+			}
+			if gone := k.Hook(nk0, mprog.NetkitPeer).Err == mprog.ENODEV; gone != c.gone {
+				t.Errorf("the primary is there: %t", !gone)
+			}
+			check(t, k.EndNetns(blue), mprog.EBADF, "stage/ended-netns")
+			_, err = k.MoveDevice(1, blue)
+			check(t, err, mprog.EBADF, "stage/ended-netns")
+			_, err = k.NewProcess(mprog.ProcessSpec{Netns: blue})
+			check(t, err, mprog.EBADF, "stage/ended-netns")
+		})
+	}
+}
+
+func TestEndNoNetns(t *testing.T) {
+	k := New()
+	check(t, k.EndNetns(1), mprog.EINVAL, "stage/netns")
+	if err := k.EndNetns(0); !errors.Is(err, mprog.ErrUnsupported) {
+		t.Error("the first process's network namespace ends without it: ", err)
+	}
+}

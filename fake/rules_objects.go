@@ -89,6 +89,8 @@ var (
 		"A netkit device without a peer takes no policy but forward, and none for a peer.", "netkit_new_link")
 	netnsNone = rule("stage/netns", mprog.EINVAL,
 		"The network namespace must exist.", "get_net_ns_by_fd")
+	netnsClosed = rule("stage/ended-netns", mprog.EBADF,
+		"A network namespace that has been ended is not entered, nor ended, any more.", "get_net_ns_by_fd, setns, close")
 	moveLoopback = rule("stage/move-loopback", mprog.EINVAL,
 		"lo stays in its network namespace.", "dev_change_net_namespace")
 )

@@ -99,6 +99,12 @@ func (r *recorder) sayStage(s *trace.Statement, c *Call) bool {
 			return false
 		}
 		s.Operands[1] = r.netns[r.kernel.namespaces[q.To]]
+	case mprog.Netns:
+		s.Verb, s.Operands = "end", []string{unnamed}
+		if q == 0 || int64(q) >= int64(len(r.kernel.namespaces)) {
+			return false
+		}
+		s.Operands[0] = r.netns[r.kernel.namespaces[q]]
 	case string:
 		s.Verb, s.Operands = "unlink", []string{q}
 		return saidPath(q)

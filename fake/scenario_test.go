@@ -180,6 +180,7 @@ var shown = map[mprog.Rule]string{
 	"link/info":               `^info .*= type (netkit|tcx) .*attach_type`,
 	"program/reference":       `^(query|detach|close|info) .*=`,
 	"device/deleted":          `^delete `,
+	"netns/ended":             `^end \w+$`,
 	"device/moved":            `^\w+: (query|attach) .*= revision`,
 	"caller/netns":            `^\w+: (query|attach) .*! ENODEV`,
 	"caller/capability":       `^\w+: (attach|link) .*= revision`,

@@ -82,6 +82,8 @@ func (k *held) Call(c fake.RemoteCall) (any, error) {
 		var err error
 		k.do(func() { err = unix.Unlink(path) })
 		return nil, refusal(c.Op, err)
+	case mprog.OpEndNetns:
+		return nil, fmt.Errorf("%s: %w: a network namespace of intercept.NewT lives until the test ends", c.Op, mprog.ErrUnsupported)
 	case mprog.OpTransmit:
 		return nil, fmt.Errorf("%s: %w: send a packet through a socket", c.Op, mprog.ErrUnsupported)
 	}
@@ -116,7 +118,8 @@ func (k *held) query(c fake.RemoteCall, r mprog.QueryRequest) (any, error) {
 func (k *held) Inject(after bool, m fake.RemoteMatch, do func(*fake.RemoteEvent) error) (stop func()) {
 	switch m.Op {
 	case mprog.OpClose, mprog.OpDup, mprog.OpUnlink, mprog.OpExit,
-		mprog.OpAddDevice, mprog.OpDeleteDevice, mprog.OpMoveDevice, mprog.OpTransmit, mprog.OpNewNetns, mprog.OpNewProcess:
+		mprog.OpAddDevice, mprog.OpDeleteDevice, mprog.OpMoveDevice, mprog.OpTransmit, mprog.OpNewNetns, mprog.OpEndNetns,
+		mprog.OpNewProcess:
 		k.t.Errorf("intercept: Before and After of %q would never be told: they see calls of bpf(2) alone", m.Op)
 		return func() {}
 	}

@@ -79,3 +79,8 @@ func (r rival) DeleteDevice(ifindex uint32) error {
 func (rival) MoveDevice(uint32, mprog.Netns) (uint32, error) {
 	return 0, fmt.Errorf("%s by a rival: %w", mprog.OpMoveDevice, mprog.ErrUnsupported)
 }
+
+// EndNetns is no rival's business.
+func (rival) EndNetns(mprog.Netns) error {
+	return fmt.Errorf("%s by a rival: %w", mprog.OpEndNetns, mprog.ErrUnsupported)
+}

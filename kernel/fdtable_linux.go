@@ -137,6 +137,12 @@ func (t *fdTable) hide(fd int) (int, error) {
 	return fd, err
 }
 
+// closeHidden closes a descriptor that was hidden.
+func (t *fdTable) closeHidden(fd int) error {
+	t.inherited = slices.DeleteFunc(t.inherited, func(other int) bool { return other == fd })
+	return t.close(uint32(fd))
+}
+
 const fdDirectory = "/proc/thread-self/fd"
 
 // listFDs lists the current thread's open descriptors.

@@ -14,10 +14,14 @@ import (
 )
 
 // namespace is a network namespace, which lives as long as these descriptors of
-// the first process's thread are open.
+// the first process's thread are open, or a process lives there.
 type namespace struct {
 	fd    int
 	links *rtnl
+
+	closed    bool // they are not open any more
+	life      int  // see awaitEnd; from then on
+	residents int  // how many processes live there
 }
 
 // openNamespace opens the network namespace that the current thread is in.
@@ -31,7 +35,7 @@ func openNamespace() (*namespace, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return &namespace{fd, links}, nil
+	return &namespace{fd: fd, links: links}, nil
 }
 
 // enter moves the first process's thread into the namespace.
@@ -103,7 +107,7 @@ func (k *Kernel) namespace(n mprog.Netns) (*namespace, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if int64(n) >= int64(len(k.netns)) {
-		return nil, fmt.Errorf("no network namespace %d", n)
+		return nil, fmt.Errorf("no network namespace %d: %w", n, mprog.EINVAL)
 	}
 	return k.netns[n], nil
 }
@@ -112,7 +116,7 @@ func (k *Kernel) namespace(n mprog.Netns) (*namespace, error) {
 // its ifindex unless another device has that there.
 func (k *Kernel) MoveDevice(ifindex uint32, to mprog.Netns) (moved uint32, err error) {
 	target, err := k.namespace(to)
-	if err == nil {
+	if err == nil { // of one that has been ended the kernel says so
 		err = k.onThread(func() error {
 			link, err := k.home().links.device(ifindex)
 			if err != nil {

@@ -22,6 +22,9 @@ func (k *Kernel) NewProcess(spec mprog.ProcessSpec) (mprog.Process, error) {
 
 func (k *Kernel) newProcess(spec mprog.ProcessSpec) (*Process, error) {
 	netns, err := k.namespace(spec.Netns)
+	if err == nil && netns.closed {
+		err = plainErrno(k.onThread(netns.enter)) // EBADF
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +68,11 @@ func (k *Kernel) newProcess(spec mprog.ProcessSpec) (*Process, error) {
 	p.first, p.bpffs, p.mounts = k.Process, &parent.bpffs, p.mounts || parent.bpffs == nil
 	if spec.Netns == 0 {
 		p.idle = &k.idle
+	} else {
+		k.Process.mu.Lock()
+		p.abroad = netns
+		netns.residents++
+		k.Process.mu.Unlock()
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -16,11 +16,12 @@ type Process struct {
 	mu      callLock
 	thread  *thread // nil after exit
 	fds     *fdTable
-	first   *Process // of the environment; p itself for the first one
-	mounts  bool     // it is in the environment's mount namespace
-	idle    *idle    // where its thread goes in the end; nil: it ends, too
-	bpffs   *error   // nil: not mounted yet; else how that went
-	filters filters  // of the first one alone
+	first   *Process   // of the environment; p itself for the first one
+	mounts  bool       // it is in the environment's mount namespace
+	idle    *idle      // where its thread goes in the end; nil: it ends, too
+	abroad  *namespace // where it lives, unless that is where the first one does
+	bpffs   *error     // nil: not mounted yet; else how that went
+	filters filters    // of the first one alone
 
 	// The call in hand. It lies here, on the heap, so that no call allocates
 	// and the kernel's pointers stay valid while a caller's stack moves.
@@ -139,6 +140,8 @@ func (p *Process) Exit() error {
 	case t == nil:
 	case p.idle != nil && err == nil:
 		p.idle.put(p, t)
+	case p.abroad != nil:
+		err = errors.Join(err, p.leave(t))
 	default:
 		t.end()
 	}

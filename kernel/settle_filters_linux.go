@@ -3,8 +3,11 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -13,7 +16,17 @@ import (
 type filters struct {
 	used    atomic.Bool // there has been a qdisc
 	changed atomic.Bool // programs may be let go of soon
+	spread  atomic.Bool // programs may be let go of on any CPU
 	worn    atomic.Bool // a qdisc has been asked for on lo, which keeps a place for one
+}
+
+// ended is called when a network namespace has ended, with which filters may have
+// been removed: the kernel does that on whatever CPU.
+func (f *filters) ended() {
+	if f.used.Load() {
+		f.changed.Store(true)
+		f.spread.Store(true)
+	}
 }
 
 // letGo is called on the thread that is about to make a call which may remove
@@ -41,14 +54,26 @@ func (p *Process) settleFilters() error {
 	if !f.changed.Load() {
 		return nil
 	}
-	if err := releaseFilter(); err != nil {
+	most := 1
+	if f.spread.Load() {
+		most = runtime.NumCPU()
+	}
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
 		return fmt.Errorf("wait for removed filters: %w", err)
 	}
+	for _, cpu := range listCPUs(&all, most) {
+		if err := releaseFilter(cpu); err != nil {
+			return fmt.Errorf("wait for removed filters: %w", err)
+		}
+	}
 	f.changed.Store(false)
+	f.spread.Store(false)
 	return nil
 }
 
-func releaseFilter() error {
+// releaseFilter removes a filter on a CPU and returns when its program is gone.
+func releaseFilter(cpu int) error {
 	k := &Kernel{}
 	p, err := startProcess(setUp, k.moveIn)
 	if err != nil {
@@ -56,6 +81,9 @@ func releaseFilter() error {
 	}
 	k.Process = p
 	defer func() { _ = k.Shutdown() }()
+	if err := k.onThread(func() error { _ = keepOnCPU(cpu); return nil }); err != nil {
+		return err
+	}
 	fd, err := k.LoadProg(mprog.ProgSpec{Name: "settle", Mute: true})
 	if err != nil {
 		return err

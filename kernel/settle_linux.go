@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -14,20 +13,31 @@ import (
 // pinCPU keeps the current thread on the first of its CPUs until restore is
 // called. Where the system refuses, all stays as it is.
 func pinCPU() (restore func()) {
-	var all, one unix.CPUSet
+	var all unix.CPUSet
 	if unix.SchedGetaffinity(0, &all) != nil {
 		return func() {}
 	}
-	for cpu := range len(all) * int(unsafe.Sizeof(all[0])) * 8 {
-		if all.IsSet(cpu) {
-			one.Set(cpu)
-			break
-		}
-	}
-	if unix.SchedSetaffinity(0, &one) != nil {
+	if cpus := listCPUs(&all, 1); len(cpus) == 0 || keepOnCPU(cpus[0]) != nil {
 		return func() {}
 	}
 	return func() { _ = unix.SchedSetaffinity(0, &all) }
+}
+
+// keepOnCPU keeps the current thread on a CPU.
+func keepOnCPU(cpu int) error {
+	var one unix.CPUSet
+	one.Set(cpu)
+	return unix.SchedSetaffinity(0, &one)
+}
+
+// listCPUs lists the CPUs of a set, up to so many.
+func listCPUs(set *unix.CPUSet, most int) (cpus []int) {
+	for cpu := 0; len(cpus) < min(most, set.Count()); cpu++ {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus
 }
 
 // settle returns when the pins removed before have let go of their references.

@@ -99,6 +99,9 @@ func (k *Kernel) peerNamespace(nsID int) (*namespace, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, n := range k.netns {
+		if n.closed {
+			continue
+		}
 		id, err := k.home().links.namespaceID(n.fd)
 		if err != nil {
 			return nil, fmt.Errorf("look up the peer's namespace: %w", err)
@@ -107,7 +110,7 @@ func (k *Kernel) peerNamespace(nsID int) (*namespace, error) {
 			return n, nil
 		}
 	}
-	return nil, errors.New("the peer is in a foreign namespace")
+	return nil, fmt.Errorf("%w: no fd refers to the peer's namespace", mprog.ErrUnsupported)
 }
 
 // up takes both ends up, unless they are.

@@ -16,6 +16,12 @@ type Environment interface {
 	DeleteDevice(ifindex uint32) error
 	// NewNetns creates a network namespace.
 	NewNetns() (Netns, error)
+	// EndNetns closes the environment's own reference to a network namespace,
+	// which nothing is put into any more: EBADF. With that, or with the end of the
+	// last process that lives there, the namespace ends, and its devices and their
+	// peers are gone when the call returns. The first process's ends with the
+	// environment: EndNetns of it wraps ErrUnsupported.
+	EndNetns(Netns) error
 	// MoveDevice moves a device from the first process's namespace to another,
 	// and returns the ifindex it has there.
 	MoveDevice(ifindex uint32, to Netns) (uint32, error)

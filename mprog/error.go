@@ -38,6 +38,7 @@ const (
 	OpNewProcess   Op = "new process"
 	OpTransmit     Op = "transmit"
 	OpNewNetns     Op = "new network namespace"
+	OpEndNetns     Op = "end network namespace"
 	OpExit         Op = "exit"
 )
 

@@ -79,6 +79,7 @@ var verbs = map[string]verb{
 	"delete": {operands: []kind{device}, answer: true},
 	"netns":  {operands: []kind{newNetns}, repeated: true, answer: true},
 	"move":   {operands: []kind{device, netns}, answer: true},
+	"end":    {operands: []kind{netns}, answer: true},
 	"process": {operands: []kind{newProcess}, answer: true,
 		params: map[string]kind{"netns": netns, "without": capabilities}},
 	"qdisc": {call: true, operands: []kind{device, qdiscKind}, answer: true, params: map[string]kind{"handle": u32, "nlmsg_flags": nlFlags}},
