@@ -15,11 +15,13 @@ const unnamed = "?"
 func (r *recorder) learn(s *trace.Statement, c *Call, a any) {
 	switch q := c.Request.(type) {
 	case mprog.DeviceSpec:
-		for i, ifindex := range a.([2]uint32) {
-			if i < len(s.Operands) {
-				r.kernel.names[s.Operands[i]] = true
-				r.ifindexes[s.Operands[i]], r.devices[ifindex] = ifindex, s.Operands[i]
+		names, pair := []string{q.Name, q.Peer}, a.([2]uint32)
+		for i, ifindex := range pair[:len(s.Operands)] {
+			if s.Operands[i] == unnamed {
+				s.Operands[i] = r.kernel.names.claim(names[i], "device")
 			}
+			r.kernel.names[s.Operands[i]] = true
+			r.ifindexes[s.Operands[i]], r.devices[ifindex] = ifindex, s.Operands[i]
 		}
 	case mprog.ProgSpec:
 		p := c.Process.files[a.(uint32)].(*program)

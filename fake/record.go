@@ -118,7 +118,16 @@ func (r *recorder) note(c *Call, a any, err error) {
 		s.Process = name
 	}
 	errno, ok := mprog.ErrnoOf(err)
-	if said := r.say(s, c); !said || !ok {
+	said := r.say(s, c)
+	switch q := c.Request.(type) { // names of devices are others here, and may be why it was refused
+	case mprog.DeviceSpec:
+		if errno != 0 && slices.Contains(s.Operands, unnamed) {
+			said, s.Operands = false, []string{q.Name, q.Peer}[:len(s.Operands)]
+		}
+	case MoveRequest:
+		said = said && errno != mprog.EEXIST
+	}
+	if !said || !ok {
 		r.lines = append(r.lines, trace.Line{Comment: "# cannot be said: " + s.Call()})
 		return
 	}

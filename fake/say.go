@@ -2,6 +2,7 @@ package fake
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -221,9 +222,9 @@ func (r *recorder) sayDevice(s *trace.Statement, q mprog.DeviceSpec) bool {
 	if q.Peer != "" {
 		s.Operands = append(s.Operands, q.Peer)
 	}
-	for _, name := range s.Operands {
-		if !trace.IsName(name) || r.kernel.names[name] {
-			return false
+	for i, name := range s.Operands {
+		if !trace.IsName(name) || r.kernel.names[name] || slices.Contains(s.Operands[:i], name) {
+			s.Operands[i] = unnamed
 		}
 	}
 	return true
