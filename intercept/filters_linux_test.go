@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/internal/doctor"
 )
 
 // recordedFilters is what a release of Linux sends, on x86-64, to what the target asks.
@@ -37,6 +39,26 @@ func TestFiltersAsOnTheKernel(t *testing.T) {
 func TestClassifier(t *testing.T) {
 	needNamespaces(t)
 	t.Log(output(t, target(t, "", "classifier")))
+}
+
+// Filters of other kinds are the running kernel's, which may know none.
+func TestFiltersOfOtherKinds(t *testing.T) {
+	needNamespaces(t)
+	doctor.Need(t, "tun")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self)
+	c.Env = append(os.Environ(), targetVariable+"=lend", onTheKernel+"=1")
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+	}
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Skipf("on the running kernel: %v: %s", err, out)
+	}
+	out := wholeOutput(t, target(t, "", "lend"))
+	require.Contains(t, out, "filters of kind u32 are not simulated")
+	require.Contains(t, out, "programs of BPF beside filters of other kinds, or where qdiscs share their filters, are not simulated")
 }
 
 // The recording is what the running kernel sends, where it is the same.

@@ -44,6 +44,7 @@ var targets = map[string]func() int{
 	"median":     check(medianTarget),
 	"filters":    check(filtersTarget),
 	"classifier": check(classifierTarget),
+	"lend":       check(lendTarget),
 	"traffic":    check(trafficTarget),
 	"ending":     check(endingTarget),
 	"deleting":   check(deletingTarget),

@@ -3,6 +3,7 @@
 package intercept
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -46,6 +47,9 @@ func (w *wires) tether(netns uint64, index uint32, open func() (fd int, err erro
 }
 
 func (w *wires) tie(key tetherKey, open func() (int, error)) error {
+	if w.s.rtnl.Lent(key.netns, key.index) {
+		return errors.New("its qdisc has filters of the running kernel's")
+	}
 	if err := w.open(); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func describeChain(ifindex, chain uint32) []byte {
 }
 
 func (s *Server) newChain(r *tcRequest) (handled bool, err error) {
-	if !r.ofClsact() {
+	if !s.answersAt(r) {
 		return false, nil
 	}
 	q := r.filter()
@@ -54,7 +54,7 @@ func (s *Server) newChain(r *tcRequest) (handled bool, err error) {
 }
 
 func (s *Server) delChain(r *tcRequest) (handled bool, err error) {
-	if !r.ofClsact() {
+	if !s.answersAt(r) {
 		return false, nil
 	}
 	q := r.filter()
@@ -73,7 +73,7 @@ func (s *Server) delChain(r *tcRequest) (handled bool, err error) {
 
 // getChain lists the chains, or tells of one.
 func (s *Server) getChain(r *tcRequest) (handled bool, err error) {
-	if !r.ofClsact() || r.socket.ReadOnly && r.traffic.Qdisc(r.ifindex) == "" {
+	if !s.answersAt(r) || r.socket.ReadOnly && r.traffic.Qdisc(r.ifindex) == "" {
 		return false, nil
 	}
 	want, one := r.attrs.u32(tcChain)

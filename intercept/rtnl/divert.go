@@ -114,8 +114,9 @@ func Silent() []byte {
 const FirstHidden = 0x7fff0000
 
 // hidden reports whether a message of the running kernel's is about what programs are
-// not told of: such a device, or a qdisc at TC_H_CLSACT, which they have here alone.
-func hidden(m message) bool {
+// not told of: such a device, or a qdisc at TC_H_CLSACT, of which they are told here alone,
+// and its filters, unless it is lent.
+func (s *Server) hidden(netns uint64, m message) bool {
 	switch m.typ {
 	case newLink, delLink, newAddress, delAddress:
 		return len(m.body) >= 8 && native.Uint32(m.body[4:]) >= FirstHidden
@@ -123,8 +124,13 @@ func hidden(m message) bool {
 		if len(m.body) < tcSize {
 			return false
 		}
-		parent := native.Uint32(m.body[12:])
-		return native.Uint32(m.body[4:]) >= FirstHidden || parent >= clsactHandle && parent <= uint32(Egress)
+		index, parent := native.Uint32(m.body[4:]), native.Uint32(m.body[12:])
+		if m.typ == newQdisc || m.typ == delQdisc {
+			return parent == clsactParent || index >= FirstHidden && index != magicBlock
+		}
+		own := parent == uint32(Ingress) || parent == uint32(Egress) ||
+			parent == clsactHandle && (m.typ == newChain || m.typ == delChain)
+		return own && !s.Lent(netns, index) || index >= FirstHidden && index != magicBlock
 	}
 	return false
 }

@@ -21,12 +21,6 @@ const (
 	bpfID       = 11
 )
 
-// ofClsact reports whether a request's parent is a qdisc at TC_H_CLSACT, or a shared
-// block.
-func (r *tcRequest) ofClsact() bool {
-	return r.parent>>16 == clsactHandle>>16 || r.ifindex == magicBlock
-}
-
 // hook is where a request's filters are.
 func (r *tcRequest) hook() mprog.Hook {
 	at := mprog.AttachType(r.parent)
@@ -76,15 +70,21 @@ func (s *Server) readOptions(r *tcRequest, q *mprog.FilterRequest) error {
 
 func (s *Server) newFilter(r *tcRequest) (handled bool, err error) {
 	q := r.filter()
-	if !r.ofClsact() {
+	if !s.answersAt(r) {
 		switch {
-		case q.Kind != mprog.BPFKind:
+		case q.Kind != mprog.BPFKind, r.ifindex == magicBlock:
+		case s.isLent(r):
+			return true, s.refuse("programs of BPF beside filters of other kinds, or where qdiscs share their filters, are not simulated")
 		case !s.hasDevice(r):
 			return true, mprog.ENODEV
 		case !r.hasParent():
 			return true, qdiscError(mprog.EINVAL, "Parent Qdisc doesn't exists")
 		}
 		return false, nil
+	}
+	if q.Kind != "" && q.Kind != mprog.BPFKind && r.idle() {
+		err := s.lend(r, "filters of kind "+q.Kind)
+		return err != nil, err
 	}
 	if err := s.readOptions(r, &q); err != nil {
 		return true, err
@@ -102,7 +102,7 @@ func (s *Server) newFilter(r *tcRequest) (handled bool, err error) {
 }
 
 func (s *Server) delFilter(r *tcRequest) (handled bool, err error) {
-	if !r.ofClsact() {
+	if !s.answersAt(r) {
 		return false, nil
 	}
 	q := r.filter()
@@ -139,7 +139,7 @@ func (s *Server) tellDeleted(r *tcRequest, list []mprog.Filter, q *mprog.FilterR
 func (s *Server) getFilter(r *tcRequest) (handled bool, err error) {
 	// What the running kernel has at TC_H_CLSACT itself is not the program's, unless it
 	// shares the host's network.
-	if !r.ofClsact() || r.socket.ReadOnly && r.traffic.Qdisc(r.ifindex) == "" {
+	if !s.answersAt(r) || r.socket.ReadOnly && r.traffic.Qdisc(r.ifindex) == "" {
 		return false, nil
 	}
 	q := r.filter()

@@ -70,7 +70,7 @@ func (s *Server) presentDevice(netns uint64, m message) (shown message, ours, ok
 	switch {
 	case s.wires == nil:
 		return m, false, true
-	case hidden(m):
+	case s.hidden(netns, m):
 		return m, false, false
 	case m.typ == newQdisc || m.typ == delQdisc:
 		if d := s.ByIndex(netns, native.Uint32(m.body[4:])); d != nil && d.wires != nil {

@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -35,13 +36,14 @@ func (s *Server) newQdisc(r *tcRequest) (handled bool, err error) {
 	if !ours {
 		return false, nil
 	}
-	for _, block := range []uint16{tcIngressBlock, tcEgressBlock} {
-		if _, shared := r.attrs[block]; shared {
-			return true, s.refuse("blocks of filters that qdiscs share are not simulated")
-		}
-	}
 	q := r.qdisc()
 	old := r.traffic.Qdisc(r.ifindex)
+	_, ingress := r.attrs[tcIngressBlock]
+	_, egress := r.attrs[tcEgressBlock]
+	shares := ingress || egress
+	if shares && old != "" {
+		return true, s.refuse("blocks of filters for a qdisc that is there already are not simulated")
+	}
 	if byHandle {
 		if old == "" {
 			return true, qdiscError(mprog.ENOENT, "Specified qdisc not found")
@@ -56,6 +58,14 @@ func (s *Server) newQdisc(r *tcRequest) (handled bool, err error) {
 		return !foreign || r.socket.Forward == nil || r.socket.ReadOnly, err
 	}
 	kind := r.traffic.Qdisc(r.ifindex)
+	if old == "" || kind != old || r.replaces(q) {
+		s.takeBack(r)
+	}
+	if shares {
+		if err := s.lend(r, "blocks of filters that qdiscs share"); err != nil {
+			return true, errors.Join(err, r.traffic.DeleteQdisc(mprog.QdiscRequest{Ifindex: r.ifindex}))
+		}
+	}
 	switch made := r.qdiscMessage(kind, newQdisc, uint16(mprog.NLReplace), 1); {
 	case old == "":
 		s.tell(r, made)
@@ -88,8 +98,13 @@ func (s *Server) delQdisc(r *tcRequest) (handled bool, err error) {
 		return true, qdiscError(mprog.EINVAL, "Classid cannot be zero")
 	}
 	before := s.chains(r)
+	lent := s.isLent(r)
 	if err := r.traffic.DeleteQdisc(r.qdisc()); err != nil {
 		return true, err
+	}
+	if lent {
+		s.underlying(r, delQdisc, 0, nil)
+		delete(s.lent, r.place())
 	}
 	s.tell(r, r.qdiscMessage(old, delQdisc, 0, 0))
 	s.tellChains(r, delChain, 0, before)
@@ -166,6 +181,11 @@ func (s *Server) dumpQdiscs(r *tcRequest) bool {
 	for _, part := range listed {
 		ifindex := native.Uint32(part.body[4:])
 		until(ifindex)
+		if native.Uint32(part.body[12:]) == clsactParent && left[ifindex] != "" && s.Lent(r.socket.Netns, ifindex) {
+			delete(left, ifindex)
+			parts = append(parts, part)
+			continue
+		}
 		if native.Uint32(part.body[12:]) == clsactParent && (left[ifindex] != "" || !r.socket.ReadOnly) {
 			continue
 		}
@@ -197,12 +217,15 @@ func (k *Socket) qdiscs(request []byte) (listed []message, refused *message) {
 	return listed, nil
 }
 
+// allQdiscs is a request for a list of qdiscs.
+func allQdiscs(seq uint32) []byte {
+	return appendMessage(nil, message{typ: getQdisc, flags: flagRequest | flagDump, seq: seq, body: make([]byte, tcSize)})
+}
+
 // hasParent reports whether the running kernel has the qdisc that a request names as a
 // filter's parent: that of the root, or another by its handle.
 func (r *tcRequest) hasParent() bool {
-	listed, _ := r.socket.qdiscs(appendMessage(nil, message{
-		typ: getQdisc, flags: flagRequest | flagDump, seq: r.seq, body: make([]byte, tcSize),
-	}))
+	listed, _ := r.socket.qdiscs(allQdiscs(r.seq))
 	return r.parent == 0 || slices.ContainsFunc(listed, func(m message) bool {
 		return native.Uint32(m.body[4:]) == r.ifindex && native.Uint32(m.body[8:])>>16 == r.parent>>16
 	})

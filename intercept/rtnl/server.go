@@ -36,6 +36,7 @@ type Server struct {
 	sockets []*Socket
 	last    uint32
 	ids     namespaceIDs
+	lent    map[place]bool // which qdiscs at TC_H_CLSACT are the running kernel's
 }
 
 // New makes a server without devices.

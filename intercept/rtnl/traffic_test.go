@@ -114,9 +114,6 @@ func TestWhatIsNotSimulatedIsTold(t *testing.T) {
 		ask   func(*filtering) (mprog.Errno, string)
 		words string // "": it is for the running kernel
 	}{
-		{"another kind on clsact", func(f *filtering) (mprog.Errno, string) {
-			return f.ask(newFilter, create, lo, 0, onIn, every, kindOf("flower"))
-		}, "nkconform: filters of kind flower are not simulated"},
 		{"an action", func(f *filtering) (mprog.Errno, string) {
 			return f.ask(newFilter, create, lo, 0, onIn, every, kindOf("bpf"), f.options(appendAttribute(nil, bpfAction, nil)))
 		}, "nkconform: actions of filters are not simulated"},
@@ -126,9 +123,6 @@ func TestWhatIsNotSimulatedIsTold(t *testing.T) {
 		{"a chain with a template", func(f *filtering) (mprog.Errno, string) {
 			return f.ask(newChain, create, lo, 0, onIn, 0, kindOf("flower"))
 		}, "nkconform: templates of chains are not simulated"},
-		{"a shared block", func(f *filtering) (mprog.Errno, string) {
-			return f.ask(newQdisc, create, lo, 0, clsactParent, 0, kindOf("clsact"), appendU32(nil, tcIngressBlock, 22))
-		}, "nkconform: blocks of filters that qdiscs share are not simulated"},
 		{"a program on another qdisc", func(f *filtering) (mprog.Errno, string) {
 			return f.ask(newFilter, create, lo, 0, 0x10000, every, kindOf("bpf"), f.options())
 		}, "nkconform: programs of BPF are filters of clsact and ingress qdiscs only, and no actions"},
@@ -154,7 +148,7 @@ func TestWhatIsNotSimulatedIsTold(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFiltering(t)
-			if tc.name != "a shared block" && !strings.Contains(tc.name, "clsact's place") {
+			if !strings.Contains(tc.name, "clsact's place") {
 				errno, _ := f.ask(newQdisc, create, lo, 0, clsactParent, 0, kindOf("clsact"))
 				require.Zero(t, errno)
 			}
