@@ -171,7 +171,7 @@ func (w *wires) inside(e *end, f func(*asker)) {
 func (w *wires) Changed(d *rtnl.Device) {
 	for _, d := range []*rtnl.Device{d, d.Peer()} {
 		if e := w.ends[d]; d != nil && e != nil {
-			w.pump.change(func() { e.policy, e.scrub = d.Policy(), d.Scrubs() })
+			w.pump.change(func() { e.policy, e.scrub, e.room = d.Policy(), d.Scrubs(), d.Room() })
 		}
 	}
 }

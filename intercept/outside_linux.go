@@ -65,11 +65,29 @@ func deviceHere(ifindex uint32) (d machine.Device, err error) {
 	if t := uint16(kind); t == unix.ARPHRD_ETHER || t == unix.ARPHRD_LOOPBACK {
 		d.Header = linkHeader
 	}
-	d.Up = flags&unix.IFF_UP != 0
+	d.Name, d.Type = name, uint16(kind)
+	d.Flags, d.Up = flags&0xffff, flags&unix.IFF_UP != 0
 	return d, err
 }
 
 // Outside is the namespace that the caller is in.
 func (c *caller) Outside() machine.Outside {
 	return outside(func() (int, error) { return unix.Open(c.proc("/ns/net"), unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+}
+
+// around is the network namespace that an end is in, where of netkit devices more is
+// known. It is asked while the pump's lock is held.
+type around struct {
+	outside
+	e *end
+	p *pump
+}
+
+// Device adds what makes a device a netkit device.
+func (a around) Device(ifindex uint32) (machine.Device, bool) {
+	d, ok := a.outside.Device(ifindex)
+	if e := a.p.find(a.e.netns, ifindex); e != nil {
+		d.Headroom, d.Tailroom = e.room[0], e.room[1]
+	}
+	return d, ok
 }

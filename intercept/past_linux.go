@@ -63,7 +63,7 @@ const (
 // sendFrame sends by a device of the running kernel's. The socket is not kept: it would
 // keep the namespace.
 func (p *pump) sendFrame(o outlet, j *journey) error {
-	where, ok := o.at.outside.(outside)
+	where, ok := o.at.outside.(around)
 	if !ok || len(j.Data) < linkHeader {
 		return unix.EINVAL
 	}

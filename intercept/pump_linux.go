@@ -56,7 +56,8 @@ type end struct {
 	up      bool
 	policy  mprog.NetkitPolicy
 	outside machine.Outside
-	scrub   bool // a packet for another namespace loses its mark and priority
+	room    [2]uint16 // headroom and tailroom
+	scrub   bool      // a packet for another namespace loses its mark and priority
 
 	lost rtnl.Lost // by the pump's lock alone
 }
@@ -190,7 +191,7 @@ func (p *pump) take(e *end) (frames int) {
 func (p *pump) add(e *end) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e.outside = outside(e.tap.netns)
+	e.outside = around{outside(e.tap.netns), e, p}
 	p.ends[int32(e.tap)] = e
 	_ = p.s.files.await(p.epoll, int(e.tap)) // without memory, it carries nothing
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/nkconform/nkconform/intercept/layout"
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/internal/doctor"
 )
@@ -25,12 +26,13 @@ import (
 // noWorld has nothing besides packets.
 type noWorld struct{}
 
-func (noWorld) Map(uint32) machine.Map { return nil }
-func (noWorld) Now() uint64            { return 1 }
-func (noWorld) Random() uint32         { return 1 }
-func (noWorld) Trace(string)           {}
-func (noWorld) Wake(uint32)            {}
-func (noWorld) Facts() machine.Facts   { return machine.Facts{ShortDiff: true} }
+func (noWorld) Map(uint32) machine.Map        { return nil }
+func (noWorld) Now() uint64                   { return 1 }
+func (noWorld) Random() uint32                { return 1 }
+func (noWorld) Trace(string)                  {}
+func (noWorld) Wake(uint32)                   {}
+func (noWorld) Facts() machine.Facts          { return machine.Facts{ShortDiff: true} }
+func (noWorld) Types() (*layout.Types, error) { return layout.Running() }
 
 // fibSize is sizeof(struct bpf_fib_lookup).
 const fibSize = 64

@@ -254,7 +254,7 @@ func (w *wires) end(wish rtnl.Wish) (*end, mprog.Errno) {
 			return nil, errno
 		}
 	}
-	e := &end{device: wish.Device, netns: wish.Netns, layer3: wish.Layer3(), policy: wish.Policy(), scrub: wish.Scrubs()}
+	e := &end{device: wish.Device, netns: wish.Netns, layer3: wish.Layer3(), policy: wish.Policy(), scrub: wish.Scrubs(), room: wish.Room()}
 	err := within(where.netns, func() (err error) {
 		if e.tap, err = openTap(name, index); err != nil {
 			return err

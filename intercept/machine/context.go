@@ -79,6 +79,9 @@ func (m *run) loadContext(field uint64, size int) (uint64, error) {
 	if m.program.kind == XDP {
 		data, end, meta = xdpData, xdpDataEnd, xdpDataMeta
 	}
+	if size == 8 && field == skbSocket && m.program.kind == SKB {
+		return m.senderAddress()
+	}
 	if size == 4 {
 		switch field {
 		case data:

@@ -84,6 +84,11 @@ func helpersByName() map[string]helper {
 		"ringbuf_discard_dynptr": func(m *run) (uint64, error) { return 0, m.ringFinishDynptr(ringDiscarded) },
 		"perf_event_output":      (*run).perfOutput,
 
+		"probe_read":            (*run).probeRead,
+		"probe_read_str":        (*run).probeText,
+		"probe_read_kernel":     (*run).probeRead,
+		"probe_read_kernel_str": (*run).probeText,
+
 		"dynptr_from_mem": (*run).dynptrFromMemory,
 		"dynptr_read":     (*run).dynptrRead,
 		"dynptr_write":    (*run).dynptrWrite,
@@ -127,13 +132,15 @@ func helpersByName() map[string]helper {
 		"check_mtu":      (*run).checkMTU,
 		"fib_lookup":     (*run).lookUpRoute,
 
-		"sk_lookup_tcp":     lookUpSocket(protocolTCP, true),
-		"sk_lookup_udp":     lookUpSocket(protocolUDP, true),
-		"skc_lookup_tcp":    lookUpSocket(protocolTCP, false),
-		"sk_fullsock":       func(m *run) (uint64, error) { return m.r[1], nil },
-		"sk_release":        constant(0),
-		"get_socket_cookie": (*run).socketCookie,
-		"get_socket_uid":    (*run).socketUser,
+		"sk_lookup_tcp":      lookUpSocket(protocolTCP, true),
+		"sk_lookup_udp":      lookUpSocket(protocolUDP, true),
+		"skc_lookup_tcp":     lookUpSocket(protocolTCP, false),
+		"sk_fullsock":        func(m *run) (uint64, error) { return m.r[1], nil },
+		"sk_release":         constant(0),
+		"get_listener_sock":  (*run).listener,
+		"skb_cgroup_classid": constant(0), // no cgroup has one
+		"get_socket_cookie":  (*run).socketCookie,
+		"get_socket_uid":     (*run).socketUser,
 
 		"xdp_adjust_head":  (*run).xdpAdjustHead,
 		"xdp_adjust_meta":  (*run).xdpAdjustMeta,

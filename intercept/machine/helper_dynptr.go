@@ -3,9 +3,12 @@ package machine
 // dynptr is what a struct bpf_dynptr on a program's stack refers to. The struct
 // itself has its number, 0 for a dynptr that is null.
 type dynptr struct {
-	address uint64
-	size    uint64
-	record  bool // of a ring buffer
+	address  uint64
+	offset   uint64 // where it begins, of a packet also in that
+	size     uint64
+	record   bool // of a ring buffer
+	packet   bool
+	readOnly bool
 }
 
 const (
@@ -95,7 +98,7 @@ func (m *run) dynptrRead() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	from, errno, err := m.within(m.r[3], uint32(m.r[4]), uint32(len(to)))
+	from, errno, err := m.within(m.r[3], uint32(m.r[4]), uint32(len(to)), true)
 	if m.r[5] != 0 {
 		return failed(invalid), err
 	}
@@ -109,7 +112,14 @@ func (m *run) dynptrWrite() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	to, errno, err := m.within(m.r[1], uint32(m.r[2]), uint32(len(from)))
+	d, err := m.dynptrAt(m.r[1])
+	if err != nil {
+		return 0, err
+	}
+	if d != nil && d.packet && m.program.kind == SKB {
+		return m.writePacket(d, from)
+	}
+	to, errno, err := m.within(m.r[1], uint32(m.r[2]), uint32(len(from)), false)
 	if errno == 0 && m.r[5] != 0 {
 		return failed(invalid), err
 	}
@@ -117,18 +127,39 @@ func (m *run) dynptrWrite() (uint64, error) {
 	return failed(errno), err
 }
 
-// within is a part of what the dynptr at an address refers to.
-func (m *run) within(at uint64, offset, size uint32) (part []byte, errno int, err error) {
+// writePacket is bpf_skb_store_bytes through a dynptr.
+func (m *run) writePacket(d *dynptr, from []byte) (uint64, error) {
+	at := uint64(uint32(m.r[2]))
+	switch {
+	case d.readOnly:
+		return failed(invalid), nil
+	case at+uint64(len(from)) > d.size:
+		return failed(tooBig), nil
+	}
+	return m.storePacket(d.offset+at, from, m.r[5])
+}
+
+// within is a part of what the dynptr at an address refers to, to read it or to write
+// to it.
+func (m *run) within(at uint64, offset, size uint32, reads bool) (part []byte, errno int, err error) {
 	d, err := m.dynptrAt(at)
 	switch {
 	case err != nil:
 		return nil, 0, err
 	case d == nil:
 		return nil, invalid, nil
+	case !reads && d.readOnly:
+		return nil, invalid, nil
 	case uint64(offset)+uint64(size) > d.size:
 		return nil, tooBig, nil
 	}
-	part, err = m.bytes(d.address+uint64(offset), int(size))
+	if d.packet {
+		if part = m.packet.part(d.offset+uint64(offset), uint64(size)); part == nil {
+			errno = fault
+		}
+		return part, errno, nil
+	}
+	part, err = m.bytes(d.address+d.offset+uint64(offset), int(size))
 	return part, 0, err
 }
 
@@ -136,8 +167,8 @@ func (m *run) within(at uint64, offset, size uint32) (part []byte, errno int, er
 func (m *run) dynptrData() (uint64, error) {
 	d, err := m.dynptrAt(m.r[1])
 	offset, size := uint64(uint32(m.r[2])), uint64(uint32(m.r[3]))
-	if err != nil || d == nil || offset+size > d.size {
+	if err != nil || d == nil || d.packet || d.readOnly || offset+size > d.size {
 		return 0, err
 	}
-	return d.address + offset, nil
+	return d.address + d.offset + offset, nil
 }

@@ -78,16 +78,19 @@ func (m *run) skbStoreBytes() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	flags := m.r[5]
+	return m.storePacket(uint64(uint32(m.r[2])), from, m.r[5])
+}
+
+func (m *run) storePacket(at uint64, from []byte, flags uint64) (uint64, error) {
 	if flags&^(flagRecompute|flagInvalidate) != 0 {
 		return failed(invalid), nil
 	}
-	to := m.packet.part(uint64(uint32(m.r[2])), uint64(len(from)))
+	to := m.packet.part(at, uint64(len(from)))
 	if to == nil {
 		return failed(fault), nil
 	}
 	if flags&flagRecompute != 0 {
-		m.packet.skb.checksum.replace(uint32(m.r[2]), to, from)
+		m.packet.skb.checksum.replace(uint32(at), to, from)
 	}
 	copy(to, from)
 	if flags&flagInvalidate != 0 {

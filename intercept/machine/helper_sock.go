@@ -11,6 +11,7 @@ type SocketQuestion struct {
 
 // Socket is a socket, as programs see it.
 type Socket struct {
+	Protocol      uint8 // 0: of a test run, which has no type either
 	State         uint8 // TCP_ESTABLISHED and so on
 	Remote, Local netip.AddrPort
 	Ifindex       uint32 // of the device that it is bound to, 0: none
@@ -21,6 +22,8 @@ type Socket struct {
 
 const (
 	stateSynReceived = 3  // TCP_SYN_RECV
+	stateClosed      = 7  // TCP_CLOSE
+	stateListen      = 10 // TCP_LISTEN
 	stateTimeWait    = 6  // TCP_TIME_WAIT
 	stateNewReceived = 12 // TCP_NEW_SYN_RECV
 
@@ -67,7 +70,8 @@ func lookUpSocket(protocol uint8, whole bool) helper {
 		if err != nil || !found || whole && (s.State == stateTimeWait || s.State == stateNewReceived) {
 			return 0, err
 		}
-		return m.add(s.bytes(protocol)), nil
+		s.Protocol = protocol
+		return m.add(s.bytes()), nil
 	}
 }
 
@@ -82,28 +86,36 @@ func addresses(tuple []byte) (remote, local netip.AddrPort) {
 
 // bytes are the socket's struct bpf_sock. Nobody is told its priority, which reads
 // 0.
-func (s *Socket) bytes(protocol uint8) []byte {
+func (s *Socket) bytes() []byte {
 	p := make([]byte, sockSize)
 	native.PutUint32(p[sockIfindex:], s.Ifindex)
+	native.PutUint32(p[sockMark:], s.Mark)
+	native.PutUint32(p[sockState:], uint32(s.State))
+	if !s.Local.IsValid() {
+		return p // of no family that has addresses
+	}
 	kind, from, to := uint32(1), sockFrom4, sockTo4 // SOCK_STREAM
-	if protocol == protocolUDP {
+	switch s.Protocol {
+	case 0:
+		kind = 0
+	case protocolUDP:
 		kind = 2 // SOCK_DGRAM
 	}
 	family := uint32(familyIPv4)
 	if s.Local.Addr().Is6() {
 		family, from, to = familyIPv6, sockFrom6, sockTo6
-		copy(p[sockFrom4:], inIPv4(s.Local.Addr()))
-		copy(p[sockTo4:], inIPv4(s.Remote.Addr()))
+		if s.Protocol != 0 {
+			copy(p[sockFrom4:], inIPv4(s.Local.Addr()))
+			copy(p[sockTo4:], inIPv4(s.Remote.Addr()))
+		}
 	}
 	native.PutUint32(p[sockFamily:], family)
 	native.PutUint32(p[sockType:], kind)
-	native.PutUint32(p[sockProtocol:], uint32(protocol))
-	native.PutUint32(p[sockMark:], s.Mark)
+	native.PutUint32(p[sockProtocol:], uint32(s.Protocol))
 	copy(p[from:], s.Local.Addr().AsSlice())
 	copy(p[to:], s.Remote.Addr().AsSlice())
 	native.PutUint32(p[sockFromPort:], uint32(s.Local.Port()))
 	putBig16(p[sockToPort:], s.Remote.Port())
-	native.PutUint32(p[sockState:], uint32(s.State))
 	return p
 }
 
@@ -131,7 +143,55 @@ func (m *run) sender() (s Socket, found bool, err error) {
 	if p.Outside == nil || !ok {
 		return s, false, ErrUnknown
 	}
-	return p.Outside.Socket(q)
+	s, found, err = p.Outside.Socket(q)
+	s.Protocol = q.Protocol
+	return s, found, err
+}
+
+// senderAddress is the address of the struct bpf_sock that the context has, 0 where
+// nobody has sent the packet. It is the same each time.
+func (m *run) senderAddress() (uint64, error) {
+	if m.sock != 0 {
+		return m.sock, nil
+	}
+	s, found, err := m.sender()
+	if err != nil || !found {
+		return 0, err
+	}
+	m.sock = m.add(s.bytes())
+	return m.sock, nil
+}
+
+// listener is bpf_get_listener_sock: a socket that listens, itself.
+func (m *run) listener() (uint64, error) {
+	p, err := m.bytes(m.r[1], sockSize)
+	if err != nil {
+		return 0, err
+	}
+	if native.Uint32(p[sockState:]) != stateListen {
+		return 0, nil
+	}
+	return m.r[1], nil
+}
+
+// TestSender is the socket of a test run, with the packet's addresses.
+func (p *Packet) TestSender(cookie uint64) *Socket {
+	s := &Socket{Cookie: cookie, State: stateClosed}
+	header := p.Data[min(max(p.Network, 0), len(p.Data)):]
+	from, n := 12, 4
+	if p.Protocol() == ethIPv6 {
+		from, n = 8, 16
+	}
+	switch kind := p.Protocol(); {
+	case kind == ethIP && len(header) < ipv4Header, kind == ethIPv6 && len(header) < ipv6Header:
+		header = make([]byte, ipv6Header)
+	case kind != ethIP && kind != ethIPv6:
+		return s
+	}
+	local, _ := netip.AddrFromSlice(header[from : from+n])
+	remote, _ := netip.AddrFromSlice(header[from+n : from+2*n])
+	s.Local, s.Remote = netip.AddrPortFrom(local, 0), netip.AddrPortFrom(remote, 0)
+	return s
 }
 
 // sent is the question for who has sent the packet, by its headers.

@@ -57,6 +57,7 @@ const (
 	// The source register of a call.
 	callHelper = 0
 	callOwn    = 1 // BPF_PSEUDO_CALL
+	callKernel = 2 // BPF_PSEUDO_KFUNC_CALL
 )
 
 var errRegister = errors.New("no such register")

@@ -80,8 +80,10 @@ func (m *run) call(i *insn) error {
 		return fmt.Errorf("a call of what a register says: %w", ErrUnknown)
 	case i.src == callHelper:
 		return m.callHelper(int32(i.imm))
+	case i.src == callKernel:
+		return m.callKernel(uint32(i.imm), i.off)
 	case i.src != callOwn:
-		return fmt.Errorf("function %d of the kernel: %w", i.imm, ErrUnknown)
+		return errCode(i)
 	}
 	return m.callOwn(m.at + 1 + int(i.imm))
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 	"github.com/stretchr/testify/require"
+
+	"github.com/nkconform/nkconform/intercept/layout"
 )
 
 // world has maps in memory: arrays by 32-bit index.
@@ -28,6 +30,8 @@ func (w *world) Random() uint32 { return 4 }
 func (w *world) Trace(t string) { w.traced = append(w.traced, t) }
 func (w *world) Wake(uint32)    {}
 func (w *world) Facts() Facts   { return w.facts }
+
+func (w *world) Types() (*layout.Types, error) { return layout.Running() }
 
 type array struct {
 	values [][]byte

@@ -13,6 +13,11 @@ type memory struct {
 	shared  map[*byte]uint64 // addresses of what is the world's
 	ctx     uint64           // address of the context
 	data    uint64           // and of the packet
+
+	objects   map[uint64]*object // the kernel's, by the number of a piece that is nil
+	sock      uint64             // of the packet's sender, 0: none yet
+	kernelCtx uint64             // address of what the context stands for, 0: none yet
+	devices   map[uint32]uint64  // addresses, by ifindex
 }
 
 const regionBits = 32
@@ -53,7 +58,12 @@ func (m *run) load(address uint64, size int) (uint64, error) {
 	}
 	p, err := m.bytes(address, size)
 	if err != nil {
-		return 0, err
+		if m.objects[address>>regionBits] == nil {
+			return 0, err
+		}
+		if p, err = m.peek(address, size); err != nil {
+			return 0, err
+		}
 	}
 	return number(p, size), nil
 }

@@ -1,5 +1,7 @@
 package machine
 
+import "github.com/nkconform/nkconform/intercept/layout"
+
 // World is what programs reach besides their packet.
 type World interface {
 	Map(id uint32) Map // nil if there is none
@@ -10,6 +12,8 @@ type World interface {
 	// Wake has those look at a ring buffer, by the map's id, who wait for it.
 	Wake(ring uint32)
 	Facts() Facts
+	// Types are those of the running kernel, for which programs are relocated.
+	Types() (*layout.Types, error)
 }
 
 // Facts are what helpers do on some releases of Linux and not on others.
@@ -32,9 +36,14 @@ type Outside interface {
 
 // Device is what programs get to know of a device.
 type Device struct {
+	Name   string
 	MTU    uint32
 	Header uint32 // length of the link layer's header (hard_header_len)
 	Up     bool
+	Flags  uint32 // IFF_*
+	Type   uint16 // ARPHRD_*
+	// Headroom and Tailroom are what it wants free around packets (needed_headroom).
+	Headroom, Tailroom uint16
 }
 
 // Map is a map, as programs see it. Values are memory that stays the map's.

@@ -60,6 +60,9 @@ func (d *Device) Layer3() bool { return d.mode == modeL3 }
 // Scrubs reports whether packets for another namespace lose their mark and priority.
 func (d *Device) Scrubs() bool { return d.scrub == scrubOn }
 
+// Room is how much the device wants free in front of packets and behind them.
+func (d *Device) Room() [2]uint16 { return [2]uint16{d.headroom, d.tailroom} }
+
 // linkInfo is what a netkit device has in IFLA_LINKINFO, with its peer if that is
 // there (netkit_fill_info).
 func (d *Device) linkInfo(peer *Device) []byte {

@@ -113,6 +113,7 @@ func (s *Server) Follow(d *Device, netns uint64, l Link) {
 	}
 	if d.bridged && !l.Bridged {
 		d.leftBridge()
+		s.wires.Changed(d)
 	}
 	d.Flags, d.bridged = l.Flags, l.Bridged
 }

@@ -194,7 +194,7 @@ func (j *judge) constants(c *trial) {
 type loopbackOnly struct{}
 
 func (loopbackOnly) Device(ifindex uint32) (machine.Device, bool) {
-	return machine.Device{MTU: 65536, Header: ethernetHeader, Up: true}, ifindex == loopback
+	return machine.Device{Name: "lo", MTU: 65536, Header: ethernetHeader, Up: true, Type: unix.ARPHRD_LOOPBACK}, ifindex == loopback
 }
 
 func (loopbackOnly) Route(machine.RouteQuestion) (r machine.Route, err error) {

@@ -90,7 +90,7 @@ func (k *call) testSKB(p *program) error {
 	packet := machine.NewPacket(data, loopback)
 	packet.Outside = k.caller.Outside()
 	k.cookies++
-	packet.Sender = &machine.Socket{Cookie: k.cookies} // of root's
+	packet.Sender = packet.TestSender(k.cookies) // of root's
 	packet.ToLoopback()
 	clear(packet.Context[machine.SKBWireLen:][:4]) // unless there is a context
 	if packet.Short() {

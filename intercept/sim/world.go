@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/intercept/layout"
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -64,6 +65,9 @@ func (w world) Trace(text string) { w.s.trace(text) }
 func (w world) Wake(uint32) {}
 
 func (w world) Facts() machine.Facts { return w.s.facts }
+
+// Types are those for which programs are relocated, whatever release is simulated.
+func (w world) Types() (*layout.Types, error) { return layout.Running() }
 
 // factsOf are what helpers do on a release.
 func factsOf(r fake.Release) machine.Facts {
