@@ -113,7 +113,9 @@ func (s *Server) Follow(d *Device, netns uint64, l Link) {
 	}
 	if d.bridged && !l.Bridged {
 		d.leftBridge()
-		s.wires.Changed(d)
+		if s.wires != nil {
+			s.wires.Changed(d)
+		}
 	}
 	d.Flags, d.bridged = l.Flags, l.Bridged
 }
