@@ -23,6 +23,7 @@ type symbols struct {
 type kernelTypes struct {
 	data        []byte
 	names       map[uint32]string // of functions and typedefs
+	kinds       []uint8           // by id; of 0, which is void, 0
 	tracepoints map[string]bool
 }
 
@@ -42,7 +43,9 @@ func readKernelTypes() (t kernelTypes) {
 	const function, typedef = 12, 8 // BTF_KIND_FUNC, BTF_KIND_TYPEDEF
 	t.data, _ = os.ReadFile("/sys/kernel/btf/vmlinux")
 	t.names, t.tracepoints = make(map[uint32]string), make(map[string]bool)
+	t.kinds = []uint8{0}
 	sim.WalkBTF(t.data, func(id, kind uint32, name string) bool {
+		t.kinds = append(t.kinds, uint8(kind))
 		switch kind {
 		case typedef:
 			if point, ok := strings.CutPrefix(name, "btf_trace_"); ok {
@@ -59,6 +62,18 @@ func readKernelTypes() (t kernelTypes) {
 
 // Type is the name of a function or a tracepoint by its id of BTF.
 func (s *symbols) Type(id uint32) string { return s.types().names[id] }
+
+// Kind is a type's kind.
+func (s *symbols) Kind(id uint32) (kind uint32, ok bool) {
+	kinds := s.types().kinds
+	if len(kinds) == 1 {
+		return 0, true
+	}
+	if id >= uint32(len(kinds)) {
+		return 0, false
+	}
+	return uint32(kinds[id]), true
+}
 
 // Tracepoint reports whether the kernel has a tracepoint.
 func (s *symbols) Tracepoint(name string) bool {

@@ -2,12 +2,14 @@ package sim
 
 import "github.com/nkconform/nkconform/mprog"
 
-// btf is type information that was loaded. Only its header is looked at.
+// btf is type information, of which only the header is looked at.
 type btf struct {
 	sim  *Sim
 	id   uint32
 	refs int
 	data []byte
+	// kernel says that it is the kernel's own, of which there is one, and it stays.
+	kernel bool
 }
 
 func (b *btf) object() *Object { return &Object{Kind: BTF, ID: b.id, sim: b.sim, b: b} }

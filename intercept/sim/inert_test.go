@@ -20,6 +20,9 @@ func (p *process) typed(typ uint32, at mprog.AttachType) uint32 {
 	native.PutUint64(attr[loadInsns:], p.put(insns))
 	native.PutUint64(attr[loadLicense:], p.put([]byte("GPL\x00")))
 	native.PutUint32(attr[loadAttachType:], uint32(at))
+	if typ == progTracing || typ == progLSM {
+		native.PutUint32(attr[loadAttachBTF:], 1)
+	}
 	return p.must(5, attr)
 }
 
@@ -64,8 +67,8 @@ func TestInertLinks(t *testing.T) {
 		{"kprobe", progKprobe, attachPerf, map[int]uint32{4: 92}, 7, mprog.EINVAL, mprog.EOPNOTSUPP, "kprobe/tcp_connect"},
 		{"tracepoint", progTracepoint, attachPerf, map[int]uint32{4: 93}, 7, mprog.EINVAL, mprog.EOPNOTSUPP, "tracepoint/sched/sched_switch"},
 		{"netfilter", progNetfilter, attachNetfilter, map[int]uint32{16: 2, 20: 1, 24: 5}, 10, mprog.EOPNOTSUPP, 0, "netfilter/ipv4:input"},
-		{"fentry", progTracing, traceFentry, nil, 2, mprog.EINVAL, mprog.EOPNOTSUPP, "fentry/BTF id 0"},
-		{"iterator", progTracing, traceIter, nil, 4, 0, mprog.EOPNOTSUPP, "iter/BTF id 0"},
+		{"fentry", progTracing, traceFentry, nil, 2, mprog.EINVAL, mprog.EOPNOTSUPP, "fentry/BTF id 1"},
+		{"iterator", progTracing, traceIter, nil, 4, 0, mprog.EOPNOTSUPP, "iter/BTF id 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, told := newInert(t, "7.3")
@@ -130,7 +133,11 @@ func TestInertReleases(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p, told := newInert(t, test.release)
 			attr := words(48, test.fields)
-			native.PutUint32(attr, p.typed(test.prog, 0))
+			loaded := mprog.AttachType(0)
+			if test.prog == progNetfilter {
+				loaded = attachNetfilter
+			}
+			native.PutUint32(attr, p.typed(test.prog, loaded))
 			native.PutUint32(attr[8:], uint32(test.at))
 			_, _, errno := p.call(28, attr)
 			assert.Equal(t, test.want, errno)

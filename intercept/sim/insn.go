@@ -93,15 +93,15 @@ func (k *call) resolveMap(p *program, in, second insn) error {
 	return nil
 }
 
-// verdictOf returns what a program returns that does nothing but return a
-// number, and 0 for any other, as it is not run.
-func verdictOf(insns []byte) int32 {
+// verdictOf returns what a program returns that does nothing but return a number.
+// Of any other it is false, and the number 0, as it is not run.
+func verdictOf(insns []byte) (verdict int32, constant bool) {
 	const moveImm64, moveImm32 = 0xb7, 0xb4
 	if len(insns) != 2*insnSize || insn(insns[insnSize:]).code() != exit {
-		return 0
+		return 0, false
 	}
 	if in := insn(insns); (in.code() == moveImm64 || in.code() == moveImm32) && in.dst() == 0 {
-		return in.imm()
+		return in.imm(), true
 	}
-	return 0
+	return 0, false
 }

@@ -24,6 +24,9 @@ type bpfMap struct {
 	keyType   uint32 // btf_key_type_id
 	valueType uint32 // btf_value_type_id
 
+	inner *bpfMap // of a map of maps: what those within are like
+	owner *owner  // of a prog_array, once a program is in it or uses it
+
 	elements elements
 	memory   Memory // of a map that can be mapped
 }
@@ -56,28 +59,31 @@ const (
 	devMapHash     mapType = 25
 	ringBuffer     mapType = 27
 	userRingBuffer mapType = 31
-	lastMapType    mapType = 33 // BPF_MAP_TYPE_ARENA
-)
-
-// Flags of BPF_MAP_CREATE.
-const (
-	noPrealloc = 1 << 0  // BPF_F_NO_PREALLOC
-	numaNode   = 1 << 2  // BPF_F_NUMA_NODE
-	readOnly   = 1 << 3  // BPF_F_RDONLY
-	writeOnly  = 1 << 4  // BPF_F_WRONLY
-	zeroSeed   = 1 << 6  // BPF_F_ZERO_SEED
-	readProg   = 1 << 7  // BPF_F_RDONLY_PROG
-	writeProg  = 1 << 8  // BPF_F_WRONLY_PROG
-	preserve   = 1 << 11 // BPF_F_PRESERVE_ELEMS
-	mmapable   = 1 << 10 // BPF_F_MMAPABLE
-	innerMap   = 1 << 12 // BPF_F_INNER_MAP
-
-	accessFlags = readOnly | writeOnly | readProg | writeProg
+	cpuMap         mapType = 16
+	xskMap         mapType = 17
+	cgroupStorage  mapType = 19
+	reusePortArray mapType = 20
+	skStorage      mapType = 24
+	inodeStorage   mapType = 28
+	taskStorage    mapType = 29
+	bloomFilter    mapType = 30
+	cgrpStorage    mapType = 32
+	arena          mapType = 33
+	insnArray      mapType = 34
+	resizableHash  mapType = 35
 )
 
 func (t mapType) array() bool {
 	switch t {
 	case arrayMap, progArray, perfEventArray, perCPUArray, cgroupArray, arrayOfMaps:
+		return true
+	}
+	return false
+}
+
+func (t mapType) hash() bool {
+	switch t {
+	case hashMap, perCPUHash, lruHash, lruPerCPUHash, hashOfMaps, resizableHash:
 		return true
 	}
 	return false
@@ -124,106 +130,6 @@ func (k *call) mapByFD(what string, fd uint32) (*bpfMap, error) {
 		return nil, refuse("map/not-a-map", mprog.EINVAL, "%s %d is no map", what, int32(fd))
 	}
 	return o.m, nil
-}
-
-// Where BPF_MAP_CREATE has its fields.
-const (
-	createInner     = 20
-	createName      = 28
-	createBTF       = 48
-	createKeyType   = 52
-	createValueType = 56
-	createExtra     = 64
-)
-
-// mapCreate is map_create with the checks of the common types.
-func (k *call) mapCreate() (err error) {
-	m := &bpfMap{
-		sim: k.Sim, refs: 1,
-		typ: mapType(k.u32(0)), keySize: k.u32(4), valueSize: k.u32(8), entries: k.u32(12), flags: k.u32(16),
-		keyType: k.u32(createKeyType), valueType: k.u32(createValueType), extra: k.u64(createExtra),
-	}
-	if m.typ == 0 || m.typ > lastMapType {
-		return refuse("map/type", mprog.EINVAL, "no map type has number %d", m.typ)
-	}
-	if m.name, err = objectName(k.attr[createName : createName+nameSize]); err != nil {
-		return err
-	}
-	if err := k.needBPF(); err != nil && m.typ != arrayMap && m.typ != hashMap {
-		return err
-	}
-	if err := m.check(); err != nil {
-		return err
-	}
-	if m.typ.outer() {
-		if _, err := k.mapByFD("inner_map_fd", k.u32(createInner)); err != nil {
-			return err
-		}
-	}
-	if m.keyType != 0 || m.valueType != 0 {
-		if m.valueType == 0 {
-			return refuse("map/btf", mprog.EINVAL, "btf_key_type_id %d without btf_value_type_id", m.keyType)
-		}
-		if m.btf, err = k.btfByFD("btf_fd", k.u32(createBTF)); err != nil {
-			return err
-		}
-	}
-	if err := k.allocate(m); err != nil {
-		return err
-	}
-	if m.btf != nil {
-		m.btf.refs++
-	}
-	m.id = k.maps.add(m)
-	k.New = m.object()
-	return nil
-}
-
-// check is what the types' map_alloc_check functions refuse.
-func (m *bpfMap) check() error {
-	known := uint32(noPrealloc | numaNode | accessFlags | mmapable | innerMap | zeroSeed | preserve)
-	bad := func(rule mprog.Rule, what string) error {
-		return refuse(rule, mprog.EINVAL, "%s: type %d, key_size %d, value_size %d, max_entries %d, flags %#x",
-			what, m.typ, m.keySize, m.valueSize, m.entries, m.flags)
-	}
-	if m.flags&(readProg|writeProg) == readProg|writeProg || m.flags&(readOnly|writeOnly) == readOnly|writeOnly {
-		return bad("map/flags", "read-only and write-only")
-	}
-	switch {
-	case m.typ.array():
-		if m.entries == 0 || m.keySize != 4 || m.valueSize == 0 || m.typ != arrayMap && !m.typ.perCPU() && m.valueSize != 4 {
-			return bad("map/array", "no shape of an array")
-		}
-		if m.flags&noPrealloc != 0 || m.flags&mmapable != 0 && m.typ != arrayMap {
-			return bad("map/flags", "flags no array takes")
-		}
-	case m.typ == hashMap, m.typ == perCPUHash, m.typ == lruHash, m.typ == lruPerCPUHash, m.typ == hashOfMaps:
-		if m.entries == 0 || m.keySize == 0 || m.valueSize == 0 || m.typ == hashOfMaps && m.valueSize != 4 {
-			return bad("map/hash", "no shape of a hash")
-		}
-		if m.flags&(mmapable|innerMap) != 0 || (m.typ == lruHash || m.typ == lruPerCPUHash) && m.flags&noPrealloc != 0 {
-			return bad("map/flags", "flags no hash takes")
-		}
-	case m.typ == lpmTrie:
-		if m.entries == 0 || m.flags&noPrealloc == 0 || m.keySize < 5 || m.keySize > 260 || m.valueSize == 0 {
-			return bad("map/trie", "no shape of a trie")
-		}
-	case m.typ == queueMap, m.typ == stackMap:
-		if m.entries == 0 || m.keySize != 0 || m.valueSize == 0 {
-			return bad("map/queue", "no shape of a queue")
-		}
-	case m.typ == ringBuffer, m.typ == userRingBuffer:
-		if m.keySize != 0 || m.valueSize != 0 || m.entries == 0 || m.entries&(m.entries-1) != 0 || m.entries%pageSize != 0 {
-			return bad("map/ring-buffer", "no shape of a ring buffer")
-		}
-		return nil
-	default:
-		return nil
-	}
-	if m.flags&^known != 0 {
-		return bad("map/flags", "unknown flags")
-	}
-	return nil
 }
 
 // maxMapped limits the memory of one map that can be mapped.

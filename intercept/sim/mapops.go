@@ -153,6 +153,14 @@ func (k *call) store(m *bpfMap, key, value []byte, flags uint64) error {
 	case o == nil || o.Kind != want:
 		return refuse("map/value-fd", mprog.EINVAL, "value %d is not what the map holds", fd)
 	}
+	if want == Map && !m.inner.like(o.m) {
+		return refuse("map/inner", mprog.EINVAL, "value %d is a map unlike the one that this map was made with", fd)
+	}
+	if want == Prog {
+		if err := k.own(m, k.programs[o.ID]); err != nil {
+			return err
+		}
+	}
 	o = o.clone()
 	if err := m.elements.put(key, native.AppendUint32(nil, o.ID), o, flags); err != nil {
 		o.close()

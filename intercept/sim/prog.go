@@ -2,8 +2,10 @@ package sim
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"crypto/sha256"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -16,18 +18,21 @@ type program struct {
 	flags      uint32
 	attachBTF  uint32 // attach_btf_id
 	attachProg uint32 // the program that it was loaded for, by attach_prog_fd
-	tracing    int    // how often it is attached to what it was loaded for
-	name       [nameSize]byte
-	tag        [8]byte
-	gpl        bool
-	insns      []byte           // as loaded, with the caller's fds of maps replaced by ids
-	verdict    int32            // what it returns if it does nothing else
-	code       *machine.Program // nil: of a type that is not run
-	told       bool             // that it cannot be run to its end
-	maps       []*bpfMap
-	btf        *btf
-	funcInfo   records
-	lineInfo   records
+	// attachModule says that attach_btf_id is of other BTF than vmlinux's.
+	attachModule bool
+	tracing      int // how often it is attached to what it was loaded for
+	name         [nameSize]byte
+	tag          [8]byte
+	gpl          bool
+	insns        []byte           // as loaded, with the caller's fds of maps replaced by ids
+	verdict      int32            // what it returns if it does nothing else
+	constant     bool             // that it does nothing else
+	code         *machine.Program // nil: of a type that is not run
+	told         bool             // that it cannot be run to its end
+	maps         []*bpfMap
+	btf          *btf
+	funcInfo     records
+	lineInfo     records
 }
 
 // records are func_info or line_info.
@@ -81,6 +86,15 @@ func (k *call) progLoad() error {
 			return err
 		}
 	}
+	if err := k.needOthers(p.typ); err != nil {
+		return err
+	}
+	if err := k.loadTarget(p); err != nil {
+		return err
+	}
+	if err := k.checkType(p); err != nil {
+		return err
+	}
 	p.insns = make([]byte, count*insnSize)
 	if err := k.read(k.u64(loadInsns), p.insns); err != nil {
 		return err
@@ -92,30 +106,48 @@ func (k *call) progLoad() error {
 	}
 	license, _, _ = bytes.Cut(license[:n], []byte{0})
 	p.gpl = gplCompatible(string(license))
-	if p.typ == 0 || p.typ > lastProgType {
-		return refuse("load/type", mprog.EINVAL, "no program type has number %d", p.typ)
-	}
 	if p.name, err = objectName(k.attr[loadName : loadName+nameSize]); err != nil {
 		return err
 	}
-	if err := k.loadTarget(p); err != nil {
+	return k.verify(p)
+}
+
+// verify is as much of bpf_check as there is.
+func (k *call) verify(p *program) error {
+	if err := k.checkLog(); err != nil {
 		return err
 	}
 	if err := k.loadInfo(p); err != nil {
 		return err
 	}
-	p.tag = tagOf(p.insns)
+	p.tag = k.tagOf(p.insns)
 	if err := k.checkInsns(p); err != nil {
 		return err
 	}
-	p.verdict = verdictOf(p.insns)
+	if err := k.checkTarget(p); err != nil {
+		return err
+	}
+	p.verdict, p.constant = verdictOf(p.insns)
+	if err := k.checkReturn(p); err != nil {
+		return err
+	}
 	kind, runs := runnable[mprog.ProgType(p.typ)]
 	code := machine.New(p.insns, kind)
 	if err := k.checkHelpers(p, code); err != nil {
 		return err
 	}
+	for _, m := range p.maps {
+		if m.typ == progArray {
+			if err := k.own(m, p); err != nil {
+				return err
+			}
+		}
+	}
 	if runs {
 		p.code = code
+	}
+	if err := k.log(processed(len(p.insns) / insnSize)); err != nil {
+		return err
 	}
 	return k.addProg(p)
 }
@@ -209,8 +241,8 @@ func gplCompatible(license string) bool {
 }
 
 // tagOf is bpf_prog_calc_tag: the same for the same program, whatever maps it
-// refers to. Kernels before 6.18 use SHA-1.
-func tagOf(insns []byte) (tag [8]byte) {
+// refers to.
+func (k *call) tagOf(insns []byte) (tag [8]byte) {
 	plain := bytes.Clone(insns)
 	for at := 0; at+2*insnSize <= len(plain); at += insnSize {
 		in := insn(plain[at:])
@@ -222,6 +254,11 @@ func tagOf(insns []byte) (tag [8]byte) {
 			clear(plain[at+12 : at+16])
 		}
 		at += insnSize
+	}
+	if k.kernel.Running().Before(fake.Version(6, 18)) {
+		sum := sha1.Sum(plain)
+		copy(tag[:], sum[:])
+		return tag
 	}
 	sum := sha256.Sum256(plain)
 	copy(tag[:], sum[:])
@@ -289,6 +326,38 @@ func (k *call) loadTarget(p *program) error {
 		return refuse("load/target", mprog.EINVAL, "attach_prog_fd %d is neither a program nor BTF", int32(fd))
 	case o.Kind == Prog:
 		p.attachProg = o.ID
+	default:
+		p.attachModule = true
 	}
 	return nil
 }
+
+// needOthers is what bpf_prog_load wants besides CAP_BPF (is_net_admin_prog_type,
+// is_perfmon_prog_type).
+func (k *call) needOthers(typ uint32) error {
+	if k.caller.Capable(mprog.CapSysAdmin) {
+		return nil
+	}
+	network, tracing := netAdminTypes[typ], perfmonTypes[typ]
+	switch {
+	case network && !k.caller.Capable(mprog.CapNetAdmin):
+		return refuse("capability/net-admin", mprog.EPERM, "the caller lacks CAP_NET_ADMIN")
+	case tracing && !k.caller.Capable(mprog.CapPerfmon):
+		return refuse("capability/perfmon", mprog.EPERM, "the caller lacks CAP_PERFMON")
+	}
+	return nil
+}
+
+// The types that need CAP_NET_ADMIN and CAP_PERFMON: 10 to 12 and 19 are those of
+// lightweight tunnels.
+var (
+	netAdminTypes = map[uint32]bool{
+		uint32(mprog.SchedCLS): true, 4: true, uint32(mprog.XDP): true, progCgroupSock: true, 10: true, 11: true, 12: true, progSockOps: true,
+		progSkSkb: true, progCgroupDevice: true, progSkMsg: true, progSockAddr: true, 19: true, progFlowDissector: true,
+		progSysctl: true, progSockopt: true, progExt: true, progNetfilter: true,
+	}
+	perfmonTypes = map[uint32]bool{
+		progKprobe: true, progTracepoint: true, progPerfEvent: true, progRawTracepoint: true, progRawWritable: true,
+		progTracing: true, progStructOps: true, progExt: true, progLSM: true,
+	}
+)

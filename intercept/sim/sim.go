@@ -35,6 +35,7 @@ type Sim struct {
 	facts    machine.Facts
 	// permissions are read when the first program is loaded.
 	permissions func() (*permissions, error)
+	types       func() (*typeFacts, error)
 	trace       func(string)
 	record      *recorder // nil: nobody wants it
 	memory      func(size int) (Memory, error)
@@ -93,6 +94,9 @@ type Options struct {
 type Symbols interface {
 	// Type is the name of a type of the kernel's BTF.
 	Type(id uint32) string
+	// Kind is the kind of a type of the kernel's BTF, 0 where nobody can say, false
+	// if there is none.
+	Kind(id uint32) (kind uint32, ok bool)
 	// Tracepoint reports whether there is one by a name.
 	Tracepoint(name string) bool
 	// Function is the address of a function, 0 where that is kept secret.
@@ -129,7 +133,8 @@ func New(k *fake.Kernel, o Options) *Sim {
 			*to.field = func(string) {}
 		}
 	}
-	s.facts, s.permissions = factsOf(k.Running()), onePermissions(k.Running())
+	s.facts, s.permissions = factsOf(k.Running()), oncePermissions.of(k.Running(), permissionsOf)
+	s.types = onceTypes.of(k.Running(), typesOf)
 	if o.Record {
 		s.record = newRecorder(s)
 	}

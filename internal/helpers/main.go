@@ -6,9 +6,10 @@
 //	CGO_ENABLED=0 go build -o /tmp/helpers ./internal/helpers
 //	nkconform vm debian:6.12 -- /tmp/helpers >intercept/sim/helpers/6.12
 //
-// It needs root. Each line is a program type and the numbers of its helpers; of a
-// type that depends on the attach type, all that one of them permits. Types that
-// need BTF of what they attach to are left out.
+// It needs root. Each line is a program type and the numbers of its helpers: all that
+// one of its attach types permits, and, behind a slash and its number, those of each
+// attach type that permits less. Types that need BTF of what they attach to are left
+// out.
 package main
 
 import (
@@ -34,7 +35,7 @@ const sleepable = 1 << 4 // BPF_F_SLEEPABLE
 var types = []programType{
 	{name: "socket_filter", number: 1}, {name: "kprobe", number: 2}, {name: "sched_cls", number: 3}, {name: "sched_act", number: 4},
 	{name: "tracepoint", number: 5}, {name: "xdp", number: 6}, {name: "perf_event", number: 7}, {name: "cgroup_skb", number: 8},
-	{name: "cgroup_sock", number: 9, attach: []uint32{2, 12, 13, 34}}, {name: "lwt_in", number: 10}, {name: "lwt_out", number: 11},
+	{name: "cgroup_sock", number: 9, attach: []uint32{0, 2, 12, 13, 34}}, {name: "lwt_in", number: 10}, {name: "lwt_out", number: 11},
 	{name: "lwt_xmit", number: 12}, {name: "sock_ops", number: 13}, {name: "sk_skb", number: 14}, {name: "cgroup_device", number: 15},
 	{name: "sk_msg", number: 16}, {name: "raw_tracepoint", number: 17},
 	{name: "cgroup_sock_addr", number: 18, attach: []uint32{8, 9, 10, 11, 14, 15, 19, 20, 29, 30, 31, 32, 49, 50, 51, 52, 53}},
@@ -83,19 +84,28 @@ func run() error {
 		}
 		may := make([]bool, count)
 		loads := false
-		for number := uint32(1); number < count; number++ {
-			for _, attach := range t.attach {
+		var lists []string // of each attach type
+		for _, attach := range t.attach {
+			with := make([]bool, count)
+			for number := uint32(1); number < count; number++ {
 				switch probe(t, attach, number, "GPL") {
 				case permitted:
-					may[number], loads = true, true
+					may[number], with[number], loads = true, true, true
 					gpl[number] = gpl[number] || probe(t, attach, number, "") == licensed
 				case refused:
 					loads = true
 				}
 			}
+			lists = append(lists, ranges(with))
 		}
-		if loads {
-			fmt.Printf("%s: %s\n", t.name, ranges(may))
+		if !loads {
+			continue
+		}
+		fmt.Printf("%s: %s\n", t.name, ranges(may))
+		for i, attach := range t.attach {
+			if lists[i] != ranges(may) {
+				fmt.Printf("%s/%d: %s\n", t.name, attach, lists[i])
+			}
 		}
 	}
 	fmt.Printf("gpl: %s\n", ranges(gpl))
@@ -124,7 +134,10 @@ func probe(t programType, attach, number uint32, license string) answer {
 		typ: t.number, count: 3, insns: address(insns), license: address(name), level: 1, size: uint32(len(log)), log: address(log),
 		flags: t.flags, expectAttach: attach,
 	}
-	fd, _, _ := unix.Syscall(unix.SYS_BPF, 5, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	fd, _, errno := unix.Syscall(unix.SYS_BPF, 5, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	for errno == unix.EAGAIN { // a signal has come
+		fd, _, errno = unix.Syscall(unix.SYS_BPF, 5, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	}
 	if int(fd) >= 0 {
 		_ = unix.Close(int(fd)) // it was only to be loaded
 		return permitted
