@@ -162,7 +162,7 @@ func (p *Process) loadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	if !validProgName(spec.Name) {
 		return 0, refuse(progName, "name %q", spec.Name)
 	}
-	return p.open(p.kernel.newProg(spec)), nil
+	return p.open(p.newProg(spec)), nil
 }
 
 // lastProgType is BPF_PROG_TYPE_NETFILTER.

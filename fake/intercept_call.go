@@ -7,7 +7,7 @@ import (
 )
 
 // Perform makes a call by its operation and request, as [Call] has them. An
-// operation that is no call of [mprog.Kernel], or a request of another type,
+// operation that is no call of [mprog.Kernel] or [mprog.TrafficControl], or a request of another type,
 // wraps [mprog.ErrUnsupported].
 func (p *Process) Perform(op mprog.Op, request any) (answer any, err error) {
 	if perform := performers[op]; perform != nil {
@@ -35,6 +35,12 @@ var performers = map[mprog.Op]func(*Process, any) (any, error){
 	mprog.OpDup:        performs((*Process).Dup),
 	mprog.OpClose:      performs0((*Process).Close),
 	mprog.OpProgLoad:   performs((*Process).LoadProg),
+
+	mprog.OpQdiscAdd:     performs0((*Process).QdiscAdd),
+	mprog.OpQdiscDelete:  performs0((*Process).QdiscDelete),
+	mprog.OpFilterAdd:    performs0((*Process).FilterAdd),
+	mprog.OpFilterDelete: performs0((*Process).FilterDelete),
+	mprog.OpFilterList:   performs((*Process).FilterList),
 }
 
 func performs[R, A any](call func(*Process, R) (A, error)) func(*Process, any) (any, error) {

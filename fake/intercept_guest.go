@@ -94,7 +94,7 @@ func (p *Process) HookOf(fd uint32) mprog.Hook {
 func (p *Process) LoadAny(spec mprog.ProgSpec) (fd uint32) {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()
-	return p.open(p.kernel.newProg(spec))
+	return p.open(p.newProg(spec))
 }
 
 // HasProg reports whether a program has the id.

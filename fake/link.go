@@ -38,7 +38,7 @@ func (p *Process) linkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
 	if err != nil {
 		return 0, err
 	}
-	l := p.kernel.newLink(prog, dev, r.AttachType)
+	l := p.newLink(prog, dev, r.AttachType)
 	err = dev.entry(r.AttachType, true).attach(p, change{
 		prog: prog, link: l, flags: r.Flags, relative: r.Relative, revision: r.ExpectedRevision,
 	})

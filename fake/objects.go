@@ -38,12 +38,16 @@ type program struct {
 
 // newProg makes a program with one reference, the caller's (bpf_prog_load,
 // bpf_prog_alloc_id).
-func (k *Kernel) newProg(spec mprog.ProgSpec) *program {
-	k.lastProgID++
-	p := &program{kernel: k, refs: 1, id: k.lastProgID, typ: spec.Type, name: spec.Name, ret: spec.Return, expected: spec.Expected}
-	p.labelled = k.names.claim(spec.Name, "p"+decimal(p.id))
-	k.progs[p.id] = p
-	return p
+func (p *Process) newProg(spec mprog.ProgSpec) *program {
+	k := p.kernel
+	prog := &program{kernel: k, refs: 1, id: p.ids.next(&p.ids.progs, &k.lastProgID), typ: spec.Type, name: spec.Name, ret: spec.Return, expected: spec.Expected}
+	if p.ids.base == 0 {
+		prog.labelled = k.names.claim(spec.Name, "p"+decimal(prog.id))
+	} else if prog.labelled = spec.Name; spec.Name == "" {
+		prog.labelled = "p" + decimal(prog.id)
+	}
+	k.progs[prog.id] = prog
+	return prog
 }
 
 func (p *program) get() *program {
@@ -77,9 +81,9 @@ type link struct {
 // newLink makes a link with one reference, the caller's. It has its id, but is
 // not settled (bpf_link_init, bpf_link_prime). An id is used up even when
 // attaching then fails.
-func (k *Kernel) newLink(prog *program, dev *device, at mprog.AttachType) *link {
-	k.lastLinkID++
-	l := &link{kernel: k, refs: 1, id: k.lastLinkID, prog: prog.get(), at: at, dev: dev}
+func (p *Process) newLink(prog *program, dev *device, at mprog.AttachType) *link {
+	k := p.kernel
+	l := &link{kernel: k, refs: 1, id: p.ids.next(&p.ids.links, &k.lastLinkID), prog: prog.get(), at: at, dev: dev}
 	k.links[l.id] = l
 	return l
 }

@@ -31,6 +31,7 @@ type Process struct {
 type fdTable struct {
 	files  map[uint32]file // by fd
 	lastFD uint32
+	ids    ownIDs
 }
 
 var _ mprog.Process = (*Process)(nil)

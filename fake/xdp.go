@@ -48,7 +48,7 @@ func (p *Process) xdpLink(r *mprog.LinkCreateRequest, prog *program) (fd uint32,
 	if d == nil {
 		return 0, refuse(xdpDeviceNone, "no device has ifindex %d", r.TargetIfindex)
 	}
-	l := p.kernel.newLink(prog, d, r.AttachType)
+	l := p.newLink(prog, d, r.AttachType)
 	if err := p.kernel.attachXDP(mprog.OpLinkCreate, d, xdpChange{link: l, flags: r.Flags}); err != nil {
 		l.dev = nil
 		l.put()
