@@ -29,7 +29,6 @@ type machine struct {
 	roots      [][]*node // by agent, then incarnation
 	lives      []*execution
 	executions int
-	checked    uint64 // the state that was checked last
 }
 
 // moment is what changes, besides the kernel.

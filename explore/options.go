@@ -21,7 +21,6 @@ type options struct {
 	all         bool
 	patience    time.Duration
 	replay      string
-	workers     int
 }
 
 func newOptions(opts []Option) *options {
