@@ -3,7 +3,8 @@
 // Command wasm is the page's kernel: package page, for the script of the page.
 //
 // It sets nk to an object of functions, which take text and return JSON:
-// open(link) and do(action) return a view, complete(line) words and where they begin.
+// open(link), which comes first, and do(action) return a view, complete(line) words and
+// where they begin. Without a link it opens the first lesson.
 package main
 
 import (
@@ -14,7 +15,7 @@ import (
 )
 
 func main() {
-	app, _ := page.Open("")
+	var app *page.App // since open
 	text := func(f func(string) any) js.Func {
 		return js.FuncOf(func(_ js.Value, args []js.Value) any {
 			out, err := json.Marshal(f(args[0].String()))
@@ -26,6 +27,9 @@ func main() {
 	}
 	nk := js.Global().Get("Object").New()
 	nk.Set("open", text(func(link string) any {
+		if link == "" {
+			link = page.State{Lesson: page.Lessons[0].ID}.String()
+		}
 		opened, err := page.Open(link)
 		app = opened
 		view := app.View()

@@ -171,7 +171,7 @@
     $("wrong").replaceChildren(...wrong(view.Mistake));
     $("say").setAttribute("aria-invalid", String(!!view.Mistake));
     for (const s of document.querySelectorAll("main summary")) if (opened.has(s.dataset.key) && (sameStep || s.dataset.key !== "checks")) s.parentElement.open = true;
-    history.replaceState(null, "", view.Link === "AA" ? location.pathname + location.search : "#" + view.Link);
+    history.replaceState(null, "", "#" + view.Link);
     carry();
     if (key) document.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
     const current = $("steps").querySelector("[aria-current]"), box = $("past");
@@ -291,7 +291,7 @@
     box.focus();
   };
   box.addEventListener("input", () => { grow(); past = -1; $("wrong").replaceChildren(); box.setAttribute("aria-invalid", "false"); suggest(true); });
-  box.addEventListener("blur", () => setTimeout(() => suggest(false), 150));
+  box.addEventListener("blur", () => setTimeout(() => { if (document.activeElement !== box) suggest(false); }, 150));
   words.addEventListener("mousedown", e => { const i = [...words.children].indexOf(e.target); if (i >= 0) { e.preventDefault(); accept(i); } });
   box.addEventListener("keydown", e => {
     const open = !words.hidden, said = (view?.Steps ?? []).map(s => s.Text);
@@ -329,17 +329,17 @@
   addEventListener("beforeprint", () => { for (const d of document.querySelectorAll("#now details")) d.open = true; });
 
   const start = async () => {
-    const text = atob($("kernel").textContent), bytes = Uint8Array.from(text, c => c.charCodeAt(0));
+    const text = $("kernel").textContent;
+    const bytes = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), c => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const go = new Go();
-    const { instance } = await WebAssembly.instantiate(await new Response(stream).arrayBuffer(), go.importObject);
+    const { instance } = await WebAssembly.instantiateStreaming(new Response(stream, { headers: { "Content-Type": "application/wasm" } }), go.importObject);
     go.run(instance);
     $("kernel").remove();
     const first = JSON.parse(nk.open(location.hash.slice(1)));
     $("starting").hidden = true;
     $("main").hidden = false;
     draw(first);
-    if (!first.Lesson && !first.Steps?.length) act({ Do: "lesson", Text: "first" });
     document.documentElement.dataset.ready = String(Math.round(performance.now()));
   };
   start().catch(err => { $("starting").textContent = "The kernel does not start in this browser, which takes WebAssembly and DecompressionStream: " + err.message; });
