@@ -3,7 +3,7 @@
 GO ?= go
 IMAGE ?= debian:6.12
 
-.PHONY: help build test newest lint workflows exec matrix suite host libbpf vm vm-deps fuzz mutate bench man release
+.PHONY: help build test newest lint workflows exec matrix suite host libbpf vm vm-deps fuzz mutate bench man page release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,10 @@ bench: ## benchmarks of the fake, of interception and, as root, of the running k
 
 man: build ## manual pages in bin/man
 	bin/nkconform commands | SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) -C internal/man run . $(CURDIR)/bin/man
+
+page: build ## bin/page.html, the page with the simulated kernel in it, and its tests in Chromium
+	bin/nkconform explain --html bin/page.html
+	NKCONFORM_PAGE=$(CURDIR)/bin/page.html $(GO) -C internal/browser test -count=1 -v ./...
 
 release: ## what a release consists of, in dist, to try it
 	scripts/release.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds what a release consists of, in the folder dist: for each architecture an
-# archive of the static program, its manual pages and completions; their sums; and
-# the notes, which are CHANGELOG.md's section on the version.
+# archive of the static program, its manual pages and completions; the page with the
+# simulated kernel in it, which the programs carry; their sums; and the notes, which are CHANGELOG.md's section on the version.
 #
 #   scripts/release.sh          what the working tree is, to try it
 #   scripts/release.sh v1.2.0   a release: the tree must be that tag, unchanged
@@ -52,5 +52,6 @@ for arch in amd64 arm64; do
 		gzip -9n >"dist/$name.tar.gz"
 	rm -r "dist/$name"
 done
+"$native" explain --html "dist/nkconform_$version.html"
 rm -r dist/native dist/shared
-(cd dist && sha256sum -- *.tar.gz >SHA256SUMS && cat SHA256SUMS)
+(cd dist && sha256sum -- *.tar.gz *.html >SHA256SUMS && cat SHA256SUMS)
