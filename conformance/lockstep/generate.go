@@ -49,7 +49,7 @@ func newGenerator(src source, can ops, features features) (*generator, Stage) {
 	}
 	g.ops[Send] = can[Send] && g.chance(15)
 	stage.Netns = g.ops[StartProcess] && can[MoveDevice] && g.chance(40)
-	g.ops[MoveDevice] = stage.Netns
+	g.ops[MoveDevice], g.ops[EndNetns] = stage.Netns, stage.Netns && can[EndNetns]
 	if can[AddQdisc] && !g.chance(30) {
 		g.ops[AddQdisc], g.ops[DeleteQdisc], g.ops[AddFilter], g.ops[DeleteFilter] = false, false, false, false
 	}
@@ -90,7 +90,7 @@ func (g *generator) chooseHooks(stage Stage, features features) {
 // weights say how often each step is tried.
 var weights = [opEnd]int{
 	Attach: 26, Detach: 17, Query: 5, CreateLink: 16, UpdateLink: 10, DetachLink: 4, Info: 4, Close: 4,
-	DeleteDevice: 1, MoveDevice: 2, OpenProg: 2, OpenLink: 3, NextProg: 1, NextLink: 1, Pin: 2, Get: 2, Unlink: 2,
+	DeleteDevice: 1, MoveDevice: 2, EndNetns: 1, OpenProg: 2, OpenLink: 3, NextProg: 1, NextLink: 1, Pin: 2, Get: 2, Unlink: 2,
 	Dup: 3, Command: 1, StartProcess: 2, EndProcess: 1, Send: 2,
 	AddQdisc: 6, DeleteQdisc: 1, AddFilter: 20, DeleteFilter: 5,
 }
@@ -145,6 +145,9 @@ func (g *generator) step(op Op) Step {
 		Process: process,
 	}
 	wild := g.chance(22)
+	if op == EndNetns && !slices.Contains(g.w.moved, true) && g.chance(80) {
+		op, s.Op = MoveDevice, MoveDevice // so that there is something to end
+	}
 	switch op {
 	case Attach, CreateLink:
 		g.attach(&s, h, wild)
@@ -161,6 +164,8 @@ func (g *generator) step(op Op) Step {
 		if s.Device = slot(1 + int16(g.intn(int(g.w.stage.slots()-1)))); wild {
 			s.Device = g.anyDevice()
 		}
+	case EndNetns:
+		s.Process = 0
 	default:
 		g.other(&s, wild)
 	}

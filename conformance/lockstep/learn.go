@@ -1,6 +1,10 @@
 package lockstep
 
-import "github.com/nkconform/nkconform/mprog"
+import (
+	"slices"
+
+	"github.com/nkconform/nkconform/mprog"
+)
 
 // learn notes what a step that succeeded has changed.
 func (w *world) learn(s *Step, a *Answer) {
@@ -56,6 +60,22 @@ func (w *world) learn(s *Step, a *Answer) {
 		w.forget(s.Device.Slot)
 	case MoveDevice:
 		w.moved[s.Device.Slot] = true
+	case EndNetns:
+		w.closed = true
+	}
+	w.endNetns()
+}
+
+// endNetns notes that the other network namespace has ended, if it has, with its
+// devices and their peers.
+func (w *world) endNetns() {
+	if !w.closed || slices.ContainsFunc(w.procs, func(p process) bool { return p.alive && p.away }) {
+		return
+	}
+	for n, moved := range w.moved {
+		if moved && !w.deleted[n] {
+			w.forget(int16(n))
+		}
 	}
 }
 

@@ -76,6 +76,14 @@ type broken struct {
 	mprog.Environment
 	attach func(mprog.Environment, mprog.AttachRequest) error
 	close  func(mprog.Environment, uint32) error
+	end    func(mprog.Netns) error
+}
+
+func (b broken) EndNetns(n mprog.Netns) error {
+	if b.end != nil {
+		return b.end(n)
+	}
+	return b.Environment.EndNetns(n)
 }
 
 func (b broken) ProgAttach(r mprog.AttachRequest) error {
@@ -117,6 +125,7 @@ func TestShrink(t *testing.T) {
 				return e.Close(fd)
 			}},
 		},
+		{name: "namespaces do not end", broken: broken{end: func(mprog.Netns) error { return nil }}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := Backend{Name: "broken", New: func() (mprog.Environment, error) {

@@ -54,6 +54,8 @@ func (s *side) perform(st *Step, revision uint64, a *Answer) (err error) {
 		return a.refusal(s.env.DeleteDevice(s.device(st.Device)))
 	case MoveDevice:
 		return s.moveDevice(st, a)
+	case EndNetns:
+		return a.refusal(s.env.EndNetns(s.netns))
 	case AddQdisc, DeleteQdisc, AddFilter, DeleteFilter:
 		return s.performTC(k, st, a)
 	}

@@ -43,7 +43,7 @@ func (p *printer) collect(steps []Step) {
 		s := &steps[i]
 		ranges = ranges || s.Op == Fill
 		p.returns = p.returns || s.Op == Send
-		p.netns = p.netns || s.Op == MoveDevice || s.Away
+		p.netns = p.netns || s.Op == MoveDevice || s.Op == EndNetns || s.Away
 		p.tcx = p.tcx || s.usesType() && s.Type.TCX()
 		p.clsact = p.clsact || s.touchesFilters()
 		if _, named := p.links[s.Makes]; s.makesObject() && !named {

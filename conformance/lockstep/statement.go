@@ -78,6 +78,8 @@ func (p *printer) statement(s *Step) *trace.Statement {
 		st.Operands = []string{p.device(s.Device)}
 	case MoveDevice:
 		st.Operands = []string{p.device(s.Device), otherNetns}
+	case EndNetns:
+		st.Operands = []string{otherNetns}
 	case OpenProg, OpenLink:
 		st.Operands = []string{p.made(s.Makes), p.object(s.Object)}
 		nonzero("open_flags", s.AttachFlags)
@@ -147,5 +149,5 @@ var verbs = [opEnd]string{
 	UpdateLink: "link-update", DetachLink: "link-detach", Info: "info", Close: "close", DeleteDevice: "delete", MoveDevice: "move",
 	OpenProg: "prog-fd", OpenLink: "link-fd", NextProg: "prog-next", NextLink: "link-next", Pin: "pin",
 	Get: "get", Unlink: "unlink", Dup: "dup", Command: "bpf", StartProcess: "process", EndProcess: "exit",
-	Send: "send", AddQdisc: "qdisc", DeleteQdisc: "qdisc-delete", AddFilter: "filter", DeleteFilter: "filter-delete",
+	EndNetns: "end", Send: "send", AddQdisc: "qdisc", DeleteQdisc: "qdisc-delete", AddFilter: "filter", DeleteFilter: "filter-delete",
 }

@@ -34,6 +34,7 @@ const (
 	DeleteQdisc
 	AddFilter
 	DeleteFilter
+	EndNetns
 	opEnd
 )
 
@@ -126,7 +127,7 @@ func (s *Step) makesObject() bool {
 // setsStage reports whether a step is more than a system call of a process.
 func (s *Step) setsStage() bool {
 	switch s.Op {
-	case DeleteDevice, MoveDevice, StartProcess, EndProcess, Send:
+	case DeleteDevice, MoveDevice, EndNetns, StartProcess, EndProcess, Send:
 		return true
 	}
 	return false

@@ -149,6 +149,8 @@ func (s *side) probe(op Op) (err error) {
 		}
 	case MoveDevice:
 		_, err = s.env.NewNetns()
+	case EndNetns:
+		err = s.env.EndNetns(unbound)
 	case Send:
 		_, err = s.env.Transmit(1)
 	case AddQdisc, DeleteQdisc, AddFilter, DeleteFilter:

@@ -77,6 +77,7 @@ type world struct {
 	procs   []process
 	deleted []bool // by slot of the device
 	moved   []bool // by slot of the device: to the other network namespace
+	closed  bool   // the other network namespace has been ended
 	pins    [maxPaths]bool
 	pinned  [maxPaths]int16
 	hooks   []*hookState
@@ -110,7 +111,7 @@ func (w *world) begin(stage Stage) error {
 		w.objects = append(w.objects, object{made: true, open: 1, seen: 1, root: n})
 	}
 	w.procs = append(w.procs[:0], process{alive: true})
-	w.deleted, w.moved = make([]bool, stage.slots()), make([]bool, stage.slots())
+	w.deleted, w.moved, w.closed = make([]bool, stage.slots()), make([]bool, stage.slots()), false
 	w.pins, w.hooks, w.filters, w.qdiscs = [maxPaths]bool{}, w.hooks[:0], w.filters[:0], w.qdiscs[:0]
 	if stage.Netns {
 		for _, s := range w.sides {
@@ -277,6 +278,9 @@ func (w *world) do(s *Step) (*Difference, error) {
 	w.normal(s)
 	if s.Op == Fill && !s.Object.slot() {
 		return nil, errSkipped
+	}
+	if s.Op == EndNetns && !w.stage.Netns || s.Op == Send && w.closed {
+		return nil, errSkipped // a real kernel's peer is reached by the namespace's fd
 	}
 	if h, ok := s.touches(); ok && w.hook(h) == nil && s.Op != Query {
 		w.hooks = append(w.hooks, &hookState{Hook: h, revision: w.oldRevision(h)})
