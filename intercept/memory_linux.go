@@ -17,6 +17,9 @@ import (
 type memory struct {
 	fd   int
 	data []byte
+	// waiters is an eventfd in the epoll sets of those who wait for a ring buffer's
+	// records; -1: nobody does.
+	waiters int
 }
 
 func newMemory(size int) (sim.Memory, error) {
@@ -24,7 +27,7 @@ func newMemory(size int) (sim.Memory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("memfd: %w", err)
 	}
-	m := &memory{fd: fd}
+	m := &memory{fd: fd, waiters: -1}
 	if err = unix.Ftruncate(fd, int64(size)); err == nil {
 		m.data, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	}
@@ -40,6 +43,9 @@ func (m *memory) Bytes() []byte { return m.data }
 func (m *memory) Close() error {
 	err := unix.Munmap(m.data)
 	m.data = nil
+	if m.waiters >= 0 {
+		unix.Close(m.waiters)
+	}
 	if closeErr := unix.Close(m.fd); err == nil {
 		err = closeErr
 	}

@@ -70,6 +70,7 @@ type supervisor struct {
 	newTrees  []newTree
 	servers   []*fuse.Server
 	filtered  map[uint64]*filteredSocket // by inode
+	limits    map[uint32]unix.Rlimit     // of locked memory, by process
 	noTrees   error                      // why there are none of them
 
 	options Options
@@ -100,6 +101,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 		return nil, err
 	}
 	s.options, s.symbols, s.perfTypes = o, newSymbols(), sync.OnceValue(readPerfTypes)
+	s.limits = make(map[uint32]unix.Rlimit)
 	s.filtered = make(map[uint64]*filteredSocket)
 	s.tracefs, s.magic = newTracefs(s.kernel.Running(), s.symbols), make(map[uint64]int64)
 	s.answerBy(s.newSim(s.kernel, o.Record != nil))
@@ -321,9 +323,13 @@ func init() {
 		unix.SYS_SETNS:           (*supervisor).wander,
 		unix.SYS_CLONE:           (*supervisor).wander,
 		unix.SYS_CLONE3:          (*supervisor).wanderClone3,
+		unix.SYS_EPOLL_CTL:       (*supervisor).epollCtl,
 		unix.SYS_MOUNT:           (*supervisor).mount,
 		unix.SYS_PERF_EVENT_OPEN: (*supervisor).perfEventOpen,
 		unix.SYS_CAPSET:          (*supervisor).drop,
+		unix.SYS_PRLIMIT64:       (*supervisor).memlock,
+		unix.SYS_SETRLIMIT:       (*supervisor).memlock,
+		unix.SYS_GETRLIMIT:       (*supervisor).memlock,
 		unix.SYS_SETUID:          (*supervisor).drop,
 		unix.SYS_SETREUID:        (*supervisor).drop,
 		unix.SYS_SETRESUID:       (*supervisor).drop,
@@ -371,6 +377,7 @@ func rules() []notify.Rule {
 		{Number: unix.SYS_CLONE3},
 		{Number: unix.SYS_MOUNT},
 		{Number: unix.SYS_PERF_EVENT_OPEN},
+		epollRule,
 		{Number: unix.SYS_CAPSET},
 		{Number: unix.SYS_SETUID},
 		{Number: unix.SYS_SETREUID},
@@ -381,7 +388,7 @@ func rules() []notify.Rule {
 			Number: unix.SYS_IOCTL, When: []notify.Condition{{Arg: 1, Test: notify.Equal, Value: request}},
 		})
 	}
-	return append(list, nativeRules...)
+	return slices.Concat(list, memlockRules, nativeRules)
 }
 
 // filterRule is for one of filterOptions.

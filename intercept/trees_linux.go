@@ -17,6 +17,7 @@ import (
 // magics are what statfs(2) says of file systems that are simulated as trees.
 var magics = map[string]int64{
 	"tracefs": unix.TRACEFS_MAGIC, "debugfs": unix.DEBUGFS_MAGIC, "cgroup2": unix.CGROUP2_SUPER_MAGIC,
+	"kallsyms": unix.PROC_SUPER_MAGIC,
 }
 
 // inUserNamespace reports whether this program was started again as root of a user
@@ -24,7 +25,7 @@ var magics = map[string]int64{
 func inUserNamespace() bool { return os.Getenv(insideVariable) != "" }
 
 // mountTrees mounts what programs find without mounting it: tracefs, and where the
-// caller is no real root, cgroup2. Where FUSE cannot be had, they do without, which is
+// caller is no real root, cgroup2 and a kallsyms with addresses. Where FUSE cannot be had, they do without, which is
 // told when they look for it.
 func (s *supervisor) mountTrees() {
 	const tracing = "/sys/kernel/tracing"
@@ -36,6 +37,9 @@ func (s *supervisor) mountTrees() {
 	}
 	if !inUserNamespace() {
 		return
+	}
+	if err := s.mountNew("kallsyms", "/proc/kallsyms"); err != nil {
+		s.noTrees = err
 	}
 	for _, dir := range cgroupMounts() {
 		if err := s.mountNew("cgroup2", dir); err != nil {
@@ -67,6 +71,8 @@ func (s *supervisor) mountNew(kind, dir string) error {
 		root.Add("tracing", s.tracefs.root)
 	case "cgroup2":
 		root = s.cgroupTree(dir)
+	case "kallsyms":
+		root = &fuse.Node{Read: s.symbols.names}
 	}
 	server, err := fuse.Mount(root, kind, dir)
 	if err != nil {

@@ -24,7 +24,7 @@ type Server struct {
 	handle  uint64
 }
 
-// Mount mounts a tree at a folder, where the current thread sees it, and answers for
+// Mount mounts a tree at a folder, or a file at a file, where the current thread sees it, and answers for
 // it until [Server.Close]. Source is what the list of mounts calls it. An error wraps
 // what open(2) of /dev/fuse or mount(2) said.
 func Mount(root *Node, source, dir string) (*Server, error) {
@@ -33,7 +33,11 @@ func Mount(root *Node, source, dir string) (*Server, error) {
 		return nil, fmt.Errorf("open /dev/fuse: %w", err)
 	}
 	s := &Server{fd: fd, nodes: map[uint64]*Node{1: root}, numbers: map[*Node]uint64{root: 1}, last: 1, handles: map[uint64][]byte{}, lists: map[uint64][]string{}}
-	options := fmt.Sprintf("fd=%d,rootmode=40755,user_id=%d,group_id=%d,allow_other,default_permissions", fd, unix.Geteuid(), unix.Getegid())
+	mode := 0o40755
+	if !root.folder {
+		mode = 0o100444
+	}
+	options := fmt.Sprintf("fd=%d,rootmode=%o,user_id=%d,group_id=%d,allow_other,default_permissions", fd, mode, unix.Geteuid(), unix.Getegid())
 	if err := unix.Mount(source, dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, options); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("mount %s: %w", dir, err)

@@ -148,6 +148,7 @@ type plainMemory []byte
 
 func (m plainMemory) Bytes() []byte { return m }
 func (m plainMemory) Close() error  { return nil }
+func (m plainMemory) Wake()         {}
 
 func newJudge(t *testing.T) *judge {
 	j := &judge{t: t, p: newProcess(t, Options{

@@ -45,6 +45,9 @@ func (o *Object) String() string {
 	return "anon_inode:btf"
 }
 
+// Ring reports whether the object is a ring buffer that programs write to.
+func (o *Object) Ring() bool { return o.m != nil && o.m.typ == ringBuffer }
+
 // Memory returns what mmap(2) of the object maps, nil for nothing.
 func (o *Object) Memory() Memory {
 	if o.m == nil {

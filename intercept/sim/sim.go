@@ -106,6 +106,8 @@ type Symbols interface {
 // Memory is memory that can be shared with callers.
 type Memory interface {
 	Bytes() []byte
+	// Wake has those look at it who wait for a ring buffer's records.
+	Wake()
 	Close() error
 }
 

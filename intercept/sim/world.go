@@ -61,8 +61,12 @@ func (w world) Random() uint32 { return w.s.random.Uint32() }
 
 func (w world) Trace(text string) { w.s.trace(text) }
 
-// Wake does nothing: who reads a ring buffer looks at it.
-func (w world) Wake(uint32) {}
+// Wake has those look at a ring buffer who wait for records.
+func (w world) Wake(ring uint32) {
+	if m := w.s.maps.byID[ring]; m != nil && m.memory != nil {
+		m.memory.Wake()
+	}
+}
 
 func (w world) Facts() machine.Facts { return w.s.facts }
 
