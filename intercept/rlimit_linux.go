@@ -42,7 +42,7 @@ func (s *supervisor) memlock(c *notify.Call) {
 	}
 	var real unix.Rlimit
 	kept, have := s.limits[pid]
-	if unix.Prlimit(int(pid), unix.RLIMIT_MEMLOCK, nil, &real) != nil || !inUserNamespace() || set == 0 && !have {
+	if unix.Prlimit(int(pid), unix.RLIMIT_MEMLOCK, nil, &real) != nil || !inUserNamespace() && capable(capSysResource) || set == 0 && !have {
 		_ = s.listener.Continue(c)
 		return
 	}

@@ -57,6 +57,7 @@ var targets = map[string]func() int{
 	"pairs":      check(pairsTarget),
 	"xdp":        check(xdpTarget),
 	"options":    check(optionsTarget),
+	"inert":      check(inertTarget),
 	"xdpanswers": check(xdpAnswersTarget),
 	"groups":     check(groupsTarget),
 	"xdpmoves":   check(xdpMovesTarget),

@@ -204,3 +204,16 @@ func TestRefuse(t *testing.T) {
 	assert.Equal(t, mprog.ENOMEM, errno)
 	assert.Empty(t, *told)
 }
+
+// A test run of what is not run is an error, and told where the kernel would run it.
+func TestTestRunOfOthers(t *testing.T) {
+	p, told := newInert(t, "7.3")
+	run := func(typ uint32) mprog.Errno {
+		_, _, errno := p.call(10, words(testEnd, map[int]uint32{0: p.typed(typ, 0)}))
+		return errno
+	}
+	assert.Equal(t, mprog.ENOTSUPP, run(progKprobe))
+	assert.Empty(t, *told)
+	assert.Equal(t, mprog.EOPNOTSUPP, run(progRawTracepoint))
+	assert.Len(t, *told, 1)
+}

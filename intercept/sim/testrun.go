@@ -48,12 +48,22 @@ func (k *call) testRun() error {
 	kind, known := runnable[mprog.ProgType(p.typ)]
 	_, given := k.given(p)
 	switch {
+	case !known && !given && !testedByKernel[p.typ]:
+		return refuse("test-run/type", mprog.ENOTSUPP, "the kernel has no test runs of programs of type %d", p.typ)
 	case !known && !given:
+		k.warn(fmt.Sprintf("test run of a program of type %d: not simulated: it fails with EOPNOTSUPP", p.typ))
 		return fmt.Errorf("test run of a program of type %d: %w", p.typ, mprog.ErrUnsupported)
 	case kind == machine.XDP && known:
 		return k.testXDP(p)
 	}
 	return k.testSKB(p)
+}
+
+// testedByKernel are the types of programs that the kernel has test runs of, besides
+// those that are run here.
+var testedByKernel = map[uint32]bool{
+	4: true, 10: true, 11: true, 12: true, progSkSkb: true, progRawTracepoint: true, 19: true, progFlowDissector: true,
+	progRawWritable: true, progTracing: true, progStructOps: true, progSkLookup: true, 31: true, progNetfilter: true,
 }
 
 // testData reads the packet, which has a link layer's header.
