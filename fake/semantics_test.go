@@ -19,7 +19,7 @@ const semantics = "../docs/semantics.md"
 
 // docs/semantics.md is written from the tables: go test ./fake -run Semantics -update
 func TestSemantics(t *testing.T) {
-	want := semanticsText(t)
+	want := strings.ReplaceAll(semanticsText(t), "\r\n", "\n")
 	if *update {
 		if err := os.WriteFile(semantics, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -39,8 +39,14 @@ func semanticsText(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pictures, err := os.ReadFile("testdata/pictures.md") // which internal/page writes
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := new(strings.Builder)
 	b.Write(intro)
+	b.WriteString("\n")
+	b.Write(pictures)
 	fmt.Fprint(b, "\n## What the kernel does\n\n| Id | | Source |\n|---|---|---|\n")
 	for _, r := range Behaviours() {
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", r.ID, r.Text, r.Source)
