@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 
@@ -27,7 +28,11 @@ func Attach(k mprog.Kernel, ifindex int, prog *link.Program) (link.Link, error) 
 	if err != nil {
 		return nil, err
 	}
-	res, err := link.QueryPrograms(k, link.QueryOptions{Target: ifindex, Attach: ebpf.AttachTCXIngress})
+	opts := link.QueryOptions{Target: ifindex, Attach: ebpf.AttachTCXIngress}
+	res, err := link.QueryPrograms(k, opts)
+	for errors.Is(err, syscall.ENOSPC) { // there are more since they were counted
+		res, err = link.QueryPrograms(k, opts)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -50,8 +50,11 @@ func (o Owner) Attach(ifindex int, prog *link.Program) (link.Link, error) {
 		if err != nil || len(hook.programs) > 0 {
 			return l, err
 		}
-		// Nothing vouches for what happened to the empty hook before that.
-		if hook, err = o.query(ifindex); err == nil && o.sorted(hook) {
+		// Nothing vouches for what happened to the empty hook before that. Of two who found
+		// it empty, the one that came later stands behind, and makes room: if both did, they
+		// could do so for ever.
+		id, _ := info.ID()
+		if hook, err = o.query(ifindex); err == nil && hook.inOrderUpTo(id) {
 			return l, nil
 		}
 		if err := errors.Join(err, l.Close()); err != nil {
@@ -72,7 +75,11 @@ type hook struct {
 }
 
 func (o Owner) query(ifindex int) (hook, error) {
-	res, err := link.QueryPrograms(o.Kernel, link.QueryOptions{Target: ifindex, Attach: ebpf.AttachNetkitPrimary})
+	opts := link.QueryOptions{Target: ifindex, Attach: ebpf.AttachNetkitPrimary}
+	res, err := link.QueryPrograms(o.Kernel, opts)
+	for errors.Is(err, syscall.ENOSPC) { // there are more since they were counted
+		res, err = link.QueryPrograms(o.Kernel, opts)
+	}
 	if err != nil {
 		return hook{}, err
 	}
@@ -116,11 +123,14 @@ func (o Owner) place(h hook, priority int) link.Anchor {
 	return link.Tail()
 }
 
-func (o Owner) sorted(h hook) bool {
-	for i := 1; i < len(h.programs); i++ {
-		if h.programs[i-1].priority > h.programs[i].priority {
-			return false
+// inOrderUpTo reports whether nothing in front of a program belongs behind it.
+func (h hook) inOrderUpTo(id ebpf.ProgramID) bool {
+	front := 0 // the highest priority number so far
+	for _, p := range h.programs {
+		if p.id == id {
+			return front <= p.priority
 		}
+		front = max(front, p.priority)
 	}
 	return true
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 
 	"github.com/cilium/ebpf"
 
@@ -15,9 +14,12 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// Upsert makes a program the one of the link that is pinned at a path. It makes
-// the link when there is none, or when its device is gone.
+// Upsert makes a program the one of a device's link, which is pinned at a path that
+// begins with pin and names the device by its ifindex: so a link whose device is gone is
+// in nobody's way, and nobody has to unpin what may be another agent's by then. It makes the link when there is none.
+// Where somebody else does so at the same time, the one that is pinned first stays.
 func Upsert(k mprog.Kernel, ifindex int, prog *link.Program, pin string) error {
+	pin = fmt.Sprintf("%s-%d", pin, ifindex)
 	err := update(k, prog, pin)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -28,27 +30,19 @@ func Upsert(k mprog.Kernel, ifindex int, prog *link.Program, pin string) error {
 	if err != nil {
 		return err
 	}
-	defer l.Close() // the pin keeps it
-	if err := l.Pin(pin); err != nil {
-		return fmt.Errorf("pin the new link: %w", err)
+	err = l.Pin(pin)
+	if err := errors.Join(err, l.Close()); !errors.Is(err, fs.ErrExist) { // the pin keeps it
+		return err
 	}
-	return nil
+	return update(k, prog, pin)
 }
 
-// update replaces the program of a pinned link. A link whose device is gone is
-// unpinned, and from then on as if it had never been: fs.ErrNotExist.
+// update replaces the program of a pinned link: fs.ErrNotExist when none is pinned.
 func update(k mprog.Kernel, prog *link.Program, pin string) error {
 	l, err := link.LoadPinnedLink(k, pin, nil)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	err = l.Update(prog)
-	if !errors.Is(err, syscall.ENOLINK) {
-		return err
-	}
-	if err := l.Unpin(); err != nil {
-		return fmt.Errorf("unpin a defunct link: %w", err)
-	}
-	return fs.ErrNotExist
+	return l.Update(prog)
 }
