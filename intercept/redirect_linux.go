@@ -30,7 +30,8 @@ func (p *pump) redirect(at *end, j *journey) {
 		p.redirectPeer(at, to.peer, j)
 	case r.Neighbour && j.Packet.Protocol() != unix.ETH_P_IP && j.Packet.Protocol() != unix.ETH_P_IPV6: // there are no others
 	case r.Neighbour && !to.layer3:
-		p.s.warn(fmt.Sprintf("bpf_redirect_neigh to device %d, which has neighbours: not simulated: its packet is dropped", r.Ifindex))
+		j.redirects--
+		p.redirectNeighbour(outlet{at, r.Ifindex, false}, j)
 	case r.Neighbour:
 		clear(j.Data[:min(2*6, len(j.Data))]) // the addresses of such devices
 		fallthrough
@@ -50,8 +51,10 @@ func (p *pump) redirectForeign(at *end, j *journey) {
 		side = rtnl.Egress // its only one
 	}
 	switch to := p.tetherOf(at.netns, r.Ifindex, side); {
-	case r.Peer, r.Neighbour:
-		p.s.warn(fmt.Sprintf("bpf_redirect_peer and bpf_redirect_neigh to device %d, which is no netkit device, are not simulated: its packet is dropped", r.Ifindex))
+	case r.Peer:
+		p.s.warn(fmt.Sprintf("bpf_redirect_peer to device %d, which is no netkit device, is not simulated: its packet is dropped", r.Ifindex))
+	case r.Neighbour:
+		p.redirectNeighbour(outlet{at, r.Ifindex, false}, j)
 	case !r.Ingress:
 		p.sendBy(outlet{at, r.Ifindex, false}, j)
 	case to != nil && j.redirects < maxRedirects:

@@ -38,7 +38,7 @@ func routeHere(q machine.RouteQuestion) (r machine.Route, err error) {
 	if !forwards(name, q.To.Is6()) {
 		return machine.Route{Result: machine.RouteDisabled}, nil
 	}
-	if q.To.IsUnspecified() { // which rtnetlink takes for this host
+	if q.To.IsUnspecified() && !q.Direct { // which rtnetlink takes for this host
 		return r, fmt.Errorf("a route to %s: %w", q.To, machine.ErrUnknown)
 	}
 	a, err := newAsker()
@@ -50,14 +50,18 @@ func routeHere(q machine.RouteQuestion) (r machine.Route, err error) {
 	if q.Output && q.To.Is4() { // for IPv6, it is but preferred
 		question.Out = q.Ifindex
 	}
-	found, result, err := a.route(question)
-	if result != machine.RouteFound || err != nil {
-		return machine.Route{Result: result}, err
+	lookUp := a.route
+	if q.Direct {
+		lookUp = func(rtnl.RouteQuestion) (rtnl.Route, int, error) { return a.routeIn(q) }
 	}
-	r = machine.Route{Ifindex: found.Out, Gateway: found.Gateway, Priority: found.Priority, MTU: found.MTU}
+	found, result, err := lookUp(question)
+	if result != machine.RouteFound || err != nil {
+		return machine.Route{Result: result, Looked: q.Direct}, err
+	}
+	r = machine.Route{Ifindex: found.Out, Gateway: found.Gateway, Priority: found.Priority, MTU: found.MTU, Looked: q.Direct}
 	d, err := deviceHere(found.Out)
 	if err != nil {
-		return machine.Route{Result: machine.RouteNone}, nil
+		return machine.Route{Result: machine.RouteNone, Looked: q.Direct}, nil
 	}
 	if r.MTU == 0 {
 		r.MTU = d.MTU
@@ -66,13 +70,24 @@ func routeHere(q machine.RouteQuestion) (r machine.Route, err error) {
 		r.Result = machine.RouteTunnel
 		return r, nil
 	}
-	if q.Source {
+	if q.Source && found.Source.IsValid() {
+		r.Source = found.Source
+	} else if q.Source {
 		question.Source = true
-		source, result, err := a.route(question)
-		if result != machine.RouteFound || err != nil {
-			return machine.Route{Result: result}, err
+		if q.Direct {
+			question.Out = found.Out
 		}
-		r.Source = source.Source
+		source, result, err := a.route(question)
+		switch {
+		case err != nil:
+			return r, err
+		case result == machine.RouteFound:
+			r.Source = source.Source
+		case q.Direct: // an address of this host's, which is preferred
+			r.Source = q.To
+		default:
+			return machine.Route{Result: result}, nil
+		}
 	}
 	if q.SkipMAC {
 		return r, nil
@@ -170,4 +185,53 @@ func (a *asker) neighbour(q machine.RouteQuestion, r machine.Route) (machine.Rou
 		}
 	}
 	return r, nil
+}
+
+// Tables of routes (include/uapi/linux/rtnetlink.h).
+const (
+	mainTable  = 254 // RT_TABLE_MAIN
+	localTable = 255 // RT_TABLE_LOCAL
+)
+
+// routeIn looks a route up in a table (fib_table_lookup, fib6_table_lookup): the longest
+// prefix, and of several routes there the one with the lowest priority's number. As long
+// as nobody has made rules, IPv4's main table is one with the local one.
+func (a *asker) routeIn(q machine.RouteQuestion) (best rtnl.Route, result int, err error) {
+	table := q.Table
+	if table == 0 {
+		table = mainTable
+	}
+	datagrams, errno := a.ask(func(ask rtnl.Ask) []byte { return ask.AllRoutes(q.To) })
+	if errno != 0 {
+		return best, 0, fmt.Errorf("routes: %w: %w", errno, machine.ErrUnknown)
+	}
+	result = machine.RouteNone
+	for _, p := range datagrams {
+		for _, r := range rtnl.Routes(p) {
+			one := r.Table == table || q.To.Is4() && min(table, r.Table) == mainTable && max(table, r.Table) == localTable
+			switch {
+			case !one, r.Dead, !r.To.Contains(q.To), r.TOS != 0 && r.TOS != q.TOS:
+				continue
+			case q.Output && q.To.Is4() && r.Out != q.Ifindex && r.Type == unix.RTN_UNICAST:
+				continue
+			}
+			longer := r.To.Bits() - best.To.Bits()
+			if result != machine.RouteNone && (longer < 0 || longer == 0 && !prefers(q, r, best)) {
+				continue
+			}
+			best, result = r, machine.RouteFound
+		}
+	}
+	if result == machine.RouteNone {
+		return best, result, nil
+	}
+	return found(best)
+}
+
+// prefers reports whether a route with the same prefix is taken in place of another.
+func prefers(q machine.RouteQuestion, r, other rtnl.Route) bool {
+	if q.Output && q.To.Is6() && (r.Out == q.Ifindex) != (other.Out == q.Ifindex) {
+		return r.Out == q.Ifindex
+	}
+	return r.Priority < other.Priority
 }

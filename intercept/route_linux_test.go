@@ -60,6 +60,9 @@ func fibProgram(kind ebpf.ProgramType, flags int32) asm.Instructions {
 	return append(insns, asm.Return().WithSymbol("out"))
 }
 
+// otherTable is a table that no rule chooses.
+const otherTable = 77
+
 // furnishRoutes makes a namespace in which there is something to be found.
 func furnishRoutes() error {
 	veth := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: "b"}
@@ -109,6 +112,7 @@ func furnishRoutes() error {
 	}{
 		{"10.8.0.0/16", "10.1.0.2", 0, 0, 7}, {"10.8.1.0/24", "10.1.0.3", 0, 0, 0}, {"10.8.2.0/24", "10.1.0.9", 0, 900, 0}, {"10.8.3.0/24", "10.1.0.9", 0, 901, 0},
 		{"10.7.0.0/16", "", unix.RTN_BLACKHOLE, 0, 0}, {"10.7.1.0/24", "", unix.RTN_UNREACHABLE, 0, 0}, {"10.7.2.0/24", "", unix.RTN_PROHIBIT, 0, 0},
+		{"10.9.9.0/24", "10.1.0.2", 0, 0, otherTable}, {"9.0.0.0/8", "10.1.0.9", 0, 0, otherTable}, {"10.8.0.0/16", "", unix.RTN_BLACKHOLE, 0, otherTable}, {"fd99::/16", "fd01::2", 0, 0, otherTable},
 		{"fd08::/64", "fd01::2", 0, 0, 9}, {"fd07::/64", "", unix.RTN_BLACKHOLE, 0, 0}, {"fd07:1::/64", "", unix.RTN_UNREACHABLE, 0, 0}, {"fd07:2::/64", "", unix.RTN_PROHIBIT, 0, 0},
 	} {
 		_, to, err := net.ParseCIDR(r.to)
@@ -116,6 +120,9 @@ func furnishRoutes() error {
 			return err
 		}
 		route := &netlink.Route{Dst: to, Type: r.typ, MTU: r.mtu, MTULock: r.mtu == 900, Priority: r.metric}
+		if r.metric == otherTable {
+			route.Table = otherTable
+		}
 		if r.via != "" {
 			route.Gw = net.ParseIP(r.via)
 		}
@@ -147,6 +154,9 @@ func fibQuestion(r *rand.Rand) []byte {
 	copy(p[32:], to.AsSlice())
 	binary.NativeEndian.PutUint16(p[6:], []uint16{0, 0, 1000, 1400, 1401, 60000}[r.IntN(6)])
 	binary.NativeEndian.PutUint32(p[8:], []uint32{1, 2, 3, 2, 3, 77}[r.IntN(6)])
+	if r.IntN(2) == 0 { // a table, where one is asked for
+		binary.NativeEndian.PutUint32(p[48:], []uint32{otherTable, otherTable, 254, 255, 99, 0}[r.IntN(6)])
+	}
 	return p
 }
 
@@ -163,7 +173,7 @@ func TestRoutes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 0))
 	results := map[int32]int{}
 	for _, kind := range []ebpf.ProgramType{ebpf.SchedCLS, ebpf.XDP} {
-		for _, flags := range []int32{0, 2, 4, 6, 16, 16 | 4, 1 << 20} {
+		for _, flags := range []int32{0, 2, 4, 6, 16, 16 | 4, 1 << 20, 1, 1 | 2, 1 | 4, 1 | 8, 1 | 2 | 8, 8, 1 | 16} {
 			insns := fibProgram(kind, flags)
 			loaded, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: kind, License: "GPL", Instructions: insns})
 			require.NoError(t, err)

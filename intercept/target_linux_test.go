@@ -61,6 +61,7 @@ var targets = map[string]func() int{
 	"xdpanswers": check(xdpAnswersTarget),
 	"groups":     check(groupsTarget),
 	"xdpmoves":   check(xdpMovesTarget),
+	"neighbours": check(neighboursTarget),
 }
 
 func check(f func() error) func() int {

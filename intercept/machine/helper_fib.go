@@ -10,13 +10,16 @@ type RouteQuestion struct {
 	Output  bool
 	Mark    uint32
 	TOS     uint8
-	Source  bool // the address that the packet is to come from is asked for
-	SkipMAC bool // addresses of the link layer are not
+	Direct  bool   // in one table, and not in those that rules choose
+	Table   uint32 // which, 0: the main one
+	Source  bool   // the address that the packet is to come from is asked for
+	SkipMAC bool   // addresses of the link layer are not
 }
 
 // Route is what a namespace answers.
 type Route struct {
-	Result   int // BPF_FIB_LKUP_RET_*, or an errno below 0
+	Result   int  // BPF_FIB_LKUP_RET_*, or an errno below 0
+	Looked   bool // in the table that was asked for
 	Ifindex  uint32
 	Gateway  netip.Addr // not valid: the neighbour is whom the packet is for
 	Source   netip.Addr
@@ -67,7 +70,7 @@ const (
 	fibKnown   = fibDirect | fibOutput | fibSkipMAC | fibTable | fibSource | fibUseMark
 )
 
-// lookUpRoute is bpf_fib_lookup, in the tables that rules choose.
+// lookUpRoute is bpf_fib_lookup.
 func (m *run) lookUpRoute() (uint64, error) {
 	size, flags := uint32(m.r[3]), uint32(m.r[4])
 	p, err := m.bytes(m.r[2], int(size))
@@ -81,12 +84,15 @@ func (m *run) lookUpRoute() (uint64, error) {
 		return failed(invalid), nil
 	case p[fibFamily] != familyIPv4 && p[fibFamily] != familyIPv6:
 		return failed(noFamily), nil
-	case flags&(fibDirect|fibTable) != 0, m.packet.Outside == nil:
+	case m.packet.Outside == nil:
 		return 0, ErrUnknown
 	}
 	q := RouteQuestion{
 		From: fibAddress(p, fibFrom), To: fibAddress(p, fibTo), Ifindex: native.Uint32(p[fibIfindex:]), Output: flags&fibOutput != 0,
-		Source: flags&fibSource != 0, SkipMAC: flags&fibSkipMAC != 0,
+		Source: flags&fibSource != 0, SkipMAC: flags&fibSkipMAC != 0, Direct: flags&fibDirect != 0,
+	}
+	if q.Direct && flags&fibTable != 0 {
+		q.Table = native.Uint32(p[fibVLAN:])
 	}
 	if p[fibFamily] == familyIPv4 {
 		q.TOS = p[fibTOS]
@@ -97,6 +103,9 @@ func (m *run) lookUpRoute() (uint64, error) {
 	r, err := m.packet.Outside.Route(q)
 	if err != nil {
 		return 0, err
+	}
+	if r.Looked && flags&fibTable != 0 {
+		clear(p[fibVLAN : fibVLAN+fibVLANSize])
 	}
 	return uint64(int64(m.answerRoute(p, r, flags))), nil
 }

@@ -20,7 +20,11 @@ type Route struct {
 	Priority uint32
 	MTU      uint32 // that holds for what is forwarded, too; 0: the device's
 	Several  bool   // next hops
-	Tunnel   bool   // with an encapsulation (LWT)
+	To       netip.Prefix
+	Table    uint32
+	TOS      uint8
+	Dead     bool // its device is down
+	Tunnel   bool // with an encapsulation (LWT)
 }
 
 // Types of messages about routes and neighbours, and what is in them
@@ -43,7 +47,9 @@ const (
 	routeSource   = 7  // RTA_PREFSRC
 	routeMetrics  = 8  // RTA_METRICS
 	routeSeveral  = 9  // RTA_MULTIPATH
+	routeTable    = 15 // RTA_TABLE
 	routeMark     = 16 // RTA_MARK
+	hopDead       = 1  // RTNH_F_DEAD
 	routeVia      = 18 // RTA_VIA
 	routeEncap    = 22 // RTA_ENCAP
 	metricLock    = 1  // RTAX_LOCK
@@ -83,6 +89,13 @@ func (a Ask) Route(q RouteQuestion) []byte {
 	return appendMessage(nil, message{typ: getRoute, flags: flagRequest, seq: a.Seq, body: body})
 }
 
+// AllRoutes asks for all routes to addresses of the same family as one, of all tables.
+func (a Ask) AllRoutes(like netip.Addr) []byte {
+	body := make([]byte, routeSize)
+	body[0] = family(like)
+	return appendMessage(nil, message{typ: getRoute, flags: flagRequest | flagDump, seq: a.Seq, body: body})
+}
+
 // Routes reads what a datagram says of routes.
 func Routes(datagram []byte) (list []Route) {
 	for _, m := range split(datagram) {
@@ -90,7 +103,7 @@ func Routes(datagram []byte) (list []Route) {
 			continue
 		}
 		attrs, _ := parseAttributes(m.body[routeSize:])
-		r := Route{Type: m.body[7]}
+		r := Route{Type: m.body[7], Table: uint32(m.body[4]), TOS: m.body[3], Dead: native.Uint32(m.body[8:])&hopDead != 0}
 		r.Out, _ = attrs.u32(routeOut)
 		r.Priority, _ = attrs.u32(routePriority)
 		r.Gateway, _ = netip.AddrFromSlice(attrs[routeGateway])
@@ -98,6 +111,18 @@ func Routes(datagram []byte) (list []Route) {
 		if via := attrs[routeVia]; len(via) > 2 {
 			r.Gateway, _ = netip.AddrFromSlice(via[2:])
 		}
+		if table, told := attrs.u32(routeTable); told {
+			r.Table = table
+		}
+		to, told := netip.AddrFromSlice(attrs[routeTo])
+		switch {
+		case told:
+		case m.body[0] == familyIPv4:
+			to = netip.IPv4Unspecified()
+		default:
+			to = netip.IPv6Unspecified()
+		}
+		r.To, _ = to.Prefix(int(m.body[1]))
 		metrics, _ := parseAttributes(attrs[routeMetrics])
 		if locked, _ := metrics.u32(metricLock); locked&(1<<metricMTU) != 0 {
 			r.MTU, _ = metrics.u32(metricMTU)
