@@ -118,7 +118,7 @@ var groups = []struct {
 	id, title string
 	commands  []func() *cobra.Command
 }{
-	{"play", "Play scenarios", []func() *cobra.Command{runCommand, matrixCommand, recordCommand, formatCommand}},
+	{"play", "Play scenarios", []func() *cobra.Command{runCommand, matrixCommand, recordCommand, formatCommand, traceCommand}},
 	{"programs", "Run programs", []func() *cobra.Command{execCommand, vmCommand}},
 	{"prove", "Prove the simulated kernel", []func() *cobra.Command{fuzzCommand, exhaustiveCommand, coverageCommand}},
 	{"look", "Look", []func() *cobra.Command{listCommand, explainCommand, reportCommand, diffCommand, kernelsCommand, doctorCommand}},
