@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Says the suite in C, as far as that can be, and holds the program's verdict on the
-# running kernel, where it can run there, and on one that is booted for it against the
-# suite's: nothing may fail.
+# Says scenarios in C and holds the program's verdicts against the suite's, where nothing
+# fails: all that can be said on the running kernel, if it has tcx, and those that match
+# PATTERN on one that is booted for it.
 #
-# usage: scripts/reproducers.sh [IMAGE]
+# usage: scripts/reproducers.sh [IMAGE [PATTERN...]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 image=${1:-debian:7.3}
+shift || true
+[ $# -gt 0 ] || set -- story replace info
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -14,8 +16,14 @@ trap 'rm -rf "$work"' EXIT
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 go build -o "$work/nkconform" ./cmd/nkconform
-"$work/nkconform" trace c testdata/scenarios >"$work/suite.c" 2>"$work/left-out"
-gcc -std=gnu11 -O0 -static -Wall -Werror -o "$work/suite" "$work/suite.c"
+
+# program says scenarios in C and compiles that.
+program() {
+	local name=$1
+	shift
+	"$work/nkconform" trace c "$@" >"$work/$name.c" 2>"$work/left-out"
+	gcc -std=gnu11 -O0 -static -Wall -Werror -o "$work/$name" "$work/$name.c"
+}
 
 # held tells how many passed, or what failed.
 held() {
@@ -24,17 +32,20 @@ held() {
 		echo "reproducers: programs in C do not agree with the suite on $3" >&2
 		exit 1
 	fi
-	echo "$3: $(grep -c '^ok' "$2") traces, $(grep -c '# SKIP' "$2") of them skipped; left out of the suite: $(wc -l <"$work/left-out")"
+	echo "$3: $(grep -c '^ok' "$2") traces, $(grep -c '# SKIP' "$2") of them skipped; cannot be said: $(wc -l <"$work/left-out")"
 }
 
+program all testdata/scenarios
 status=0
-root "$work/suite" >"$work/host" || status=$?
+root "$work/all" >"$work/host" || status=$?
 case $status in
 2 | 4) echo "not run here: $(grep '^#' "$work/host" | head -1)" ;;
 *) held "$status" "$work/host" "the running kernel" ;;
 esac
 
+program some "$@"
 status=0
-"$work/nkconform" vm "$image" --module veth,dummy --with "$work/suite" -- sh -c "echo 1 >/sys/kernel/rcu_expedited; exec $work/suite" >"$work/vm" || status=$?
-[ "$status" = 0 ] || [ "$status" = 1 ] || { cat "$work/vm"; exit "$status"; }
-held "$status" "$work/vm" "$image"
+"$work/nkconform" vm "$image" --module veth,dummy --with "$work/some" -- \
+	sh -c "echo 1 >/sys/kernel/rcu_expedited; exec $work/some" >"$work/guest" || status=$?
+[ "$status" = 0 ] || [ "$status" = 1 ] || { cat "$work/guest"; exit "$status"; }
+held "$status" "$work/guest" "$image"
