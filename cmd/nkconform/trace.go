@@ -14,6 +14,7 @@ func traceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trace",
 		Short: "Say traces in another language",
+		Example: "  nkconform trace c my.trace > reproducer.c",
 	}
 	c.AddCommand(traceCCommand())
 	return c
