@@ -12,8 +12,8 @@ import (
 
 func traceCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "trace",
-		Short: "Say traces in another language",
+		Use:     "trace",
+		Short:   "Say traces in another language",
 		Example: "  nkconform trace c my.trace > reproducer.c",
 	}
 	c.AddCommand(traceCCommand())
