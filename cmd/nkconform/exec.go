@@ -157,5 +157,9 @@ func execProgram(o execOptions, args []string) (status int, err error) {
 	if status, err = intercept.Run(opts, os.Environ(), args[0], args[1:]...); err != nil || text.Len() == 0 {
 		return status, err
 	}
-	return status, replace(o.record, text.String())
+	ok, err := saveRecording(o.record, text.String(), release)
+	if err == nil && !ok && o.strict && status == 0 {
+		status = 1
+	}
+	return status, err
 }

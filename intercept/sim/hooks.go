@@ -63,6 +63,7 @@ func (s *Sim) MoveMirrored(netns uint64, ifindex uint32, to uint64) {
 	defer s.mu.Unlock()
 	s.mirrored[netns] = slices.DeleteFunc(s.mirrored[netns], func(i uint32) bool { return i == ifindex })
 	s.mirrored[to] = append(s.mirrored[to], ifindex)
+	s.recordMove(netns, ifindex, to, ifindex)
 	s.resident(netns).MoveDeviceTo(s.resident(to), ifindex, ifindex)
 }
 
@@ -71,6 +72,7 @@ func (s *Sim) Unmirror(netns uint64, ifindex uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mirrored[netns] = slices.DeleteFunc(s.mirrored[netns], func(i uint32) bool { return i == ifindex })
+	s.recordGone(netns, ifindex)
 	s.resident(netns).DeleteDeviceAt(ifindex)
 	s.sweep()
 }

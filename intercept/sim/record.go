@@ -24,6 +24,8 @@ type recorder struct {
 	hooks   map[uint32]mprog.Hook      // of links
 	open    map[Kind]map[uint32]int    // how many descriptions refer to one
 	used    map[string]bool
+	peers   map[string]string // of pairs, both ways
+	fds     map[uint32]string // of programs that were opened again by id, by id
 	// nameless says that the call in hand has an fd of a program or link that no
 	// statement made.
 	nameless bool
@@ -40,7 +42,7 @@ func newRecorder(s *Sim) *recorder {
 	return &recorder{
 		sim: s, names: both(), devices: map[uint32]string{1: "lo"}, hooks: map[uint32]mprog.Hook{},
 		away: map[awayKey]string{}, netns: map[uint64]string{},
-		open: map[Kind]map[uint32]int{Prog: {}, Link: {}}, used: map[string]bool{"lo": true},
+		open: map[Kind]map[uint32]int{Prog: {}, Link: {}}, used: map[string]bool{"lo": true}, fds: map[uint32]string{}, peers: map[string]string{},
 	}
 }
 
@@ -91,15 +93,29 @@ func (s *Sim) RecordPair(netns uint64, name, peer string, index, peerIndex uint3
 	r.need("netkit")
 	r.used[name], r.used[peer] = true, true
 	r.devices[index], r.devices[peerIndex] = name, peer
+	r.peers[name], r.peers[peer] = peer, name
 	r.add(&trace.Statement{Verb: "netkit", Operands: []string{name, peer}})
 }
 
 // unused is a name for another device of a name, where a trace has each once.
 func (r *recorder) unused(device string) string {
-	for r.used[device] {
-		device += "x"
+	if device == "" {
+		return ""
 	}
-	return device
+	return r.fresh(device)
+}
+
+// longestName is how long a name of a trace may be.
+const longestName = 15
+
+// fresh is a name that nothing has, made of another one.
+func (r *recorder) fresh(name string) string {
+	wish := name
+	for i := 2; r.used[wish]; i++ {
+		end := "x" + strconv.Itoa(i)
+		wish = name[:min(len(name), longestName-len(end))] + end
+	}
+	return wish
 }
 
 // claim makes a name for a program or link.
@@ -108,9 +124,7 @@ func (r *recorder) claim(kind Kind, id uint32, wish string) string {
 	if !trace.IsName(wish) || r.used[wish] {
 		wish = prefix + strconv.Itoa(int(id))
 	}
-	for r.used[wish] {
-		wish += "x"
-	}
+	wish = r.fresh(wish)
 	r.used[wish] = true
 	r.names[kind][id] = wish
 	return wish
@@ -135,8 +149,14 @@ func (r *recorder) program(o *Object, spec mprog.ProgSpec) {
 
 // opened and closed count the references that user space has.
 func (r *recorder) opened(o *Object) {
-	if r != nil && o.Kind <= Link {
-		r.open[o.Kind][o.ID]++
+	if r == nil || o.Kind > Link {
+		return
+	}
+	r.open[o.Kind][o.ID]++
+	if name := r.names[o.Kind][o.ID]; name != "" && o.Kind == Prog && r.open[Prog][o.ID] == 1 {
+		again := r.fresh(name)
+		r.used[again], r.fds[o.ID] = true, again
+		r.add(&trace.Statement{Verb: "prog-fd", Operands: []string{again, name}})
 	}
 }
 
@@ -147,8 +167,8 @@ func (r *recorder) closed(o *Object) {
 	if r.open[o.Kind][o.ID]--; r.open[o.Kind][o.ID] > 0 {
 		return
 	}
-	name, named := r.names[o.Kind][o.ID]
-	if !named {
+	name := r.fdOf(o)
+	if name == "" {
 		return
 	}
 	s := &trace.Statement{Verb: "close", Operands: []string{name}}
@@ -171,6 +191,15 @@ func (r *recorder) fd(c Caller, fd uint32) string {
 		r.nameless = true
 		return "1"
 	}
+	return r.fdOf(o)
+}
+
+// fdOf is the name of an object's fd, empty if it has none: that by which it was
+// opened last.
+func (r *recorder) fdOf(o *Object) string {
+	if again := r.fds[o.ID]; again != "" && o.Kind == Prog {
+		return again
+	}
 	return r.names[o.Kind][o.ID]
 }
 
@@ -179,7 +208,8 @@ func (r *recorder) device(ifindex uint32) string {
 	if name := r.devices[ifindex]; name != "" {
 		return name
 	}
-	if device, ok := r.sim.mirroredNames[ifindex]; ok && trace.IsName(device) && !r.used[device] {
+	if device, ok := r.sim.mirroredNames[ifindex]; ok && trace.IsName(device) {
+		device = r.fresh(device)
 		r.used[device], r.devices[ifindex] = true, device
 		r.add(&trace.Statement{Verb: "device", Operands: []string{device}})
 		return device

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"strconv"
 
 	"github.com/nkconform/nkconform/trace"
@@ -23,13 +24,38 @@ func (s *Sim) RecordDelete(netns uint64, index uint32) bool {
 		return false
 	}
 	r.add(&trace.Statement{Verb: "delete", Operands: []string{r.devices[index]}})
+	r.forget(r.devices[index]) // the next device of the number is another
 	return true
+}
+
+// forget forgets a device and its peer.
+func (r *recorder) forget(name string) {
+	gone := func(other string) bool { return other == name || other == r.peers[name] }
+	maps.DeleteFunc(r.devices, func(_ uint32, other string) bool { return gone(other) })
+	maps.DeleteFunc(r.away, func(_ awayKey, other string) bool { return gone(other) })
+}
+
+// recordGone notes that a device of the running kernel's is deleted.
+func (s *Sim) recordGone(netns uint64, index uint32) {
+	if s.record == nil || netns != s.record.home {
+		return
+	}
+	r := s.written()
+	if name := r.devices[index]; name != "" && index != loopback {
+		delete(r.devices, index)
+		r.add(&trace.Statement{Verb: "delete", Operands: []string{name}})
+	}
+	delete(s.mirroredNames, index)
 }
 
 // RecordMove notes that a device is in another network namespace now.
 func (s *Sim) RecordMove(netns uint64, index uint32, to uint64, there uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.recordMove(netns, index, to, there)
+}
+
+func (s *Sim) recordMove(netns uint64, index uint32, to uint64, there uint32) {
 	r := s.written()
 	if r == nil || to == netns {
 		return
