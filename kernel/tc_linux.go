@@ -145,9 +145,12 @@ func (p *Process) tc(op mprog.Op, request *nl.NetlinkRequest, message func([]byt
 	err := p.do(func() {
 		defer p.first.filters.letGo()()
 		links, err := openRTNL()
+		if err == nil && links.fd >= p.fds.first { // it may be a number that the request names, as closed
+			links.fd, err = p.fds.adopt(links.fd, "")
+		}
 		if p.err = err; err == nil {
 			p.err = links.execute(request, message)
-			unix.Close(links.fd)
+			_ = p.fds.close(uint32(links.fd))
 		}
 	})
 	if err != nil {

@@ -73,6 +73,8 @@ func (s *Server) newFilter(r *tcRequest) (handled bool, err error) {
 	if !s.answersAt(r) {
 		switch {
 		case q.Kind != mprog.BPFKind, r.ifindex == magicBlock:
+		case q.Priority == 0 && q.Flags&mprog.NLCreate == 0:
+			return true, qdiscError(mprog.ENOENT, "Invalid filter command with priority of zero")
 		case s.isLent(r):
 			return true, s.refuse("programs of BPF beside filters of other kinds, or where qdiscs share their filters, are not simulated")
 		case !s.hasDevice(r):

@@ -175,6 +175,9 @@ func TestFilterOfNoQdisc(t *testing.T) {
 	require.Equal(t, "Parent Qdisc doesn't exists", words)
 	errno, _ = f.ask(newFilter, create, 99, 0, 0x20000, every, kindOf("bpf"), f.options())
 	require.Equal(t, mprog.ENODEV, errno)
+	errno, words = f.ask(newFilter, uint16(mprog.NLReplace), 99, 0, 0x20000, 0x0300, kindOf("bpf"), f.options()) // the priority is looked at first
+	require.Equal(t, mprog.ENOENT, errno)
+	require.Equal(t, "Invalid filter command with priority of zero", words)
 	require.Empty(t, f.warnings)
 	require.Zero(t, f.forwarded)
 }
