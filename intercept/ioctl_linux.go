@@ -16,10 +16,10 @@ import (
 )
 
 // deviceIoctls are those of netdevice(7) that if_nametoindex(3),
-// if_indextoname(3) and ifconfig use.
+// if_indextoname(3), ifconfig and ethtool use.
 var deviceIoctls = []uint32{
 	unix.SIOCGIFNAME, unix.SIOCGIFINDEX, unix.SIOCGIFFLAGS, unix.SIOCSIFFLAGS, unix.SIOCGIFMTU, unix.SIOCGIFHWADDR,
-	unix.SIOCSIFHWADDR,
+	unix.SIOCSIFHWADDR, unix.SIOCETHTOOL,
 }
 
 // Where struct ifreq has its parts.
@@ -79,6 +79,12 @@ func (s *supervisor) wiredIoctl(i *deviceIoctl, d *rtnl.Device, n *netlinkSocket
 	if i.number == unix.SIOCSIFHWADDR && d.Layer3() {
 		s.finishIoctl(i, unix.EOPNOTSUPP)
 		return
+	}
+	if i.number == unix.SIOCETHTOOL {
+		if errno, ours := i.ethtool(); ours {
+			s.finishIoctl(i, errno)
+			return
+		}
 	}
 	if change && !i.who.Capable(mprog.CapNetAdmin) {
 		s.finishIoctl(i, unix.EPERM)

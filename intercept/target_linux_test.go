@@ -60,6 +60,7 @@ var targets = map[string]func() int{
 	"inert":      check(inertTarget),
 	"xdpanswers": check(xdpAnswersTarget),
 	"groups":     check(groupsTarget),
+	"ethtool":    check(ethtoolTarget),
 	"xdpmoves":   check(xdpMovesTarget),
 	"neighbours": check(neighboursTarget),
 }

@@ -261,8 +261,10 @@ func (w *wires) end(wish rtnl.Wish) (*end, mprog.Errno) {
 		}
 		if name, err = e.tap.name(); err != nil {
 			e.tap.close()
+			return err
 		}
-		return err
+		_ = withoutSpeed(name) // else bridges alone reckon otherwise
+		return nil
 	})
 	if err != nil {
 		return nil, errnoIn(err)

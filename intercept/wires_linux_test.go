@@ -26,7 +26,7 @@ import (
 
 func TestTraffic(t *testing.T) {
 	doctor.Need(t, "tun")
-	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked", "tags", "pairs", "xdp"} {
+	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked", "tags", "pairs", "xdp", "ethtool"} {
 		t.Run(name, func(t *testing.T) { t.Log(output(t, target(t, "", name))) })
 		if os.Geteuid() != 0 {
 			continue
@@ -397,8 +397,35 @@ func countersTarget() error {
 	err = want("dropped by a program", send(), unix.ENOBUFS)
 	nowSent, nowDropped, countErr := count()
 	// IPv6 may send by itself, which the program drops, too.
-	return errors.Join(err, countErr, want("counted as dropped", nowDropped > dropped, true),
+	asked, askErr := statsOf(index)
+	return errors.Join(err, countErr, askErr, want("counted as dropped", nowDropped > dropped, true),
+		want("told by RTM_GETSTATS, too", asked >= nowDropped, true),
 		want("counted as sent", nowSent >= sent+1, true), l.Close())
+}
+
+// statsOf is how many packets RTM_GETSTATS says that a device has dropped.
+func statsOf(index int) (dropped uint64, err error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	const size, header, attribute, txDropped = 28, 28, 4, 7 // nlmsghdr and if_stats_msg
+	m := native.AppendUint32(nil, size)
+	m = native.AppendUint16(m, unix.RTM_GETSTATS)
+	m = native.AppendUint16(m, unix.NLM_F_REQUEST)
+	m = append(m, make([]byte, 12)...)
+	m = native.AppendUint32(m, uint32(index))
+	m = native.AppendUint32(m, 1) // IFLA_STATS_LINK_64, as a filter
+	if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return 0, fmt.Errorf("RTM_GETSTATS: %w", err)
+	}
+	buf := make([]byte, 4096)
+	n, _, err := unix.Recvfrom(fd, buf, 0)
+	if err != nil || n < header+attribute+8*(txDropped+1) {
+		return 0, fmt.Errorf("RTM_GETSTATS: %d bytes: %w", n, err)
+	}
+	return native.Uint64(buf[header+attribute+8*txDropped:]), nil
 }
 
 // ownTarget looks for what only the program has: names of namespaces, and a sysfs of

@@ -24,7 +24,7 @@ var groups = map[uint16]map[byte]uint32{
 	80:         {familyIPv4: 24, familyIPv6: 25}, // RTM_NEWNETCONF
 	84:         {0: 26},                          // RTM_NEWMDB
 	newNSID:    {0: 28},
-	92:         {0: 36}, // RTM_NEWSTATS
+	newStats:   {0: 36},
 	newChain:   {0: tcGroup},
 	104:        {0: 32}, // RTM_NEWNEXTHOP
 	112:        {0: 33}, // RTM_NEWVLAN

@@ -78,6 +78,17 @@ func (s *Server) presentDevice(netns uint64, m message) (shown message, ours, ok
 			return m, true, true
 		}
 		return m, false, true
+	case m.typ == newStats && len(m.body) >= statsSize:
+		if d := s.ByIndex(netns, native.Uint32(m.body[4:])); d != nil && d.wires != nil {
+			m.body = append(slices.Clone(m.body[:statsSize]), edited(m.body[statsSize:], func(typ uint16, value []byte) []byte {
+				if typ == linkStats64 {
+					return d.wires.Lost(d).correct(value, true)
+				}
+				return value
+			})...)
+			return m, true, true
+		}
+		return m, false, true
 	case m.typ != newLink && m.typ != delLink || len(m.body) < infoSize:
 		return m, false, true
 	}
@@ -90,7 +101,13 @@ func (s *Server) presentDevice(netns uint64, m message) (shown message, ours, ok
 	if _, elsewhere := attrs[attrTargetNetnsID]; elsewhere {
 		d = s.anywhere(native.Uint32(m.body[4:]), attrs.text(attrName))
 	}
-	if d == nil || d.wires == nil || m.body[0] != 0 { // of another family: a bridge's word on its port
+	switch {
+	case d == nil || d.wires == nil:
+		return m, false, true
+	case m.body[0] == familyBridge && d.peer != nil: // its word on its port
+		m.body = append(slices.Clone(m.body[:infoSize]), d.linked(m.body[infoSize:])...)
+		return m, true, true
+	case m.body[0] != 0:
 		return m, false, true
 	}
 	peer := d.peer
@@ -99,6 +116,17 @@ func (s *Server) presentDevice(netns uint64, m message) (shown message, ours, ok
 	}
 	m.body = d.dress(m.body, peer)
 	return m, true, true
+}
+
+// linked puts the peer where a bridge tells to what its port is linked (br_fill_ifinfo).
+func (d *Device) linked(attrs []byte) (p []byte) {
+	walkFlagged(attrs, func(flagged uint16, value []byte) {
+		p = appendAttribute(p, flagged, value)
+		if flagged == attrAddress {
+			p = appendU32(p, attrLink, d.peer.Index)
+		}
+	})
+	return p
 }
 
 // undressQdisc makes of the qdisc that a device with a queue has by default the one
@@ -210,6 +238,14 @@ func queueing(value []byte) string {
 	}
 	return string(value)
 }
+
+// What RTM_GETSTATS is answered (struct if_stats_msg).
+const (
+	newStats     = 92
+	statsSize    = 12
+	linkStats64  = 1 // IFLA_STATS_LINK_64
+	familyBridge = 7 // AF_BRIDGE
+)
 
 // Where struct rtnl_link_stats and struct rtnl_link_stats64 have their fields.
 const (
