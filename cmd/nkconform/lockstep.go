@@ -30,14 +30,15 @@ func lockstepBackends(nameA, nameB, version string) (a, b lockstep.Backend, done
 		return a, b, nil, errors.Join(err, done())
 	}
 	wrap := func(l *backend) lockstep.Backend {
-		open := func() (mprog.Environment, error) { return l.open(&trace.File{}) }
+		name, open := l.name, func() (mprog.Environment, error) { return l.open(&trace.File{}) }
 		if l.name == "fake" {
+			name += " of Linux " + fake.New(options...).Release() // by uname, which exec leaves as it is
 			open = func() (mprog.Environment, error) { return fake.New(options...), nil }
 		} else if l.fake() {
 			of := append(slices.Clone(options), fake.Linux(l.kernel.Release))
 			open = func() (mprog.Environment, error) { return fake.New(of...), nil }
 		}
-		return lockstep.Backend{Name: l.name, New: open}
+		return lockstep.Backend{Name: name, New: open}
 	}
 	return wrap(localA), wrap(localB), done, nil
 }
