@@ -64,6 +64,7 @@ type packet struct {
 	data    []byte
 	address []byte // or nil
 	flags   int
+	tid     uint32 // of who sends it
 }
 
 // sendPacket sends a packet in the caller's place.

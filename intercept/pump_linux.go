@@ -231,7 +231,7 @@ func (p *pump) gone() (dead []*end) {
 }
 
 // tags are what programs are told of a packet by whoever sends it.
-type tags struct{ mark, priority uint32 }
+type tags struct{ mark, priority, tid uint32 }
 
 // send has a packet sent from a namespace, and waits until it has gone its way. It
 // returns the device on which a frame was dropped then, as its sender is told, nil if

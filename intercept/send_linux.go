@@ -122,6 +122,7 @@ func gather(who *caller, address, count uint64) (data []byte, errno unix.Errno) 
 // answerSend sends data to an address, or to where the socket is bound.
 func (s *supervisor) answerSend(c *notify.Call, p *packet, address, addressSize uint64) {
 	size := len(p.data)
+	p.tid = c.TID
 	if address != 0 && addressSize > 0 {
 		p.address = make([]byte, min(addressSize, unix.SizeofSockaddrLinklayer+32))
 		if s.caller(c).Read(address, p.address) != nil {
@@ -161,6 +162,7 @@ func (s *supervisor) sendDatagram(p *packet) unix.Errno {
 
 // tags are what the socket has programs told of its packets.
 func (p *packet) tags() (t tags) {
+	t.tid = p.tid
 	if v, err := unix.GetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_MARK); err == nil {
 		t.mark = uint32(v)
 	}

@@ -29,7 +29,7 @@ func (o outside) Socket(q machine.SocketQuestion) (s machine.Socket, found bool,
 			for _, told := range rtnl.InetSockets(p) {
 				s, found = machine.Socket{
 					State: told.State, Remote: told.Remote, Local: told.Local, Ifindex: told.Ifindex,
-					Mark: told.Mark, Cookie: told.Cookie, UID: told.UID,
+					Mark: told.Mark, Cookie: told.Cookie, UID: told.UID, Cgroups: func() []uint64 { return cgroupsTo(told.Cgroup) },
 				}, true
 			}
 		}

@@ -84,6 +84,15 @@ func helpersByName() map[string]helper {
 		"ringbuf_discard_dynptr": func(m *run) (uint64, error) { return 0, m.ringFinishDynptr(ringDiscarded) },
 		"perf_event_output":      (*run).perfOutput,
 
+		"get_current_pid_tgid":           ofTask(taskIDs),
+		"get_current_uid_gid":            ofTask(taskOwners),
+		"get_current_comm":               ofTask(taskName),
+		"get_current_cgroup_id":          ofTask(taskCgroup),
+		"get_current_ancestor_cgroup_id": ofTask(taskAncestor),
+		"skb_cgroup_id":                  ofSender(senderCgroup),
+		"skb_ancestor_cgroup_id":         ofSender(senderAncestor),
+		"get_netns_cookie":               (*run).netnsCookie,
+
 		"probe_read":            (*run).probeRead,
 		"probe_read_str":        (*run).probeText,
 		"probe_read_kernel":     (*run).probeRead,

@@ -18,6 +18,7 @@ type Socket struct {
 	Mark          uint32
 	Cookie        uint64
 	UID           uint32
+	Cgroups       func() []uint64 // as those of a [Task]; nil: not known
 }
 
 const (

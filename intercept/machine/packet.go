@@ -17,6 +17,8 @@ type Packet struct {
 	// Sender is the socket that has sent the packet, if that is known; else helpers
 	// ask Outside.
 	Sender *Socket
+	// Task returns who is on the processor, nil if that is not known.
+	Task func() *Task
 	// Redirect is where the last program wants the packet to go.
 	Redirect Redirect
 	// Clones are what bpf_clone_redirect sent, in order.

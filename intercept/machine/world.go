@@ -32,6 +32,8 @@ type Outside interface {
 	Route(RouteQuestion) (Route, error)
 	// Socket returns a socket, of TCP that of a connection or one that listens.
 	Socket(SocketQuestion) (s Socket, found bool, err error)
+	// Cookie is the network namespace's own number.
+	Cookie() (uint64, error)
 }
 
 // Device is what programs get to know of a device.

@@ -18,6 +18,7 @@ type InetSocket struct {
 	Cookie        uint64
 	UID           uint32
 	Mark          uint32
+	Cgroup        uint64 // its id, 0: not told
 }
 
 const (
@@ -29,6 +30,7 @@ const (
 	diagID     = 8  // and, as what is asked, struct inet_diag_sockid
 	diagToldID = 4  //
 	diagMark   = 15 // INET_DIAG_MARK
+	diagCgroup = 21 // INET_DIAG_CGROUP_ID
 	protoUDP   = 17 // IPPROTO_UDP
 	noCookie   = 1<<32 - 1
 )
@@ -88,6 +90,9 @@ func InetSockets(datagram []byte) (list []InetSocket) {
 			Cookie: uint64(native.Uint32(id[idCookie:])) | uint64(native.Uint32(id[idCookie+4:]))<<32,
 		}
 		s.Mark, _ = attrs.u32(diagMark)
+		if p := attrs[diagCgroup]; len(p) >= 8 {
+			s.Cgroup = native.Uint64(p)
+		}
 		list = append(list, s)
 	}
 	return list

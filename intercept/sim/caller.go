@@ -31,6 +31,8 @@ type Caller interface {
 	// Outside is the caller's network namespace as programs ask about it, nil if
 	// they cannot.
 	Outside() machine.Outside
+	// Task is the caller as programs see it that run while it is on the processor.
+	Task() *machine.Task
 	// Target returns what the caller's fd refers to that programs can be attached to,
 	// and whether it is open; TaskTarget does so for another process.
 	Target(fd uint32) (Target, bool)

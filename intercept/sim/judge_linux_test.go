@@ -202,6 +202,15 @@ func (loopbackOnly) Route(machine.RouteQuestion) (r machine.Route, err error) {
 	return r, machine.ErrUnknown
 }
 
+func (loopbackOnly) Cookie() (uint64, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	return unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+}
+
 func (loopbackOnly) Socket(machine.SocketQuestion) (s machine.Socket, found bool, err error) {
 	return s, false, machine.ErrUnknown
 }

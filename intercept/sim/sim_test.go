@@ -23,6 +23,7 @@ type process struct {
 	without map[mprog.Capability]bool
 	names   map[uint32]string // of the running kernel's devices
 	outside machine.Outside
+	task    *machine.Task
 	targets map[uint32]Target
 }
 
@@ -76,6 +77,7 @@ func (p *process) Object(fd uint32) (*Object, bool) {
 
 func (p *process) Netns() uint64                   { return 7 }
 func (p *process) Outside() machine.Outside        { return p.outside }
+func (p *process) Task() *machine.Task             { return p.task }
 func (p *process) Capable(c mprog.Capability) bool { return !p.without[c] }
 
 func (p *process) DeviceName(ifindex uint32) (string, bool) {

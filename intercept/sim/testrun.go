@@ -98,9 +98,10 @@ func (k *call) testSKB(p *program) error {
 		return err
 	}
 	packet := machine.NewPacket(data, loopback)
-	packet.Outside = k.caller.Outside()
+	packet.Outside, packet.Task = k.caller.Outside(), k.caller.Task
 	k.cookies++
 	packet.Sender = packet.TestSender(k.cookies) // of root's
+	packet.Sender.Cgroups = func() []uint64 { return k.caller.Task().Groups() }
 	packet.ToLoopback()
 	clear(packet.Context[machine.SKBWireLen:][:4]) // unless there is a context
 	if packet.Short() {

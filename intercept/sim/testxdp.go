@@ -64,7 +64,7 @@ func (k *call) testXDP(p *program) error {
 		return fmt.Errorf("test run with a packet of %d bytes in fragments: %w", size, mprog.ErrUnsupported)
 	}
 	packet := machine.NewPacket(data[meta:], device)
-	packet.Outside = k.caller.Outside()
+	packet.Outside, packet.Task = k.caller.Outside(), k.caller.Task
 	packet.SetMetadata(data[:meta])
 	verdict, err := k.repeatTest(p, packet)
 	if err != nil {
