@@ -57,7 +57,13 @@ type LinkShot struct {
 	ID, Prog uint32
 	Device   string // that has the hook; "": defunct
 	Type     mprog.AttachType
-	Refs     int // fds of all processes, and pins
+	Open     []OpenFD // fds of it, process by process
+}
+
+// OpenFD is an open fd of a process: 0 is the first, then they are numbered as they came.
+type OpenFD struct {
+	Process int
+	FD      uint32
 }
 
 // PinShot is a path and the id of what is pinned there.
@@ -85,7 +91,7 @@ func (k *Kernel) Snapshot() Snapshot {
 	}
 	slices.SortFunc(s.Programs, func(a, b ProgramShot) int { return cmp.Compare(a.ID, b.ID) })
 	for _, l := range k.links {
-		shot := LinkShot{ID: l.id, Prog: l.prog.id, Type: l.at, Refs: l.refs}
+		shot := LinkShot{ID: l.id, Prog: l.prog.id, Type: l.at, Open: k.openFDs(l)}
 		if l.dev != nil {
 			shot.Device = l.dev.name
 		}
@@ -101,6 +107,18 @@ func (k *Kernel) Snapshot() Snapshot {
 		}
 	}
 	return s
+}
+
+// openFDs lists the fds of a link.
+func (k *Kernel) openFDs(l *link) (list []OpenFD) {
+	for i, p := range append([]*Process{k.Process}, k.children...) {
+		for _, fd := range slices.Sorted(maps.Keys(p.files)) {
+			if p.files[fd] == file(l) {
+				list = append(list, OpenFD{i, fd})
+			}
+		}
+	}
+	return list
 }
 
 // shoot looks at a device.

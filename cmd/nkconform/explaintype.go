@@ -43,7 +43,7 @@ func (e *explainer) interactive(in *os.File) error {
 		io.Reader
 		io.Writer
 	}{in, e.out}, "> ")
-	if width, height, err := term.GetSize(int(in.Fd())); err == nil {
+	if width, height, err := term.GetSize(int(in.Fd())); err == nil && width > 0 {
 		_ = t.SetSize(width, height) // it wraps lines at 80 columns then
 	}
 	t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {

@@ -154,7 +154,7 @@ func (g Goal) met(p *played) bool {
 		}
 	case "held":
 		for _, l := range p.state.Links {
-			if l.Hook != "" && l.FDs == 0 && len(l.Pins) > 0 {
+			if l.Hook != "" && len(l.Held) == 0 && len(l.Pins) > 0 {
 				return true
 			}
 		}

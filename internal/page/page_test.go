@@ -9,6 +9,7 @@ import (
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/conformance/lockstep"
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/internal/picture"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
@@ -186,4 +187,28 @@ func FuzzOpen(f *testing.F) {
 		a, _ := Open(link)
 		a.View()
 	})
+}
+
+// A link is closed, pinned and updated by an fd that is open here, whatever it is called;
+// where there is none, what is asked for is refused as for anybody.
+func TestLinksOfOthers(t *testing.T) {
+	a := opened(t, State{Lesson: "two-owners"})
+	require.Nil(t, a.View().Links[0].Offers)
+	require.Equal(t, []picture.Held{{Process: "other", FDs: []string{"m"}}}, a.View().Links[0].Held)
+	a.Do(Action{Do: "drop", Pick: Pick{Prog: "a", Link: "m", Hook: "nk0:primary"}, Place: Place{Off: true}})
+	require.Equal(t, "detach/owned-by-link", a.View().Now.Refusal.Rule)
+	a.Do(Action{Do: "drop", Pick: Pick{Prog: "b"}, Place: Place{Hook: "nk0:primary", Over: true}})
+	require.Equal(t, "replace/owned-by-link", a.View().Now.Refusal.Rule)
+	a.Do(Action{Do: "drop", Pick: Pick{Prog: "b"}, Place: Place{Link: "m"}})
+	require.Equal(t, "no fd of that link is open here", a.View().Note)
+
+	a = opened(t, State{Lesson: "gone"})
+	require.Equal(t, []Offer{{"close", "close m"}}, a.View().Links[0].Offers)
+	a.Do(Action{Do: "drop", Pick: Pick{Prog: "b"}, Place: Place{Link: "l"}})
+	require.Equal(t, "link-update/defunct", a.View().Now.Refusal.Rule)
+
+	// A process has what it has inherited, too.
+	a = opened(t, State{Said: []string{"netkit nk0 nk1", "prog a b", "link l nk0:primary a", "process q", "dup x l", "q: link y nk0:peer b"}})
+	require.Equal(t, []picture.Held{{FDs: []string{"l", "x"}}, {Process: "q", FDs: []string{"l"}}}, a.View().Links[0].Held)
+	require.Equal(t, []picture.Held{{Process: "q", FDs: []string{"y"}}}, a.View().Links[1].Held)
 }

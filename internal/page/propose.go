@@ -49,17 +49,25 @@ func (a *App) drop(pick Pick, place Place) error {
 // propose finds the statements that put something somewhere.
 func (a *App) propose(pick Pick, place Place) ([]string, error) {
 	state := a.current()
+	own := map[string]string{} // fds of the first process, by the link's name
+	for _, l := range state.Links {
+		own[l.Name] = l.Own()
+	}
 	switch {
-	case place.Off && pick.Link != "" && pick.Hook != "":
-		return []string{"link-detach " + pick.Link}, nil
-	case place.Off && pick.Hook != "":
+	case place.Off && own[pick.Link] != "" && pick.Hook != "":
+		return []string{"link-detach " + own[pick.Link]}, nil
+	case place.Off && pick.Hook != "": // which is refused, if somebody else's link owns it
 		return []string{"detach " + pick.Hook + " " + pick.Prog}, nil
-	case place.Off && pick.Link != "":
-		return []string{"close " + pick.Link}, nil
+	case place.Off && own[pick.Link] != "":
+		return []string{"close " + own[pick.Link]}, nil
+	case place.Off && pick.Link != "" || place.Link != "" && own[place.Link] == "":
+		return nil, errors.New("no fd of that link is open here")
 	case place.Off:
 		return []string{"close " + pick.Prog}, nil
+	case place.Link != "" && pick.Prog == "":
+		return nil, errors.New("a link is no program that another link could take")
 	case place.Link != "":
-		return []string{"link-update " + place.Link + " " + pick.Prog}, nil
+		return []string{"link-update " + own[place.Link] + " " + pick.Prog}, nil
 	}
 	h := state.Hook(place.Hook)
 	if h == nil {
@@ -73,8 +81,8 @@ func (a *App) propose(pick Pick, place Place) ([]string, error) {
 	}
 	if place.Over {
 		e := h.Entries[place.Gap]
-		if e.Link != "" {
-			return []string{"link-update " + e.Link + " " + pick.Prog}, nil
+		if own[e.Link] != "" {
+			return []string{"link-update " + own[e.Link] + " " + pick.Prog}, nil
 		}
 		return []string{fmt.Sprintf("attach %s %s flags=replace replace_bpf_fd=%s", place.Hook, pick.Prog, e.Prog)}, nil
 	}

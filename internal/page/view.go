@@ -289,16 +289,16 @@ func (a *App) offers() []Offer {
 
 // linkOffers are what one can do with a link.
 func (a *App) linkOffers(l picture.Link) (list []Offer) {
-	if l.FDs == 0 {
+	fd := l.Own()
+	if fd == "" {
 		return nil
 	}
-	path := mprog.BPFFS + "/" + l.Name
-	if !slices.Contains(l.Pins, path) {
-		list = append(list, Offer{"pin", "pin " + path + " " + l.Name})
+	if path := mprog.BPFFS + "/" + fd; len(l.Pins) == 0 {
+		list = append(list, Offer{"pin", "pin " + path + " " + fd})
 	}
-	list = append(list, Offer{"close", "close " + l.Name})
+	list = append(list, Offer{"close", "close " + fd})
 	if l.Hook != "" {
-		list = append(list, Offer{"detach", "link-detach " + l.Name})
+		list = append(list, Offer{"detach", "link-detach " + fd})
 	}
 	return list
 }

@@ -18,14 +18,16 @@ type Session struct {
 	reader    *trace.Reader
 	events    []*fake.Event // the calls of the statement in hand
 	netns     []string      // names of network namespaces
+	born      []string      // names of processes, as they came; the first has none
 	processes []string      // those that run, but for the first
+	fds       []namedFD     // as they were opened
 	state     State
 }
 
 // New returns a session on a new kernel.
 func New(options ...fake.Option) *Session {
 	k := fake.New(options...)
-	s := &Session{kernel: k, live: conformance.NewLive(k), reader: trace.NewReader("statement"), netns: []string{""}}
+	s := &Session{kernel: k, live: conformance.NewLive(k), reader: trace.NewReader("statement"), netns: []string{""}, born: []string{""}}
 	acting := false
 	s.live.Acting(func(yes bool) { acting = yes })
 	k.Observe(func(e *fake.Event) {
@@ -86,7 +88,7 @@ func (s *Session) Do(text string) (Step, error) {
 	if step.Came.Errno != 0 {
 		s.reader.Refused(st)
 	} else {
-		s.learn(st)
+		s.learn(st, callOf(st, s.events))
 	}
 	before := s.state
 	s.state = s.look()
@@ -101,12 +103,23 @@ func (s *Session) Do(text string) (Step, error) {
 	return step, nil
 }
 
-// learn notes names that are no objects'.
-func (s *Session) learn(st *trace.Statement) {
+// namedFD is an fd that a process has opened, and its name.
+type namedFD struct {
+	name, process string
+	fd            uint32
+}
+
+// learn notes names that are no objects', and of fds whose they are.
+func (s *Session) learn(st *trace.Statement, e *fake.Event) {
 	switch st.Verb {
+	case "link", "get", "dup", "prog-fd", "link-fd":
+		if fd, ok := e.Answer.(uint32); ok {
+			s.fds = append(s.fds, namedFD{st.Operands[0], st.Process, fd})
+		}
 	case "netns":
 		s.netns = append(s.netns, st.Operands...)
 	case "process":
+		s.born = append(s.born, st.Operands[0])
 		s.processes = append(s.processes, st.Operands[0])
 	case "exit":
 		kept := []string{}

@@ -58,8 +58,24 @@ type Program struct {
 type Link struct {
 	Name, Prog string
 	Hook       string // "": defunct
-	FDs        int
+	Held       []Held
 	Pins       []string
+}
+
+// Held is a process that has fds of a link.
+type Held struct {
+	Process string   // "": the first
+	FDs     []string // the names of the fds, or their numbers
+}
+
+// Own returns a name of an fd that the first process has, "" if it has none.
+func (l Link) Own() string {
+	for _, h := range l.Held {
+		if h.Process == "" {
+			return h.FDs[0]
+		}
+	}
+	return ""
 }
 
 // Pin is a path and what is pinned there.
@@ -145,10 +161,10 @@ func (s *Session) look() State {
 
 // link tells what keeps a link, and where it is.
 func (s *Session) link(l fake.LinkShot, name, prog string, shot fake.Snapshot) Link {
-	made := Link{Name: name, Prog: prog, FDs: l.Refs}
+	made := Link{Name: name, Prog: prog, Held: s.held(l)}
 	for _, p := range shot.Pins {
 		if p.Kind == mprog.LinkObject && p.ID == l.ID {
-			made.Pins, made.FDs = append(made.Pins, p.Path), made.FDs-1
+			made.Pins = append(made.Pins, p.Path)
 		}
 	}
 	for _, d := range shot.Devices {
@@ -168,6 +184,26 @@ func (s *Session) link(l fake.LinkShot, name, prog string, shot fake.Snapshot) L
 		made.Hook = l.Device + ":" + l.Type.String()
 	}
 	return made
+}
+
+// held tells who has fds of a link, and what they are called: a process that inherits
+// an fd has it under the same number.
+func (s *Session) held(l fake.LinkShot) (list []Held) {
+	for _, open := range l.Open {
+		process := s.born[open.Process]
+		name := strconv.FormatUint(uint64(open.FD), 10)
+		for _, known := range s.fds {
+			if known.fd == open.FD && (known.process == process || known.process == "" && !trace.IsName(name)) {
+				name = known.name
+			}
+		}
+		if n := len(list); n > 0 && list[n-1].Process == process {
+			list[n-1].FDs = append(list[n-1].FDs, name)
+		} else {
+			list = append(list, Held{process, []string{name}})
+		}
+	}
+	return list
 }
 
 func (s *Session) netnsName(n mprog.Netns) string {

@@ -38,14 +38,14 @@
       h("span", { class: "row offers" }, offers(v.Offers.slice(0, 3).map(o => ({ ...o, Label: "+ " + o.Label })), "o"))),
     v.Links?.length ? h("div", { class: "row" }, h("span", { class: "what" }, "links"), v.Links.map(l => h("span", { class: "box" },
       h("button", { type: "button", class: "chip link", draggable: "true", "data-pick": json({ Link: l.Name }), "data-key": "l" + l.Name, "data-place": json({ Link: l.Name }), title: "take up link " + l.Name }, l.Name,
-        h("small", {}, l.Hook ? `${l.Prog} on ${l.Hook}` : `${l.Prog}, defunct`, `, ${l.FDs} fd${l.FDs === 1 ? "" : "s"}${l.Pins ? ", pinned" : ""}`)),
+        h("small", {}, l.Hook ? `${l.Prog} on ${l.Hook}` : `${l.Prog}, defunct`, ...(l.Held ?? []).map(f => `, fd ${f.FDs.join(" ")}${f.Process ? " of " + f.Process : ""}`), l.Held ? "" : ", no fd", l.Pins ? ", pinned" : "")),
       h("span", { class: "row offers" }, offers(l.Offers ?? [], "lo" + l.Name))))) : null,
     v.Pins?.length ? h("div", { class: "row" }, h("span", { class: "what" }, "pins"), v.Pins.map(p => h("span", { class: "box" }, h("code", {}, ` ${p.Path} → ${p.Object} `), h("span", { class: "row offers" }, offers(p.Offers, "pin" + p.Path))))) : null,
     h("div", { class: "row offers" }, h("span", { class: "what" }, "devices"), offers(v.Offers.slice(3).map(o => ({ ...o, Label: "+ " + o.Label })), "o")),
     h("div", { class: "row pickby" }, h("span", { class: "what" }, "a drag"), h("span", { class: "bar" },
-      select("link", "attaches", [["false", "the program"], ["true", "by a new link"]]),
+      select("link", "attaches", [["false", "directly"], ["true", "through a new link"]]),
       select("after", "says", [["false", "BEFORE"], ["true", "AFTER"]]),
-      select("id", "the neighbour's", [["false", "fd"], ["true", "id"]]))));
+      select("id", "names the neighbour by", [["false", "fd"], ["true", "id"]]))));
 
   const gap = (hook, i, n) => h("li", {}, h("button", { type: "button", class: "gap", "data-place": json({ Hook: hook, Gap: i }), "data-key": `g${hook}${i}`, tabindex: carried ? "0" : "-1",
     "aria-label": n === 0 ? `onto ${hook}` : i === n ? `${hook}: behind all` : i === 0 ? `${hook}: in front of all` : `${hook}: place ${i}` }));
