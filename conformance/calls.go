@@ -77,12 +77,16 @@ func (p *player) linkDetach(s *trace.Statement) (trace.Outcome, error) {
 
 func (p *player) close(s *trace.Statement) (trace.Outcome, error) {
 	return p.each(s, func(word string) error {
-		return p.caller(s).Close(resolve(word, p.names.fd))
+		err := p.caller(s).Close(resolve(word, p.names.fd))
+		if err == nil && s.Process == "" {
+			p.names.closedCgroup(word)
+		}
+		return err
 	})
 }
 
 // queryCount is how many entries a query asks for unless told, and has room for:
-// one more than a hook can have.
+// one more than a device's hook can have, and as many as a cgroup's.
 const queryCount = mprog.MaxPrograms + 1
 
 func (p *player) query(s *trace.Statement) (trace.Outcome, error) {
@@ -98,17 +102,21 @@ func (p *player) query(s *trace.Statement) (trace.Outcome, error) {
 	if _, ok := s.Param("count"); ok {
 		req.Count = number(s, "count")
 	}
-	if _, null := s.Param("prog_ids"); !null {
-		req.ProgIDs = make([]uint32, queryCount)
+	room := queryCount
+	if hook.Type.Cgroup() { // effective programs may be more
+		room = min(max(room, int(req.Count)), maxRoom)
 	}
-	if _, null := s.Param("link_ids"); !null {
-		req.LinkIDs = make([]uint32, queryCount)
+	if _, null := s.Param("prog_ids"); !null {
+		req.ProgIDs = make([]uint32, room)
+	}
+	if _, null := s.Param("link_ids"); !null && !p.names.isCgroup(s.Operands[0]) { // which has none to tell
+		req.LinkIDs = make([]uint32, room)
 	}
 	if _, given := s.Param("prog_attach_flags"); given {
-		req.ProgAttachFlags = Unwritten(make([]uint32, queryCount))
+		req.ProgAttachFlags = Unwritten(make([]uint32, room))
 	}
 	if _, given := s.Param("link_attach_flags"); given {
-		req.LinkAttachFlags = Unwritten(make([]uint32, queryCount))
+		req.LinkAttachFlags = Unwritten(make([]uint32, room))
 	}
 	result, err := p.caller(s).ProgQuery(req)
 	o, err := p.outcome(err)
@@ -148,6 +156,9 @@ func (p *player) answered(req mprog.QueryRequest, r mprog.QueryResult, errno mpr
 	return o
 }
 
+// maxRoom is the most entries that a query has room for.
+const maxRoom = 1 << 12
+
 // wholeHook has room for the whole of a hook, and is used for each again: its state is
 // asked for after every step.
 type wholeHook struct{ progs, links [queryCount]uint32 }
@@ -167,6 +178,9 @@ func (p *player) state(h place) (o trace.Outcome, seen bool, err error) {
 		TargetIfindex: h.Ifindex, AttachType: h.Type, Count: queryCount,
 		ProgIDs: p.whole.progs[:], LinkIDs: p.whole.links[:],
 	}
+	if h.Type.Cgroup() {
+		req.LinkIDs = nil
+	}
 	r, err := viewer.ProgQuery(req)
 	errno, ok := mprog.ErrnoOf(err)
 	switch {
@@ -176,6 +190,10 @@ func (p *player) state(h place) (o trace.Outcome, seen bool, err error) {
 		return trace.Outcome{Errno: errno}, true, nil
 	}
 	o = p.answered(req, r, 0)
+	if h.Type.Cgroup() { // attach_flags is the hook's mode
+		o.Fields = []trace.Field{o.Fields[0], o.Fields[2]}
+		return o, true, nil
+	}
 	o.Fields = o.Fields[:1] // the count is the list's length, attach_flags nothing
 	return o, true, nil
 }
@@ -191,13 +209,17 @@ func (p *player) info(s *trace.Statement) (trace.Outcome, error) {
 			{Name: "id", Value: name(p.names.prog, info.ID)},
 		}}, nil
 	}
+	target := trace.Field{Name: "ifindex", Value: name(p.names.device, info.Ifindex)}
+	if info.LinkType == mprog.CgroupLink {
+		target = trace.Field{Name: "cgroup_id", Value: p.names.cgroupName(info.CgroupID)}
+	}
 	o := trace.Outcome{Fields: []trace.Field{
 		{Name: "type", Value: info.LinkType.String()},
 		{Name: "id", Value: name(p.names.link, info.ID)},
 		{Name: "prog_id", Value: name(p.names.prog, info.ProgID)},
-		{Name: "ifindex", Value: name(p.names.device, info.Ifindex)},
+		target,
 	}}
-	if info.AttachType != 0 { // not told of links of XDP programs
+	if info.LinkType != mprog.XDPLink { // of which it is not told
 		o.Fields = append(o.Fields, trace.Field{Name: "attach_type", Value: info.AttachType.String()})
 	}
 	return o, nil

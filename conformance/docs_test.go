@@ -60,7 +60,8 @@ func isTrace(text string) bool {
 				words = words[1:]
 			}
 			_, err := trace.Parse("", strings.Join(words, " "))
-			return err == nil || !strings.Contains(err.Error(), "unknown statement")
+			// "for" begins statements of Go, too
+			return err == nil || words[0] != "for" && !strings.Contains(err.Error(), "unknown statement")
 		}
 	}
 	return false

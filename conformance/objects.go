@@ -64,6 +64,11 @@ func (p *player) send(s *trace.Statement) (trace.Outcome, error) {
 	if err != nil {
 		return p.outcome(err)
 	}
+	return p.delivered(d), nil
+}
+
+// delivered says what became of a packet.
+func (p *player) delivered(d mprog.Delivery) trace.Outcome {
 	packet := "dropped"
 	if d.Delivered {
 		packet = "delivered"
@@ -71,7 +76,7 @@ func (p *player) send(s *trace.Statement) (trace.Outcome, error) {
 	return trace.Outcome{
 		Fields: []trace.Field{{Name: "packet", Value: packet}},
 		List:   p.names.entries(d.Ran, nil), Listed: true,
-	}, nil
+	}
 }
 
 func (p *player) idRequest(s *trace.Statement, word string) mprog.IDRequest {

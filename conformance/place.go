@@ -23,9 +23,18 @@ type viewer struct {
 	mprog.Kernel
 }
 
-// placeOf returns where the hook is that a statement names.
+// placeOf returns where the hook is that a statement names. A cgroup has no network
+// namespace; it is found by the fd that it was made with, whichever is named.
 func (s *scope) placeOf(st *trace.Statement, word string) place {
-	return place{s.home[st.Process], s.hookOf(word), strings.HasPrefix(st.Verb, "filter")}
+	hook := s.hookOf(word)
+	if hook.Type.Cgroup() {
+		named, _, _ := trace.SplitHook(word)
+		if g, ok := s.made[named]; ok {
+			hook.Ifindex = s.fd[g]
+		}
+		return place{Hook: hook}
+	}
+	return place{s.home[st.Process], hook, strings.HasPrefix(st.Verb, "filter")}
 }
 
 // started notes a process. It can query hooks, unless it lacks the capabilities.
@@ -77,6 +86,12 @@ func (at place) moved(from, to place) place {
 // which has filters and keeps the storage of tcx hooks.
 func (s *scope) reaches(st *trace.Statement, at place, before trace.Outcome) bool {
 	device, ends := "", false
+	if at.Type.Cgroup() { // nothing takes one away but its own end, and that of its fd
+		return slices.ContainsFunc(st.Operands, func(g string) bool {
+			made, ok := s.made[g]
+			return st.Verb == "close" && s.fd[g] == at.Ifindex || st.Verb == "cgroup-remove" && ok && s.fd[made] == at.Ifindex
+		})
+	}
 	switch st.Verb {
 	case "end":
 		return s.within(at, s.netns[st.Operands[0]])

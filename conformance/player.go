@@ -50,6 +50,7 @@ func (p *player) outcome(err error) (trace.Outcome, error) {
 }
 
 var steps = map[string]func(*player, *trace.Statement) (trace.Outcome, error){
+	"for":         (*player).kinds,
 	"need":        (*player).need,
 	"netkit":      (*player).device,
 	"device":      (*player).anyDevice,
@@ -72,6 +73,11 @@ var steps = map[string]func(*player, *trace.Statement) (trace.Outcome, error){
 	"filter-delete": (*player).filter,
 	"filter-list":   (*player).filterList,
 
+	"cgroup":        (*player).cgroup,
+	"cgroup-remove": (*player).cgroupRemove,
+	"cgroup-enter":  (*player).cgroupEnter,
+	"datagram":      (*player).datagram,
+
 	"netns":     (*player).netns,
 	"move":      (*player).move,
 	"end":       (*player).end,
@@ -88,6 +94,9 @@ var steps = map[string]func(*player, *trace.Statement) (trace.Outcome, error){
 	"dup":       (*player).dup,
 	"bpf":       (*player).command,
 }
+
+// kinds is about the file, not the kernel: see [trace.Variants].
+func (p *player) kinds(*trace.Statement) (trace.Outcome, error) { return trace.Outcome{}, nil }
 
 func (p *player) need(s *trace.Statement) (trace.Outcome, error) {
 	for _, word := range s.Operands {
@@ -147,6 +156,9 @@ func (p *player) prog(s *trace.Statement) (trace.Outcome, error) {
 	spec.Return = int32(number(s, "return"))
 	if t, ok := s.Param("type"); ok {
 		spec.Type, _ = trace.ParseProgType(t)
+	}
+	if t, ok := s.Param("expected_attach_type"); ok {
+		spec.Expected, _ = trace.ParseAttachType(t)
 	}
 	return p.each(s, func(name string) error {
 		spec.Name = name

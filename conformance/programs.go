@@ -10,13 +10,15 @@ import (
 
 // programs returns what a trace asks of the programs that it loads.
 func programs(f *trace.File) mprog.ProgSpec {
-	sends := slices.ContainsFunc(f.Statements(), func(s *trace.Statement) bool { return s.Verb == "send" })
+	sends := slices.ContainsFunc(f.Statements(), func(s *trace.Statement) bool {
+		return s.Verb == "send" || s.Verb == "datagram"
+	})
 	return mprog.ProgSpec{Mute: !sends, Used: !sends && onlyAttached(f)}
 }
 
 // attaching are the verbs to which a program is something to attach, and nothing
 // else: neither its id matters nor when it ends.
-var attaching = []string{"need", "netkit", "device", "veth", "dummy", "delete", "move", "netns", "end",
+var attaching = []string{"for", "need", "netkit", "device", "veth", "dummy", "delete", "move", "netns", "end",
 	"attach", "detach", "query", "link", "link-update", "link-detach"}
 
 // onlyAttached says that a trace does nothing with its programs but attach them.
@@ -53,6 +55,6 @@ func onlyAttached(f *trace.File) bool {
 func plain(s *trace.Statement) bool {
 	odd := func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.') }
 	long := func(word string) bool { return len(word) >= 15 || strings.ContainsFunc(word, odd) }
-	_, typed := s.Param("type")
+	_, typed := s.Param("type") // which those that are kept are not
 	return !typed && len(s.Answer.Outcomes) == 0 && !s.Answer.Any && !slices.ContainsFunc(s.Operands, long)
 }

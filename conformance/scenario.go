@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/nkconform/nkconform/trace"
@@ -33,8 +34,8 @@ func Load(tree fs.FS) ([]Scenario, error) {
 		if err != nil {
 			return err
 		}
-		s, err := Parse(name, string(text))
-		if err == nil && s.Rule == "" {
+		all, err := ParseAll(name, string(text))
+		if err == nil && all[0].Rule == "" {
 			err = &trace.Error{File: name, Line: 1, Col: 1,
 				Msg: "expected a comment at the top that states the rule in English"}
 		}
@@ -42,7 +43,7 @@ func Load(tree fs.FS) ([]Scenario, error) {
 			errs = append(errs, err)
 			return nil
 		}
-		list = append(list, s)
+		list = append(list, all...)
 		return nil
 	})
 	if err != nil {
@@ -51,7 +52,24 @@ func Load(tree fs.FS) ([]Scenario, error) {
 	if len(errs) == 0 && len(list) == 0 {
 		return nil, fmt.Errorf("load scenarios: no file ends in %s", Extension)
 	}
+	slices.SortStableFunc(list, func(a, b Scenario) int { return strings.Compare(a.ID, b.ID) })
 	return list, errors.Join(errs...)
+}
+
+// ParseAll reads a scenario and, where it holds on several kinds of hooks (the statement
+// "for"), the same for each of them, with an id of its own: the file's for the kind that
+// is named first.
+func ParseAll(name, text string) ([]Scenario, error) {
+	var list []Scenario
+	for _, v := range trace.Variants(text) {
+		s, err := Parse(name, v.Text)
+		if err != nil {
+			return nil, err
+		}
+		s.ID += v.Suffix
+		list = append(list, s)
+	}
+	return list, nil
 }
 
 // Parse reads a scenario. Its rule is the comment at the top, "" without one.

@@ -22,6 +22,9 @@ type scope struct {
 	process map[string]mprog.Process
 	home    map[string]mprog.Netns // of a process or a device, where that is not the first
 
+	cgroup map[uint64]string // by id
+	made   map[string]string // of a cgroup's name: the one it was made with
+
 	device map[uint32]string // by ifindex
 	prog   map[uint32]string // by id
 	link   map[uint32]string // by id
@@ -37,8 +40,8 @@ func newScope() *scope {
 		ifindex: map[string]uint32{"lo": 1}, fd: map[string]uint32{}, id: map[string]uint32{},
 		hook: map[string]place{}, pin: map[string]string{},
 		netns: map[string]mprog.Netns{}, process: map[string]mprog.Process{}, home: map[string]mprog.Netns{},
-		device: map[uint32]string{1: "lo"},
-		prog:   map[uint32]string{}, link: map[uint32]string{}, pair: map[string]string{},
+		device: map[uint32]string{1: "lo"}, cgroup: map[uint64]string{}, made: map[string]string{},
+		prog: map[uint32]string{}, link: map[uint32]string{}, pair: map[string]string{},
 		closed: map[mprog.Netns]bool{}, residents: map[mprog.Netns]int{},
 	}
 }
@@ -65,6 +68,9 @@ func (s *scope) resolveID(word string) uint32 {
 // hookOf returns the hook that a word names.
 func (s *scope) hookOf(word string) mprog.Hook {
 	device, typ, _ := trace.SplitHook(word)
+	if fd, ok := s.fd[device]; ok && typ.Cgroup() {
+		return mprog.Hook{Ifindex: fd, Type: typ}
+	}
 	return mprog.Hook{Ifindex: resolve(device, s.ifindex), Type: typ}
 }
 
@@ -76,6 +82,9 @@ func (s *scope) bind(name string, fd uint32, object string) {
 	}
 	if h, ok := s.hook[object]; ok {
 		s.hook[name] = h
+	}
+	if g, ok := s.made[object]; ok {
+		s.made[name] = g
 	}
 }
 
@@ -89,6 +98,11 @@ func name(names map[uint32]string, n uint32) string {
 
 // hookName writes a hook as the trace does.
 func (s *scope) hookName(h mprog.Hook) string {
+	for g, made := range s.made {
+		if h.Type.Cgroup() && g == made && s.fd[g] == h.Ifindex {
+			return g + ":" + h.Type.String()
+		}
+	}
 	return name(s.device, h.Ifindex) + ":" + h.Type.String()
 }
 

@@ -182,14 +182,15 @@ func TestAttachDevice(t *testing.T) {
 		{"veth on tcx", s.veth, mprog.TCXIngress, 0, ""},
 		{"lo on tcx", lo, mprog.TCXIngress, 0, ""},
 		{"attach type beyond", s.hook.Ifindex, 999, mprog.EINVAL, "attach-type/unknown"},
-		{"attach type of cgroups", s.hook.Ifindex, 0, mprog.EINVAL, "attach-type/unknown"},
+		{"attach type of cgroups", s.hook.Ifindex, 0, mprog.EINVAL, "cgroup/prog-type"},
+		{"attach type of cgroups that is not simulated", s.hook.Ifindex, 53, mprog.EINVAL, "attach-type/unknown"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := mprog.AttachRequest{TargetIfindex: c.ifindex, AttachType: c.at, AttachFD: s.ref("a")}
 			check(t, s.k.ProgAttach(r), c.errno, c.rule)
 		})
 	}
-	r := mprog.AttachRequest{AttachType: 0, AttachFD: 99}
+	r := mprog.AttachRequest{AttachType: 53, AttachFD: 99}
 	check(t, s.k.ProgAttach(r), mprog.EBADF, "prog/bad-fd")
 	r.Flags = B
 	if err := s.k.ProgAttach(r); !errors.Is(err, mprog.ErrUnsupported) {

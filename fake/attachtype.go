@@ -38,6 +38,11 @@ func (k *Kernel) hooks(at mprog.AttachType) support {
 	return unknown
 }
 
+// onCgroup reports whether an attach type is one of those of cgroups that are simulated.
+func (k *Kernel) onCgroup(at mprog.AttachType) bool {
+	return at.Cgroup() && !k.missing[mprog.FeatureCgroup] && !k.kept
+}
+
 // typeSet is a set of attach types.
 type typeSet uint64
 
@@ -48,8 +53,8 @@ func (s typeSet) has(at mprog.AttachType) bool { return s>>at&1 != 0 }
 const (
 	// typed ones belong to a program type (attach_type_to_prog_type).
 	typed typeSet = 1<<33 - 1 | 1<<34 | 1<<36 | 1<<37 | 1<<38 | 1<<43 | 0x1f<<49 | 0xf<<58
-	// cgroup ones are detached from and queried on a cgroup.
-	cgroup typeSet = 1<<4 - 1 | 1<<6 | 0xff<<8 | 0x1f<<18 | 0xf<<29 | 1<<34 | 1<<43 | 0x1f<<49
+	// cgroups are those that are detached from and queried on a cgroup.
+	cgroups typeSet = 1<<4 - 1 | 1<<6 | 0xff<<8 | 0x1f<<18 | 0xf<<29 | 1<<34 | 1<<43 | 0x1f<<49
 	// elsewhere are more that are detached or queried: LSM, sockmaps, network
 	// namespaces.
 	elsewhere typeSet = 1<<4 | 1<<5 | 1<<7 | 1<<17 | 1<<27 | 1<<36 | 1<<38
@@ -74,7 +79,7 @@ func (p *Process) attachOther(r *mprog.AttachRequest) error {
 
 // detachOther answers a detach with another type.
 func (g *generation) detachOther(r *mprog.DetachRequest) error {
-	if g.knows(cgroup, r.AttachType) && (r.Flags != 0 || r.Relative != 0 || r.ExpectedRevision != 0) {
+	if g.knows(cgroups, r.AttachType) && (r.Flags != 0 || r.Relative != 0 || r.ExpectedRevision != 0) {
 		return unsupported(mprog.OpProgDetach, r.AttachType)
 	}
 	return g.other(mprog.OpProgDetach, r.AttachType, r.TargetIfindex)
@@ -84,7 +89,7 @@ func (g *generation) detachOther(r *mprog.DetachRequest) error {
 // cgroups, so that no number is the fd of one.
 func (g *generation) other(op mprog.Op, at mprog.AttachType, target uint32) error {
 	switch {
-	case g.knows(cgroup, at):
+	case g.knows(cgroups, at):
 		return refuse(attachTypeCgroup, "attach type %d: %d is not the fd of a cgroup", at, target)
 	case elsewhere.has(at):
 		return unsupported(op, at)

@@ -58,5 +58,10 @@ var behaviours = []Behaviour{
 	{"run/tcx", "On tcx DROP (2) and REDIRECT (7) end a packet here; PASS (0), all NEXT and unknown values deliver it.", "tcx_run, tcx_action_code", "packet/tcx"},
 	{"run/filter", "Where no tcx program has decided, the filters of chain 0 run that are for the packet's protocol. With direct action OK (0) delivers, SHOT (2), STOLEN (4), REDIRECT (7) and TRAP (8) end a packet here, any other value goes on to the next filter.", "tc_run, cls_bpf_classify", "clsact/run"},
 	{"run/policy", "A netkit device's policy decides only while no program is attached.", "netkit_xmit", "run/policy"},
+	{"cgroup/effective", "What runs in a cgroup are programs with PREORDER, the outermost cgroup's first, then the others, its own first; an ancestor not of the mode MULTI gives way to what is nearer.", "compute_effective_progs", "cgroup/preorder"},
+	{"cgroup/one-program", "Where a hook takes one program the next takes its place, and a detach takes it off, whatever is named.", "find_attach_entry, find_detach_entry", "cgroup/detach/one-program"},
+	{"cgroup/revision", "The revision of a cgroup's hook counts every change, an update of a link by its own program among them, and goes on when the hook is empty.", "__cgroup_bpf_attach, __cgroup_bpf_replace", "cgroup/revision/counts"},
+	{"cgroup/ended", "What is attached to a cgroup that is removed is let go of, and links are left defunct.", "cgroup_bpf_release", "cgroup/target/removed"},
+	{"run/cgroup", "Every effective program runs, and the packet passes where the lowest bit is set of what each returns.", "bpf_prog_run_array_cg", "cgroup/run"},
 	{"run/hooks", "PRIMARY runs for what the primary device transmits, PEER for what the peer does; tcx egress before, tcx ingress where it arrives after.", "netkit_xmit, sch_handle_egress, sch_handle_ingress", "run/hooks"},
 }

@@ -125,7 +125,7 @@ func TestDetachDevice(t *testing.T) {
 	if err := detach(s.hook.Ifindex, 38); !errors.Is(err, mprog.ErrUnsupported) {
 		t.Error(err)
 	}
-	if err := s.k.ProgDetach(mprog.DetachRequest{Flags: B}); !errors.Is(err, mprog.ErrUnsupported) {
+	if err := s.k.ProgDetach(mprog.DetachRequest{AttachType: 53, Flags: B}); !errors.Is(err, mprog.ErrUnsupported) {
 		t.Error(err)
 	}
 }

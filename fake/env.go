@@ -149,10 +149,14 @@ func (p *Process) loadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	if err := p.mayLoad(spec.Type); err != nil {
 		return 0, err
 	}
-	switch spec.Type {
-	case 0:
+	switch {
+	case spec.Type == 0:
 		spec.Type = mprog.SchedCLS
-	case mprog.SchedCLS, mprog.SocketFilter, mprog.XDP, mprog.CgroupSKB:
+	case spec.Type == mprog.SchedCLS, spec.Type == mprog.SocketFilter, spec.Type == mprog.XDP:
+	case spec.Type.Cgroup():
+		if err := verifyCgroup(&spec); err != nil {
+			return 0, err
+		}
 	default:
 		if spec.Type <= lastProgType {
 			return 0, fmt.Errorf("%s: %w: type %d", mprog.OpProgLoad, mprog.ErrUnsupported, spec.Type)

@@ -27,6 +27,7 @@ type Kernel struct {
 
 	namespaces []*netns   // by mprog.Netns
 	children   []*Process // all but the first
+	topCgroup  *cgroup    // that all others are in, and processes begin in
 	fs         *fileSystem
 	names      names
 	recording  bool
@@ -40,6 +41,8 @@ type Kernel struct {
 	links      map[uint32]*link    // by id
 	lastProgID uint32
 	lastLinkID uint32
+
+	lastCgroupID uint64
 }
 
 var _ mprog.Environment = (*Kernel)(nil)
@@ -105,6 +108,7 @@ func New(opts ...Option) *Kernel {
 	}
 	k.tcx, k.netkit = k.supports(mprog.FeatureTCX), k.supports(mprog.FeatureNetkit)
 	k.namespaces = []*netns{newNetns()}
+	k.topCgroup = k.newCgroup("", nil)
 	k.Process = k.newProcess(k.namespaces[0], allCapabilities)
 	k.startRecording()
 	return k

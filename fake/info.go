@@ -24,7 +24,8 @@ func (p *Process) objectInfo(fd uint32) (mprog.ObjectInfo, error) {
 // info tells of a link. Its ifindex is that of the device that has the hook,
 // which for PEER is the peer's, although the link was made with the primary's
 // (netkit_link_fill_info, tcx_link_fill_info). Of an XDP link no attach type is told
-// (bpf_xdp_link_fill_link_info).
+// (bpf_xdp_link_fill_link_info), and of a cgroup's the cgroup is
+// (bpf_cgroup_link_fill_link_info).
 func (l *link) info() mprog.ObjectInfo {
 	info := mprog.ObjectInfo{Kind: mprog.LinkObject, ID: l.id, ProgID: l.prog.id}
 	switch {
@@ -34,8 +35,13 @@ func (l *link) info() mprog.ObjectInfo {
 		info.LinkType, info.AttachType = mprog.NetkitLink, l.at
 	case l.at.TCX():
 		info.LinkType, info.AttachType = mprog.TCXLink, l.at
+	case l.at.Cgroup():
+		info.LinkType, info.AttachType = mprog.CgroupLink, l.at
 	default:
 		info.LinkType = mprog.XDPLink
+	}
+	if l.cgroup != nil {
+		info.CgroupID = l.cgroup.id
 	}
 	if l.dev != nil {
 		info.Ifindex = l.dev.ifindex

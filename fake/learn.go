@@ -27,6 +27,11 @@ func (r *recorder) learn(s *trace.Statement, c *Call, a any) {
 		p := c.Process.files[a.(uint32)].(*program)
 		r.progs[p] = true
 		r.opened(s, c, a.(uint32), p.label(), mprog.Hook{})
+	case mprog.CgroupSpec:
+		made := a.(madeCgroup)
+		name := r.kernel.names.claim(q.Name, r.invent("g"))
+		r.cgroups[made.ID] = name
+		r.opened(s, c, made.FD, name, mprog.Hook{})
 	case mprog.LinkCreateRequest:
 		l := c.Process.files[a.(uint32)].(*link)
 		hook := mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
@@ -142,6 +147,10 @@ func (r *recorder) changed(o *trace.Outcome, s *trace.Statement, c *Call) {
 	case "unlink":
 		hook = r.objects[r.pins[s.Operands[0]]]
 	}
+	if hook.Type.Cgroup() {
+		r.cgroupChanged(o, c.Process, hook)
+		return
+	}
 	if hook == (mprog.Hook{}) {
 		return
 	}
@@ -154,6 +163,20 @@ func (r *recorder) changed(o *trace.Outcome, s *trace.Statement, c *Call) {
 	for word := range strings.FieldsSeq(state.Programs) {
 		prog, link, _ := strings.Cut(word, "@")
 		o.List = append(o.List, trace.Entry{Prog: prog, Link: link})
+	}
+}
+
+// cgroupChanged writes the state of a cgroup's hook, whose links nobody tells.
+func (r *recorder) cgroupChanged(o *trace.Outcome, p *Process, hook mprog.Hook) {
+	g, ok := p.files[hook.Ifindex].(*cgroup)
+	if !ok || g.removed || r.kernel.missing[mprog.FeatureCgroup] {
+		return
+	}
+	h := g.hook(hook.Type)
+	o.Fields = []trace.Field{{Name: "attach_flags", Value: decimal(uint32(h.mode))}}
+	o.Listed, o.List = true, []trace.Entry{}
+	for _, e := range h.list {
+		o.List = append(o.List, trace.Entry{Prog: r.progID(e.prog.id)})
 	}
 }
 
@@ -171,7 +194,8 @@ func (r *recorder) queried(o *trace.Outcome, q mprog.QueryRequest, a mprog.Query
 		name  string
 		flags []uint32
 	}{{"prog_attach_flags", q.ProgAttachFlags}, {"link_attach_flags", q.LinkAttachFlags}} {
-		if array.flags != nil && q.Shape == (mprog.Shape{}) { // else it may be cut off
+		untold := q.AttachType.Cgroup() && array.name == "link_attach_flags"
+		if array.flags != nil && q.Shape == (mprog.Shape{}) && !untold { // else it may be cut off
 			o.Fields = append(o.Fields, trace.Field{Name: array.name, Value: trace.FormatNumbers(array.flags[:n])})
 		}
 	}
@@ -205,11 +229,18 @@ func (r *recorder) described(o *trace.Outcome, info mprog.ObjectInfo) {
 	if name, ok := r.devices[info.Ifindex]; ok {
 		device = name
 	}
+	target := trace.Field{Name: "ifindex", Value: device}
+	if info.LinkType == mprog.CgroupLink {
+		target = trace.Field{Name: "cgroup_id", Value: "0"}
+		if name, ok := r.cgroups[info.CgroupID]; ok {
+			target.Value = name
+		}
+	}
 	o.Fields = []trace.Field{
 		{Name: "type", Value: info.LinkType.String()}, {Name: "id", Value: r.linkID(info.ID)},
-		{Name: "prog_id", Value: r.progID(info.ProgID)}, {Name: "ifindex", Value: device},
+		{Name: "prog_id", Value: r.progID(info.ProgID)}, target,
 	}
-	if info.AttachType != 0 {
+	if info.LinkType != mprog.XDPLink {
 		o.Fields = append(o.Fields, trace.Field{Name: "attach_type", Value: info.AttachType.String()})
 	}
 }

@@ -27,6 +27,9 @@ func (p *Process) linkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if prog.typ.Cgroup() && p.kernel.onCgroup(mprog.CgroupInetIngress) {
+		return p.cgroupLinkCreate(r, prog)
+	}
 	if prog.typ == mprog.XDP && r.AttachType == mprog.XDPDevice {
 		return p.xdpLink(&r, prog)
 	}
@@ -103,8 +106,10 @@ func (l *link) update(p *Process, prog, old *program) error {
 	switch {
 	case l.other != 0:
 		return fmt.Errorf("%s: %w: a link of type %s", mprog.OpLinkUpdate, mprog.ErrUnsupported, l.other)
-	case l.dev == nil:
+	case l.defunct():
 		return refuse(updateDefunct, "link id %d is defunct", l.id)
+	case l.cgroup != nil:
+		return l.updateCgroup(p, prog, old)
 	case old != nil && old != l.prog:
 		return refuse(updateOldWrong, "the old program given is id %d, the link's is id %d", old.id, l.prog.id)
 	case prog == l.prog:
@@ -147,7 +152,7 @@ func (p *Process) linkDetach(r mprog.LinkDetachRequest) error {
 	if l.other != 0 {
 		return fmt.Errorf("%s: %w: a link of type %s", mprog.OpLinkDetach, mprog.ErrUnsupported, l.other)
 	}
-	if l.dev == nil {
+	if l.defunct() {
 		p.passed(didDetachDefunct, uint64(l.id), 0)
 	}
 	l.release()

@@ -132,7 +132,7 @@ func leak(f file) (Leak, string) {
 		if f.other != 0 {
 			return LeakedLinks, fmt.Sprintf("link id %d, which keeps %s attached", f.id, f.prog.label())
 		}
-		if f.dev == nil {
+		if f.defunct() {
 			return LeakedLinks, fmt.Sprintf("link %s (id %d), defunct", f.label(), f.id)
 		}
 		return LeakedLinks, fmt.Sprintf("link %s (id %d), which keeps %s attached", f.label(), f.id, f.prog.label())

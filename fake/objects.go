@@ -73,6 +73,7 @@ type link struct {
 	prog    *program
 	at      mprog.AttachType
 	dev     *device        // the device that has the hook; nil: defunct
+	cgroup  *cgroup        // or the cgroup that has it
 	other   mprog.LinkType // of a kind that is not modelled: at no hook
 
 	labelled string // in traces; empty: not yet
@@ -104,6 +105,9 @@ func (l *link) put() {
 	delete(l.kernel.links, l.id)
 }
 
+// defunct reports whether a link is at no hook any more.
+func (l *link) defunct() bool { return l.dev == nil && l.cgroup == nil }
+
 // idOr0 returns the id of a link, and 0 for no link.
 func (l *link) idOr0() uint32 {
 	if l == nil {
@@ -113,8 +117,13 @@ func (l *link) idOr0() uint32 {
 }
 
 // release takes the link off its hook and leaves it defunct. A defunct link
-// stays as it is (netkit_link_release, tcx_link_release).
+// stays as it is (netkit_link_release, tcx_link_release, bpf_cgroup_link_release).
 func (l *link) release() {
+	if l.cgroup != nil {
+		_ = (*Process)(nil).detachCgroup(l.cgroup.hook(l.at), nil, l, 0) // which it is on
+		l.cgroup = nil
+		return
+	}
 	if l.dev == nil {
 		return
 	}

@@ -14,6 +14,7 @@ type Process struct {
 	kernel *Kernel
 	net    *netns
 	caps   capabilities
+	cgroup *cgroup
 
 	*fdTable
 	exited bool
@@ -38,8 +39,9 @@ var _ mprog.Process = (*Process)(nil)
 
 // newProcess starts a process with the fds that every process has.
 func (k *Kernel) newProcess(net *netns, caps capabilities) *Process {
+	k.topCgroup.members++
 	return &Process{
-		kernel: k, net: net, caps: caps,
+		kernel: k, net: net, caps: caps, cgroup: k.topCgroup,
 		fdTable: &fdTable{files: map[uint32]file{0: notBPF{}, 1: notBPF{}, 2: notBPF{}}, lastFD: 2},
 	}
 }
@@ -71,6 +73,9 @@ func (p *Process) fork(spec mprog.ProcessSpec) (*Process, error) {
 func (p *Process) forkInto(net *netns, without []mprog.Capability) *Process {
 	k := p.kernel
 	child := k.newProcess(net, allCapabilities.without(without))
+	child.cgroup.members--
+	child.cgroup = p.cgroup
+	child.cgroup.members++
 	clear(child.files)
 	for fd, f := range p.files {
 		child.files[fd] = hold(f)
@@ -88,6 +93,7 @@ func (p *Process) Exit() error {
 
 func (p *Process) exit(none) error {
 	p.exited = true
+	p.cgroup.members--
 	for _, fd := range slices.Sorted(maps.Keys(p.files)) {
 		f := p.files[fd]
 		delete(p.files, fd)
@@ -199,6 +205,8 @@ func describe(f file) string {
 		return fmt.Sprintf("program id %d", f.id)
 	case *link:
 		return fmt.Sprintf("link id %d", f.id)
+	case *cgroup:
+		return "cgroup " + f.name
 	}
 	return "no BPF object"
 }

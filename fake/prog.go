@@ -33,6 +33,9 @@ func (p *Process) progAttach(r mprog.AttachRequest) error {
 			return err
 		}
 	}
+	if p.kernel.onCgroup(r.AttachType) {
+		return p.cgroupProgAttach(r)
+	}
 	if p.kernel.hooks(r.AttachType) == unknown {
 		return p.attachOther(&r)
 	}
@@ -89,6 +92,9 @@ func (p *Process) progDetach(r mprog.DetachRequest) (err error) {
 			return err
 		}
 	}
+	if p.kernel.onCgroup(r.AttachType) {
+		return p.cgroupProgDetach(r)
+	}
 	if p.kernel.hooks(r.AttachType) == unknown {
 		return p.kernel.release.detachOther(&r)
 	}
@@ -131,9 +137,6 @@ func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 	return do(p, mprog.OpProgQuery, r, (*Process).progQuery)
 }
 
-// queryEffective is BPF_F_QUERY_EFFECTIVE, which means something to cgroups.
-const queryEffective = 1 << 0
-
 // progQuery is bpf_prog_query with netkit_prog_query and tcx_prog_query.
 func (p *Process) progQuery(r mprog.QueryRequest) (res mprog.QueryResult, err error) {
 	var tail error
@@ -155,8 +158,15 @@ func (p *Process) queryHook(r mprog.QueryRequest, tail error) (res mprog.QueryRe
 	if tail != nil {
 		return res, tail
 	}
-	if r.QueryFlags&^queryEffective != 0 {
+	if r.QueryFlags&^mprog.QueryEffective != 0 {
 		return res, refuse(queryFlags, "query_flags %#x", r.QueryFlags)
+	}
+	if p.kernel.onCgroup(r.AttachType) {
+		g, err := p.cgroupByFD(r.TargetIfindex)
+		if err != nil {
+			return res, err
+		}
+		return p.queryCgroup(g, &r)
 	}
 	if p.kernel.hooks(r.AttachType) == unknown {
 		return res, p.kernel.release.other(mprog.OpProgQuery, r.AttachType, r.TargetIfindex)

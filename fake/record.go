@@ -51,6 +51,7 @@ type recorder struct {
 	ifindexes map[string]uint32     // by the device's name, as it was last
 	devices   map[uint32]string     // the inverse
 	pins      map[string]string     // by path: the name it was pinned by
+	cgroups   map[uint64]string     // by id
 	processes map[*Process]string
 	netns     map[*netns]string
 	made      map[string]int // how many names with a prefix were made up
@@ -68,7 +69,7 @@ func newRecorder(k *Kernel) *recorder {
 		progs: map[*program]bool{}, links: map[*link]mprog.Hook{},
 		fds: map[handle]string{}, objects: map[string]mprog.Hook{},
 		ifindexes: map[string]uint32{"lo": 1}, devices: map[uint32]string{1: "lo"},
-		pins: map[string]string{}, processes: map[*Process]string{}, netns: map[*netns]string{},
+		pins: map[string]string{}, cgroups: map[uint64]string{}, processes: map[*Process]string{}, netns: map[*netns]string{},
 		made: map[string]int{},
 	}
 }
@@ -101,6 +102,9 @@ func (r *recorder) needHook(at mprog.AttachType) {
 		r.need(mprog.FeatureTCX)
 	case at.Netkit():
 		r.need(mprog.FeatureNetkit)
+	case at.Cgroup():
+		r.need(mprog.FeatureCgroup)
+		r.need(mprog.FeatureCgroupMprog)
 	}
 }
 

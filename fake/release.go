@@ -84,6 +84,7 @@ func (k *Kernel) Release() string {
 type generation struct {
 	since       Release
 	features    []mprog.Feature  // that may be built in
+	lacks       []mprog.Feature  // that an earlier one had, from a stable update
 	attrSize    uint32           // sizeof(union bpf_attr)
 	attachEnd   uint32           // of the last field of BPF_PROG_ATTACH
 	detachEnd   uint32           // of BPF_PROG_DETACH's
@@ -103,10 +104,14 @@ type generation struct {
 	what        string
 }
 
+// preorder is BPF_F_PREORDER on cgroups. No trace asks for it: releases that have
+// positions there have it.
+const preorder mprog.Feature = "preorder"
+
 // generations is section "versions" of docs/semantics.md. Each tells what is new.
 var generations = []generation{
 	{
-		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy, mprog.FeatureClsact},
+		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy, mprog.FeatureClsact, mprog.FeatureCgroup},
 		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 40, linkEnd: 48, loadEnd: 140, pinEnd: 16, btfEnd: 4, commands: 36, types: 44,
 		what: "neither tcx nor netkit: their attach types are unknown",
 	},
@@ -124,12 +129,24 @@ var generations = []generation{
 		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE; CAP_SYS_ADMIN is enough to query",
 	},
 	{
+		since: Release{6, 12}, features: []mprog.Feature{mprog.FeatureCgroupMprog, preorder},
+		what: "positions and revisions on cgroups, and PREORDER, from 6.12.111 on",
+	},
+	{
+		since: Release{6, 13}, lacks: []mprog.Feature{mprog.FeatureCgroupMprog, preorder},
+		what: "no positions and revisions on cgroups again",
+	},
+	{
+		since: Release{6, 15}, features: []mprog.Feature{preorder},
+		what: "PREORDER",
+	},
+	{
 		since: Release{6, 16}, loadEnd: 152, btfEnd: 16, noIDsLeft: true, anyDetaches: true,
 		what: "anyone may detach without naming a program, which was repaired when 6.16 and 6.17 had no updates any more; ENOSPC for a filter where no priority is left to choose",
 	},
 	{
-		since: Release{6, 17}, anyDetaches: true, commands: 38,
-		what: "BPF_PROG_STREAM_READ_BY_FD",
+		since: Release{6, 17}, features: []mprog.Feature{mprog.FeatureCgroupMprog}, anyDetaches: true, commands: 38,
+		what: "positions and revisions on cgroups; BPF_PROG_STREAM_READ_BY_FD",
 	},
 	{
 		since: Release{6, 18}, attrSize: 168, loadEnd: 168,
@@ -173,7 +190,9 @@ func (r Release) generation() *generation {
 // become adds what is new.
 func (g *generation) become(later generation) {
 	g.since, g.what = later.since, later.what
-	g.features = slices.Concat(g.features, later.features)
+	g.features = slices.DeleteFunc(slices.Concat(g.features, later.features), func(f mprog.Feature) bool {
+		return slices.Contains(later.lacks, f)
+	})
 	g.attrSize = max(g.attrSize, later.attrSize)
 	g.attachEnd = max(g.attachEnd, later.attachEnd)
 	g.detachEnd = max(g.detachEnd, later.detachEnd)

@@ -40,13 +40,15 @@ func TestFeatures(t *testing.T) {
 		lacks   string
 	}{
 		{nil, "7.3 (simulated)", ""},
-		{[]Option{Linux("6.1")}, "6.1 (simulated)", "tcx netkit single "},
-		{[]Option{Linux("6.6")}, "6.6 (simulated)", "netkit single "},
-		{[]Option{Linux("6.7")}, "6.7 (simulated)", "single "},
+		{[]Option{Linux("6.1")}, "6.1 (simulated)", "tcx netkit single cgroup-mprog "},
+		{[]Option{Linux("6.6")}, "6.6 (simulated)", "netkit single cgroup-mprog "},
+		{[]Option{Linux("6.7")}, "6.7 (simulated)", "single cgroup-mprog "},
+		{[]Option{Linux("6.12")}, "6.12 (simulated)", "single "},
+		{[]Option{Linux("6.16")}, "6.16 (simulated)", "single cgroup-mprog "},
 		{[]Option{Linux("7.0")}, "7.0 (simulated)", "single "},
 		{[]Option{Linux("7.1")}, "7.1 (simulated)", ""},
 		{[]Option{Without(mprog.FeatureNetkit), Linux("7.2")}, "7.2 without netkit (simulated)", "netkit "},
-		{[]Option{Linux("6.6"), With(mprog.FeatureNetkit)}, "6.6 with netkit (simulated)", "single "},
+		{[]Option{Linux("6.6"), With(mprog.FeatureNetkit)}, "6.6 with netkit (simulated)", "single cgroup-mprog "},
 	} {
 		k := New(c.opts...)
 		lacks := ""

@@ -22,11 +22,11 @@ func (r *recorder) say(s *trace.Statement, c *Call) bool {
 			s.Operands = s.Operands[:1]
 		}
 	case mprog.QueryRequest:
-		return r.sayQuery(s, q)
+		return r.sayQuery(s, table, q)
 	case mprog.LinkCreateRequest:
 		r.needHook(q.AttachType)
 		s.Verb = "link"
-		s.Operands = []string{unnamed, r.hook(q.TargetIfindex, q.AttachType), r.fd(table, q.ProgFD)}
+		s.Operands = []string{unnamed, r.hook(table, q.TargetIfindex, q.AttachType), r.fd(table, q.ProgFD)}
 		r.relative(s, table, q.Flags, q.Relative, q.ExpectedRevision)
 		shape(s, q.Shape)
 	case mprog.LinkUpdateRequest:
@@ -57,7 +57,7 @@ func (r *recorder) say(s *trace.Statement, c *Call) bool {
 		r.sayFilter(s, table, c.Op, q)
 	case mprog.Hook:
 		r.need(mprog.FeatureClsact)
-		s.Verb, s.Operands = "filter-list", []string{r.hook(q.Ifindex, q.Type)}
+		s.Verb, s.Operands = "filter-list", []string{r.hook(table, q.Ifindex, q.Type)}
 	case mprog.CommandRequest:
 		s.Verb, s.Operands = "bpf", []string{decimal(q.Command)}
 		shape(s, q.Shape)
@@ -81,7 +81,20 @@ func (r *recorder) sayStage(s *trace.Statement, c *Call) bool {
 		if q.Return != 0 {
 			param(s, "return", strconv.Itoa(int(q.Return)))
 		}
+		if q.Expected != 0 {
+			param(s, "expected_attach_type", q.Expected.String())
+		}
 		return validProgName(q.Name)
+	case mprog.CgroupSpec:
+		r.need(mprog.FeatureCgroup)
+		s.Verb, s.Operands = "cgroup", []string{unnamed}
+		if q.Parent != 0 {
+			param(s, "parent", r.fd(table, q.Parent))
+		}
+	case DatagramRequest:
+		s.Process = r.processes[q.From]
+		s.Verb, s.Operands = "datagram", []string{r.processes[q.To]}
+		return s.Operands[0] != "" && (s.Process != "" || q.From == r.kernel.Process)
 	case mprog.ProcessSpec:
 		s.Verb, s.Operands = "process", []string{unnamed}
 		if int64(q.Netns) < int64(len(r.kernel.namespaces)) && q.Netns != 0 {
@@ -118,6 +131,10 @@ func (r *recorder) sayStage(s *trace.Statement, c *Call) bool {
 		}
 	case uint32:
 		switch c.Op {
+		case mprog.OpRemoveCgroup:
+			s.Verb, s.Operands = "cgroup-remove", []string{r.fd(table, q)}
+		case mprog.OpEnterCgroup:
+			s.Verb, s.Operands = "cgroup-enter", []string{r.fd(table, q)}
 		case mprog.OpDeleteDevice:
 			s.Verb, s.Operands = "delete", []string{r.device(q)}
 		case mprog.OpTransmit:
@@ -139,7 +156,7 @@ func (r *recorder) sayStage(s *trace.Statement, c *Call) bool {
 func (r *recorder) sayAttach(s *trace.Statement, table *fdTable, q mprog.AttachRequest) {
 	r.needHook(q.AttachType)
 	s.Verb = "attach"
-	s.Operands = []string{r.hook(q.TargetIfindex, q.AttachType), r.fd(table, q.AttachFD)}
+	s.Operands = []string{r.hook(table, q.TargetIfindex, q.AttachType), r.fd(table, q.AttachFD)}
 	r.relative(s, table, q.Flags, q.Relative, q.ExpectedRevision)
 	if q.ReplaceFD != 0 {
 		param(s, "replace_bpf_fd", r.fd(table, q.ReplaceFD))
@@ -149,9 +166,9 @@ func (r *recorder) sayAttach(s *trace.Statement, table *fdTable, q mprog.AttachR
 
 // sayQuery fails where arrays are shorter than the count, which a trace does not
 // know.
-func (r *recorder) sayQuery(s *trace.Statement, q mprog.QueryRequest) bool {
+func (r *recorder) sayQuery(s *trace.Statement, table *fdTable, q mprog.QueryRequest) bool {
 	r.needHook(q.AttachType)
-	s.Verb, s.Operands = "query", []string{r.hook(q.TargetIfindex, q.AttachType)}
+	s.Verb, s.Operands = "query", []string{r.hook(table, q.TargetIfindex, q.AttachType)}
 	if q.Count != mprog.MaxPrograms+1 {
 		param(s, "count", decimal(q.Count))
 	}

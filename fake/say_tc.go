@@ -21,7 +21,7 @@ func (r *recorder) sayQdisc(s *trace.Statement, op mprog.Op, q mprog.QdiscReques
 
 func (r *recorder) sayFilter(s *trace.Statement, table *fdTable, op mprog.Op, q mprog.FilterRequest) {
 	r.need(mprog.FeatureClsact)
-	s.Verb, s.Operands = "filter", []string{r.hook(q.Ifindex, q.Type)}
+	s.Verb, s.Operands = "filter", []string{r.hook(table, q.Ifindex, q.Type)}
 	deletes := op == mprog.OpFilterDelete
 	if deletes {
 		s.Verb = "filter-delete"

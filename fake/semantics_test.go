@@ -83,7 +83,7 @@ func semanticsText(t *testing.T) string {
 // first rule.
 func ruleSections(t *testing.T) map[mprog.Rule]string {
 	var decls []ast.Decl
-	for _, name := range []string{"rules.go", "rules_objects.go", "rules_tc.go"} {
+	for _, name := range []string{"rules.go", "rules_objects.go", "rules_tc.go", "rules_cgroup.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

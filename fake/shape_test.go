@@ -46,8 +46,8 @@ var shapeCommands = []struct {
 		{"no flags", mprog.Shape{Size: 12}, 0, ""},
 		{"half a field of zeros", mprog.Shape{Size: 14}, 0, ""},
 		{"part of attach_type", mprog.Shape{Size: 9}, 0, ""}, // little endian
-		{"no attach_type", mprog.Shape{Size: 8}, mprog.EINVAL, "attach-type/unknown"},
-		{"nothing but ifindex", mprog.Shape{Size: 4}, mprog.EINVAL, "attach-type/unknown"},
+		{"no attach_type", mprog.Shape{Size: 8}, mprog.EINVAL, "cgroup/prog-type"},
+		{"nothing but ifindex", mprog.Shape{Size: 4}, mprog.EINVAL, "prog/not-a-program"},
 		{"junk in attach_bpf_fd", mprog.Shape{Junk: 7}, mprog.EBADF, "prog/bad-fd"},
 		{"junk in target_ifindex", mprog.Shape{Junk: 2}, mprog.ENODEV, "device/none"},
 		{"junk in flags", mprog.Shape{Junk: 14}, mprog.EINVAL, "flags/unknown"},

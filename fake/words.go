@@ -45,7 +45,11 @@ func (r *recorder) device(ifindex uint32) string {
 	return decimal(ifindex)
 }
 
-func (r *recorder) hook(ifindex uint32, at mprog.AttachType) string {
+// hook returns the word for a hook, of a device or of a cgroup that is named by an fd.
+func (r *recorder) hook(table *fdTable, ifindex uint32, at mprog.AttachType) string {
+	if at.Cgroup() {
+		return r.fd(table, ifindex) + ":" + at.String()
+	}
 	return r.device(ifindex) + ":" + at.String()
 }
 

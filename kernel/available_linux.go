@@ -44,7 +44,7 @@ func checkBPF() error {
 	if bpfWorks.Load() {
 		return nil
 	}
-	fd, err := load(mprog.SchedCLS, "", constant(0))
+	fd, err := load(mprog.ProgSpec{Type: mprog.SchedCLS}, constant(0))
 	if err != nil {
 		return unavailable("bpf(2)", err)
 	}

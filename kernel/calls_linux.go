@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -42,7 +43,11 @@ func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 	if r.Shape != (mprog.Shape{}) {
 		count = p.disarm(size, r.Junk, arrays)
 	}
-	if err := checkCount(count, r.ProgIDs, r.ProgAttachFlags, r.LinkIDs, r.LinkAttachFlags); err != nil {
+	most := uint32(mprog.MaxPrograms)
+	if r.AttachType.Cgroup() { // effective programs may be any number
+		most = math.MaxUint32
+	}
+	if err := checkCount(min(count, most), r.ProgIDs, r.ProgAttachFlags, r.LinkIDs, r.LinkAttachFlags); err != nil {
 		return mprog.QueryResult{}, err
 	}
 	err := p.call(mprog.OpProgQuery, attr.ProgQuery, size)
@@ -78,7 +83,7 @@ func (p *Process) disarm(size, junk uint32, arrays attr.Arrays) (count uint32) {
 
 func checkCount(count uint32, slices ...[]uint32) error {
 	for _, array := range slices {
-		if array != nil && int(min(count, mprog.MaxPrograms)) > len(array) {
+		if array != nil && int64(count) > int64(len(array)) {
 			return &mprog.Error{
 				Op: mprog.OpProgQuery, Errno: mprog.EFAULT,
 				Detail: fmt.Sprintf("count %d is more than the %d entries that the slice has room for", count, len(array)),

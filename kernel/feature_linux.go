@@ -46,6 +46,15 @@ func (k *Kernel) try(feature mprog.Feature) error {
 		return k.tryAttach(loopback, mprog.TCXIngress)
 	case mprog.FeatureClsact:
 		return k.tryFilter()
+	case mprog.FeatureCgroup:
+		_, err := k.tryCgroup()
+		return err
+	case mprog.FeatureCgroupMprog:
+		revision, err := k.tryCgroup()
+		if err == nil && revision == 0 {
+			err = fmt.Errorf("%w: a cgroup's hooks have no revision", mprog.ErrUnsupported)
+		}
+		return err
 	case mprog.FeatureNetkit:
 		ifindex, err := k.tryAdd(mprog.Netkit, "d1")
 		if err != nil {
@@ -63,6 +72,36 @@ func (k *Kernel) try(feature mprog.Feature) error {
 func (k *Kernel) tryAdd(kind mprog.DeviceKind, peer string) (ifindex uint32, err error) {
 	ifindex, _, err = k.AddDevice(mprog.DeviceSpec{Kind: kind, Name: "d0", Peer: peer})
 	return ifindex, err
+}
+
+// tryCgroup attaches a program to a cgroup and returns the hook's revision.
+func (k *Kernel) tryCgroup() (revision uint64, err error) {
+	fd, _, err := k.NewCgroup(mprog.CgroupSpec{Name: "probe"})
+	if err != nil {
+		return 0, err
+	}
+	prog, err := k.LoadProg(mprog.ProgSpec{Name: "probe", Type: mprog.CgroupSKB, Return: 1, Mute: true})
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", mprog.ErrUnsupported, err)
+	}
+	hook := mprog.QueryRequest{TargetIfindex: fd, AttachType: mprog.CgroupInetIngress}
+	for _, at := range []mprog.AttachType{mprog.CgroupInetIngress, mprog.CgroupInetEgress} {
+		hook.AttachType, hook.QueryFlags = at, mprog.QueryEffective
+		above, err := k.ProgQuery(hook)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", mprog.ErrUnsupported, err)
+		}
+		if above.Count > 0 {
+			return 0, fmt.Errorf("%w: the program's cgroup has programs at %s", mprog.ErrUnsupported, at)
+		}
+	}
+	err = k.ProgAttach(mprog.AttachRequest{TargetIfindex: fd, AttachFD: prog, AttachType: hook.AttachType})
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", mprog.ErrUnsupported, err)
+	}
+	hook.QueryFlags = 0
+	r, err := k.ProgQuery(hook)
+	return r.Revision, err
 }
 
 // tryFilter adds a qdisc and a filter. A refusal wraps [mprog.ErrUnsupported].

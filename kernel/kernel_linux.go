@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -82,6 +83,10 @@ func (k *Kernel) home() *namespace { return k.netns[0] }
 func (k *Kernel) Shutdown() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	for _, p := range k.children {
+		_ = p.Exit() // those that have exited say so
+	}
+	removeErr := k.removeCgroups()
 	for _, p := range slices.Concat(k.children, k.idle.processes, []*Process{k.Process}) {
 		if t, _ := p.exit(); t != nil {
 			t.stop()
@@ -90,5 +95,5 @@ func (k *Kernel) Shutdown() error {
 	k.idle.processes = nil
 	r := k.recorder
 	k.recorder = nil
-	return r.close()
+	return errors.Join(removeErr, r.close())
 }

@@ -39,6 +39,12 @@ func (k *Kernel) newProcess(spec mprog.ProcessSpec) (*Process, error) {
 		if err := p.inherit(parent); err != nil {
 			return err
 		}
+		p.first = k.Process
+		if parent.entered != 0 {
+			if err := p.onThreadEnterCgroup(parent.entered, parent.tid); err != nil {
+				return err
+			}
+		}
 		if err := nameThread(label); err != nil {
 			return err
 		}
@@ -103,16 +109,19 @@ type inheritance struct {
 	next    int                      // see fdTable
 	limit   int
 	bpffs   error // why there is no bpf file system
+	cgroups []int // descriptors of cgroups
+	entered uint32
 }
 
 func (p *Process) inheritance() (*inheritance, error) {
 	p.mu.Lock()
 	open, err := p.openBPF()
+	cgroups, entered := p.openCgroups(), p.entered
 	p.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	h := &inheritance{objects: map[int]mprog.ObjectInfo{}}
+	h := &inheritance{objects: map[int]mprog.ObjectInfo{}, cgroups: cgroups, entered: entered}
 	for _, fd := range open {
 		info, err := p.ObjectInfo(uint32(fd))
 		if err != nil {
@@ -134,12 +143,22 @@ func (p *Process) inheritance() (*inheritance, error) {
 func (p *Process) openBPF() (fds []int, err error) {
 	err = p.do(func() {
 		for fd := range p.fds.kinds {
-			if _, kindErr := p.fds.kind(uint32(fd)); kindErr == nil {
+			if kind, kindErr := p.fds.kind(uint32(fd)); kindErr == nil && kind != cgroupKind {
 				fds = append(fds, fd)
 			}
 		}
 	})
 	return fds, err
+}
+
+// openCgroups lists the descriptors of cgroups. The caller holds p.mu.
+func (p *Process) openCgroups() (fds []int) {
+	for fd, kind := range p.fds.kinds {
+		if kind == cgroupKind {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
 }
 
 // inherit opens the objects again, by their ids, which takes CAP_SYS_ADMIN.
@@ -149,15 +168,37 @@ func (p *Process) inherit(from *inheritance) error {
 		if err != nil {
 			return fmt.Errorf("inherit fd %d: %w", number, err)
 		}
-		if fd != number {
-			if err := unix.Dup3(fd, number, unix.O_CLOEXEC); err != nil {
-				return fmt.Errorf("inherit fd %d: %w", number, err)
-			}
-			unix.Close(fd)
+		if err := p.renumber(fd, number); err != nil {
+			return err
 		}
 		p.fds.kinds[number] = objectKinds[object.Kind]
 	}
+	for _, number := range from.cgroups {
+		fd, err := unix.Open(descriptorOf(from.tid, number), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err == unix.ENOENT { // it has been removed, and cannot be opened again
+			return fmt.Errorf("%w: a process that inherits an fd of a removed cgroup", mprog.ErrUnsupported)
+		}
+		if err != nil {
+			return fmt.Errorf("inherit fd %d of a cgroup: %v", number, err)
+		}
+		if err := p.renumber(fd, number); err != nil {
+			return err
+		}
+		p.fds.kinds[number] = cgroupKind
+	}
 	p.fds.next, p.fds.limit = max(p.fds.first, from.next), from.limit
+	return nil
+}
+
+// renumber moves a new descriptor to a number.
+func (p *Process) renumber(fd, number int) error {
+	if fd == number {
+		return nil
+	}
+	if err := unix.Dup3(fd, number, unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("inherit fd %d: %w", number, err)
+	}
+	unix.Close(fd)
 	return nil
 }
 

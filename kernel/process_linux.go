@@ -22,6 +22,9 @@ type Process struct {
 	abroad  *namespace // where it lives, unless that is where the first one does
 	bpffs   *error     // nil: not mounted yet; else how that went
 	filters filters    // of the first one alone
+	groups  cgroups    // the same
+	entered uint32     // the descriptor of the cgroup that it has moved to; 0: none
+	wayBack int        // see leaveCgroup
 
 	// The call in hand. It lies here, on the heap, so that no call allocates
 	// and the kernel's pointers stay valid while a caller's stack moves.
@@ -156,7 +159,7 @@ func (p *Process) exit() (t *thread, err error) {
 	if p.thread == nil {
 		return nil, errExited
 	}
-	_ = p.do(func() { err = p.fds.closeAll(math.MaxInt32) })
+	_ = p.do(func() { err = errors.Join(p.leaveCgroup(), p.fds.closeAll(math.MaxInt32)) })
 	t, p.thread = p.thread, nil
 	return t, err
 }

@@ -15,7 +15,7 @@ import (
 
 const progLoad attr.Command = 5 // BPF_PROG_LOAD
 
-// loadAttr is bpf_attr of BPF_PROG_LOAD up to prog_name.
+// loadAttr is bpf_attr of BPF_PROG_LOAD up to expected_attach_type.
 type loadAttr struct {
 	progType    uint32
 	insnCount   uint32
@@ -27,6 +27,8 @@ type loadAttr struct {
 	kernVersion uint32
 	progFlags   uint32
 	name        [16]byte
+	ifindex     uint32
+	expected    uint32 // expected_attach_type
 }
 
 // constant is a program that returns a number.
@@ -45,8 +47,8 @@ func init() {
 
 var license = []byte("GPL\x00")
 
-// load loads a program on the current thread.
-func load(progType mprog.ProgType, name string, insns asm.Instructions) (fd int, err error) {
+// load loads a program on the current thread, whose code is given.
+func load(spec mprog.ProgSpec, insns asm.Instructions) (fd int, err error) {
 	var code bytes.Buffer
 	if err := insns.Marshal(&code, byteOrder); err != nil {
 		return -1, err
@@ -59,12 +61,13 @@ func load(progType mprog.ProgType, name string, insns asm.Instructions) (fd int,
 		return uint64(uintptr(unsafe.Pointer(p)))
 	}
 	a := &loadAttr{
-		progType:  uint32(progType),
+		progType:  uint32(spec.Type),
 		insnCount: uint32(code.Len() / asm.InstructionSize),
 		insns:     address(code.Bytes()),
 		license:   address(license),
+		expected:  uint32(spec.Expected),
 	}
-	copy(a.name[:], name)
+	copy(a.name[:], spec.Name)
 	// The verifier gives up with EAGAIN when a signal comes, and Go's scheduler
 	// sends signals.
 	for range 10 {
@@ -102,9 +105,12 @@ func (k *Kernel) LoadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 func (k *Kernel) onThreadLoad(spec mprog.ProgSpec) (err error) {
 	fd := -1
 	switch {
+	case spec.Type == mprog.CgroupSKB && !spec.Mute:
+		fd, err = k.loadRecorded(spec)
 	case spec.Type != 0 && spec.Type != mprog.SchedCLS:
-		fd, err = load(spec.Type, spec.Name, constant(spec.Return))
+		fd, err = load(spec, constant(spec.Return))
 	case !spec.Mute:
+		spec.Type = mprog.SchedCLS
 		fd, err = k.loadRecorded(spec)
 	default:
 		k.mute = true
@@ -114,7 +120,8 @@ func (k *Kernel) onThreadLoad(spec mprog.ProgSpec) (err error) {
 				return err
 			}
 		}
-		fd, err = load(mprog.SchedCLS, spec.Name, constant(spec.Return))
+		spec.Type = mprog.SchedCLS
+		fd, err = load(spec, constant(spec.Return))
 	}
 	if err == nil {
 		k.adopt(fd, "prog")
@@ -136,7 +143,7 @@ func (k *Kernel) loadRecorded(spec mprog.ProgSpec) (fd int, err error) {
 		return -1, err
 	}
 	defer func() { _ = closeFD(uint32(mapFD)) }()
-	fd, err = load(mprog.SchedCLS, spec.Name, r.program(mapFD, uint32(len(r.progs)), spec.Return))
+	fd, err = load(spec, r.program(spec.Type, mapFD, uint32(len(r.progs)), spec.Return))
 	if err != nil {
 		return -1, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
+	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/mprog/attr"
 )
 
@@ -75,16 +76,31 @@ func (r *recorder) close() error {
 	return unix.Munmap(r.memory)
 }
 
-// program returns a program for SCHED_CLS that writes a number when a recorded
-// packet comes, and returns a constant.
-func (r *recorder) program(mapFD int, number uint32, ret int32) asm.Instructions {
-	const protocol = 16 // __sk_buff
-	return asm.Instructions{
+// program returns a program that writes a number when a recorded packet comes, and
+// returns a constant: for SCHED_CLS, or for CGROUP_SKB, where every packet is recorded
+// that does not pass.
+func (r *recorder) program(typ mprog.ProgType, mapFD int, number uint32, ret int32) asm.Instructions {
+	const mark, protocol = 8, 16 // __sk_buff
+	if typ == mprog.CgroupSKB {
+		return append(asm.Instructions{
+			asm.LoadMem(asm.R2, asm.R1, mark, asm.Word),
+			asm.Mov.Imm(asm.R0, 1),
+			asm.JEq.Imm(asm.R2, passingMark, "exit"),
+			asm.Mov.Imm(asm.R0, ret),
+		}, record(mapFD, number)...)
+	}
+	return append(asm.Instructions{
 		asm.LoadMem(asm.R2, asm.R1, protocol, asm.Word),
 		asm.Mov.Imm(asm.R0, 0),
 		asm.JEq.Imm(asm.R2, bigEndian(passingPacket), "exit"),
 		asm.Mov.Imm(asm.R0, ret),
 		asm.JNE.Imm(asm.R2, bigEndian(recordedPacket), "exit"),
+	}, record(mapFD, number)...)
+}
+
+// record writes the number, and exits.
+func record(mapFD int, number uint32) asm.Instructions {
+	return asm.Instructions{
 		asm.LoadMapValue(asm.R1, mapFD, 0),
 		asm.LoadMem(asm.R2, asm.R1, recordCount, asm.DWord),
 		asm.Mov.Reg(asm.R3, asm.R2),

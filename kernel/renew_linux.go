@@ -30,6 +30,9 @@ func (k *Kernel) renew() error {
 		_ = p.Exit() // those that have exited say so
 	}
 	k.children = nil
+	if err := k.removeCgroups(); err != nil {
+		return err
+	}
 	k.netns = k.netns[:1] // closeAll closes the others
 	err := k.recorder.close()
 	k.recorder, k.mute = nil, false

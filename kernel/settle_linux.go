@@ -84,7 +84,7 @@ func (p *Process) onThreadSettle() error {
 // pinAndUnlink leaves a program with an id but without any reference but that of
 // an unlinked pin.
 func (p *Process) pinAndUnlink() (id uint32, err error) {
-	fd, err := load(mprog.SocketFilter, "settle", constant(0))
+	fd, err := load(mprog.ProgSpec{Type: mprog.SocketFilter, Name: "settle"}, constant(0))
 	if err != nil {
 		return 0, err
 	}

@@ -38,7 +38,7 @@ func (k *Kernel) addToShelf(spec mprog.ProgSpec) (number int, err error) {
 	if s.fds == nil {
 		s.fds, s.taken = map[int32][]int{}, map[int32]int{}
 	}
-	fd, err := load(mprog.SchedCLS, spec.Name, constant(spec.Return))
+	fd, err := load(mprog.ProgSpec{Type: mprog.SchedCLS, Name: spec.Name}, constant(spec.Return))
 	if err != nil {
 		return -1, err
 	}

@@ -1,5 +1,5 @@
 // Package mprog is the vocabulary of attaching BPF programs to netkit and tcx
-// hooks: requests, results and errors as plain values, and the interface
+// hooks, and to those of cgroups: requests, results and errors as plain values, and the interface
 // [Kernel] of everything that answers them.
 //
 // Requests mirror union bpf_attr field by field, with file descriptors and ids

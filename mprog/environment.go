@@ -55,10 +55,14 @@ const (
 	FeatureDummy  Feature = "dummy"  // dummy devices, often a module
 	FeatureSingle Feature = "single" // netkit devices without peer, Linux 7.1
 	FeatureClsact Feature = "clsact" // clsact qdiscs with cls_bpf filters, often modules
+	FeatureCgroup Feature = "cgroup" // cgroups of version 2 with hooks, CONFIG_CGROUP_BPF
+	// Positions and revisions on cgroups, Linux 6.17 and 6.12.111.
+	FeatureCgroupMprog Feature = "cgroup-mprog"
 )
 
 // Features lists every feature known here.
-var Features = []Feature{FeatureTCX, FeatureNetkit, FeatureVeth, FeatureDummy, FeatureSingle, FeatureClsact}
+var Features = []Feature{FeatureTCX, FeatureNetkit, FeatureVeth, FeatureDummy, FeatureSingle, FeatureClsact,
+	FeatureCgroup, FeatureCgroupMprog}
 
 // DeviceKind is a device's IFLA_INFO_KIND.
 type DeviceKind string

@@ -26,7 +26,10 @@ const AttachMask = Replace | Before | After | ID | Link
 var flagNames = []struct {
 	bit  Flags
 	name string
-}{{Replace, "replace"}, {Before, "before"}, {After, "after"}, {ID, "id"}, {Link, "link"}}
+}{
+	{AllowOverride, "override"}, {AllowMulti, "multi"}, {Preorder, "preorder"},
+	{Replace, "replace"}, {Before, "before"}, {After, "after"}, {ID, "id"}, {Link, "link"},
+}
 
 // String joins the names of the flags with +, with unknown bits as one
 // hexadecimal number at the end. No flag is 0.
@@ -62,7 +65,7 @@ next:
 		}
 		v, err := strconv.ParseUint(part, 0, 32)
 		if err != nil {
-			return 0, fmt.Errorf("unknown flag %q: expected replace, before, after, id, link or a number", part)
+			return 0, fmt.Errorf("unknown flag %q: expected replace, before, after, id, link, override, multi, preorder or a number", part)
 		}
 		f |= Flags(v)
 	}

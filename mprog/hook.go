@@ -23,8 +23,8 @@ var attachTypeNames = map[AttachType]string{
 	NetkitPrimary: "primary", NetkitPeer: "peer", XDPDevice: "xdp",
 }
 
-// String returns ingress, egress, primary, peer or xdp, and the number of any other
-// attach type.
+// String returns ingress, egress, primary, peer or xdp, the names of cgroups' attach
+// types as libbpf has them, and the number of any other attach type.
 func (t AttachType) String() string {
 	if s, ok := attachTypeNames[t]; ok {
 		return s
@@ -50,9 +50,9 @@ func (t AttachType) Netkit() bool { return t == NetkitPrimary || t == NetkitPeer
 func (t AttachType) TCX() bool { return t == TCXIngress || t == TCXEgress }
 
 // Hook is a place to attach to. Both hooks of a netkit pair are addressed by
-// the ifindex of the pair's primary device.
+// the ifindex of the pair's primary device, a cgroup's by an fd of it.
 type Hook struct {
-	Ifindex uint32
+	Ifindex uint32 // or an fd of a cgroup
 	Type    AttachType
 }
 

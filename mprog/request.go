@@ -16,7 +16,7 @@ type Shape struct {
 // AttachRequest is BPF_PROG_ATTACH (bpf_attr's first anonymous struct).
 type AttachRequest struct {
 	Shape
-	TargetIfindex    uint32     // target_ifindex
+	TargetIfindex    uint32     // target_ifindex, or target_fd of a cgroup
 	AttachFD         uint32     // attach_bpf_fd
 	AttachType       AttachType // attach_type
 	Flags            Flags      // attach_flags
@@ -33,7 +33,7 @@ type DetachRequest AttachRequest
 // caller's slices, as in the kernel.
 type QueryRequest struct {
 	Shape
-	TargetIfindex uint32     // query.target_ifindex
+	TargetIfindex uint32     // query.target_ifindex, or target_fd of a cgroup
 	AttachType    AttachType // query.attach_type
 	QueryFlags    uint32     // query.query_flags
 	AttachFlags   uint32     // query.attach_flags
@@ -55,17 +55,17 @@ func (r *QueryRequest) Arrays() [4]*[]uint32 {
 // written first: it is valid when the call succeeds, when it fails with ENOSPC,
 // and, if not zero, when it fails with EFAULT.
 type QueryResult struct {
-	AttachFlags uint32 // query.attach_flags, always 0 for mprog
+	AttachFlags uint32 // query.attach_flags: the mode of a cgroup's hook, else 0
 	Count       uint32 // query.count: how many programs are attached
-	Revision    uint64 // query.revision
+	Revision    uint64 // query.revision; 0 of a cgroup's effective programs
 }
 
-// LinkCreateRequest is BPF_LINK_CREATE (bpf_attr.link_create and its tcx and
-// netkit members, which are laid out alike).
+// LinkCreateRequest is BPF_LINK_CREATE (bpf_attr.link_create and its tcx,
+// netkit and cgroup members, which are laid out alike).
 type LinkCreateRequest struct {
 	Shape
 	ProgFD           uint32     // link_create.prog_fd
-	TargetIfindex    uint32     // link_create.target_ifindex
+	TargetIfindex    uint32     // link_create.target_ifindex, or target_fd of a cgroup
 	AttachType       AttachType // link_create.attach_type
 	Flags            Flags      // link_create.flags
 	Relative         uint32     // link_create.netkit.relative_fd, or relative_id with ID
@@ -108,7 +108,8 @@ type ObjectInfo struct {
 	LinkType   LinkType   // bpf_link_info.type
 	ProgID     uint32     // bpf_link_info.prog_id
 	Ifindex    uint32     // bpf_link_info.{xdp,tcx,netkit}.ifindex; 0 when defunct
-	AttachType AttachType // bpf_link_info.{tcx,netkit}.attach_type; 0 for xdp
+	CgroupID   uint64     // bpf_link_info.cgroup.cgroup_id; 0 when defunct
+	AttachType AttachType // bpf_link_info.{tcx,netkit,cgroup}.attach_type; 0 for xdp
 }
 
 // ProgType is the kernel's enum bpf_prog_type.
@@ -143,14 +144,17 @@ type LinkType uint32
 
 // Link types of what is modelled.
 const (
+	CgroupLink LinkType = 3  // BPF_LINK_TYPE_CGROUP
 	XDPLink    LinkType = 6  // BPF_LINK_TYPE_XDP
 	TCXLink    LinkType = 11 // BPF_LINK_TYPE_TCX
 	NetkitLink LinkType = 13 // BPF_LINK_TYPE_NETKIT
 )
 
-// String returns xdp, tcx, netkit, or the number of any other type.
+// String returns cgroup, xdp, tcx, netkit, or the number of any other type.
 func (t LinkType) String() string {
 	switch t {
+	case CgroupLink:
+		return "cgroup"
 	case XDPLink:
 		return "xdp"
 	case TCXLink:

@@ -103,7 +103,9 @@ func (p *parser) outcome(s *Statement, v verb, refused bool) (o Outcome, err err
 
 // isValue reports whether a word can be the value of an answer's field.
 func isValue(s string) bool {
-	return IsName(s) || isDecimal(s) || isNumbers(s)
+	_, attachType := mprog.ParseAttachType(s)
+	_, err := ParseProgType(s)
+	return IsName(s) || attachType || err == nil || isDecimal(s) || isNumbers(s)
 }
 
 // isDecimal reports whether s is a number of up to 64 bits, as revisions are.

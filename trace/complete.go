@@ -80,7 +80,14 @@ func (r *Reader) of(k kind) (words []string) {
 		for _, at := range []mprog.AttachType{mprog.NetkitPrimary, mprog.NetkitPeer, mprog.TCXIngress, mprog.TCXEgress} {
 			words = append(words, r.known(newDevice, ":"+at.String())...)
 		}
+		for at := range mprog.AttachType(64) {
+			if at.Cgroup() {
+				words = append(words, r.known(newCgroup, ":"+at.String())...)
+			}
+		}
 		return words
+	case cgroup:
+		return r.known(newCgroup, "")
 	case fd, fds, id:
 		return slices.Concat(r.known(newProg, ""), r.known(newLink, ""), r.known(newObject, ""))
 	case netns:
@@ -96,9 +103,10 @@ func (r *Reader) of(k kind) (words []string) {
 		return words
 	}
 	return map[kind][]string{
-		flags: {"replace", "before", "after", "id", "link"},
+		flags: {"replace", "before", "after", "id", "link", "override", "multi", "preorder"},
 		mode:  {"l2", "l3"}, policy: {"forward", "blackhole"}, capabilities: {"net_admin", "sys_admin", "perfmon", "bpf"},
 		progType: keys(progTypes), null: {"null"}, array: {"array"}, qdiscKind: {"clsact", "ingress"},
+		hooks:   hookKindWords(),
 		nlFlags: {"create", "excl", "replace", "append"},
 	}[k]
 }

@@ -9,6 +9,7 @@ var kindNames = map[kind]string{
 	fd: "a program or link", fds: "a program or link", id: "a program or link", feature: "a feature",
 	flags: "flags", u32: "a number", u64: "a number", s32: "a number",
 	progType: "a program type", null: "null", array: "array", qdiscKind: "clsact or ingress", nlFlags: "flags", u16: "a number",
+	newCgroup: "the name of a new cgroup", cgroup: "a cgroup", attachType: "an attach type", hooks: "a kind of hooks",
 }
 
 func (k kind) String() string { return kindNames[k] }
@@ -16,5 +17,5 @@ func (k kind) String() string { return kindNames[k] }
 // declared names what a declaring kind makes.
 func (k kind) declared() string {
 	return map[kind]string{newDevice: "device", newProg: "program", newLink: "link",
-		newObject: "object", newNetns: "network namespace", newProcess: "process"}[k]
+		newObject: "object", newNetns: "network namespace", newProcess: "process", newCgroup: "cgroup"}[k]
 }

@@ -170,7 +170,7 @@ func (p *parser) params(s *Statement, v verb) error {
 // value checks a word, and returns the names that it declares.
 func (p *parser) value(k kind, w word) (declares []string, err error) {
 	switch k {
-	case newDevice, newProg, newLink, newObject, newNetns, newProcess:
+	case newDevice, newProg, newLink, newObject, newNetns, newProcess, newCgroup:
 		return p.declaration(k, w)
 	case device:
 		return nil, p.reference(w, newDevice)
@@ -181,17 +181,26 @@ func (p *parser) value(k kind, w word) (declares []string, err error) {
 		}
 		return nil, p.reference(word{name, w.col}, newProg, newLink, newObject)
 	case fd:
-		return nil, p.reference(w, newProg, newLink, newObject)
+		return nil, p.reference(w, newProg, newLink, newObject, newCgroup)
 	case fds:
-		return nil, p.references(w, newProg, newLink, newObject)
+		return nil, p.references(w, newProg, newLink, newObject, newCgroup)
 	case netns:
 		return nil, p.named(w, newNetns)
+	case cgroup:
+		return nil, p.reference(w, newCgroup, newObject, newProg, newLink)
+	case hooks:
+		_, err = parseHookKind(w.text)
+	case attachType:
+		_, err = ParseAttachType(w.text)
 	case process:
 		return nil, p.named(w, newProcess)
 	case hook:
-		dev, _, err := SplitHook(w.text)
+		dev, typ, err := SplitHook(w.text)
 		if err != nil {
 			return nil, p.errorf(w.col, "%v", err)
+		}
+		if typ.Cgroup() { // whatever has a number is no fd of a cgroup
+			return nil, p.reference(word{dev, w.col}, newCgroup, newObject, newProg, newLink, newDevice)
 		}
 		return nil, p.reference(word{dev, w.col}, newDevice)
 	case feature:
@@ -301,8 +310,8 @@ func (p *parser) undeclared(col int, name string, kinds []kind) error {
 		}
 	}
 	var what []string
-	for _, k := range kinds {
-		if k != newObject { // which is one of the others
+	for i, k := range kinds {
+		if k != newObject && (k != newCgroup || i == 0) { // which is one of the others, or hardly meant
 			what = append(what, k.declared())
 		}
 	}

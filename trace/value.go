@@ -58,18 +58,26 @@ func ParseQdiscKind(s string) (mprog.QdiscKind, error) {
 	return "", fmt.Errorf("expected clsact or ingress, found %q", s)
 }
 
-// SplitHook splits DEVICE:TYPE into the device, a name or an ifindex, and the
-// attach type.
+// SplitHook splits DEVICE:TYPE into the device, a name or an ifindex, or a cgroup,
+// a name or an fd, and the attach type.
 func SplitHook(s string) (device string, typ mprog.AttachType, err error) {
 	device, t, ok := strings.Cut(s, ":")
 	if !ok {
 		return "", 0, fmt.Errorf("expected a hook such as nk0:primary, found %q", s)
 	}
-	typ, ok = mprog.ParseAttachType(t)
-	if !ok {
-		return "", 0, fmt.Errorf("expected an attach type (primary, peer, ingress, egress, xdp or a number), found %q", t)
+	if typ, err = ParseAttachType(t); err != nil {
+		return "", 0, err
 	}
 	return device, typ, nil
+}
+
+// ParseAttachType reads an attach type by its name or its number.
+func ParseAttachType(s string) (mprog.AttachType, error) {
+	typ, ok := mprog.ParseAttachType(s)
+	if !ok {
+		return 0, fmt.Errorf("expected an attach type (primary, peer, ingress, egress, xdp, cgroup_inet_ingress and so on, or a number), found %q", s)
+	}
+	return typ, nil
 }
 
 // SplitID splits NAME+N, the id that is N above another, into NAME and N; any

@@ -17,7 +17,7 @@ const (
 	policy                       // forward or blackhole
 	capabilities                 // names joined by +
 	device                       // a device's name, or an ifindex
-	hook                         // DEVICE:TYPE
+	hook                         // DEVICE:TYPE, or CGROUP:TYPE
 	fd                           // name of a program or link, or a number
 	fds                          // as fd, or a range of names: the statement is repeated
 	id                           // name of a program or link, or a number
@@ -26,12 +26,16 @@ const (
 	u32                          // a number
 	u64                          // a number
 	s32                          // a number
-	progType                     // sched_cls, xdp, socket_filter or a number
+	progType                     // a name or a number
 	null                         // the word null
 	array                        // the word array
 	qdiscKind                    // clsact or ingress
 	nlFlags                      // names joined by +
 	u16                          // a number of 16 bits
+	newCgroup                    // declares a cgroup, and an fd of it
+	cgroup                       // a cgroup's name, or an fd
+	attachType                   // a name or a number
+	hooks                        // a kind of hooks
 )
 
 // verb is the form of a statement.
@@ -59,7 +63,7 @@ var (
 )
 
 // state is what the answer of a statement that touches a hook may tell of it.
-var state = []string{"revision"}
+var state = []string{"revision", "attach_flags"}
 
 // filterKeys say which filter is meant, filterFields tell the same of each in a list.
 var (
@@ -69,6 +73,7 @@ var (
 
 // verbs is the language: docs/trace-language.md has an example of each.
 var verbs = map[string]verb{
+	"for":  {operands: []kind{hooks}, repeated: true},
 	"need": {operands: []kind{feature}, repeated: true},
 
 	"netkit": {operands: []kind{newDevice, newDevice}, optional: 1, answer: true,
@@ -91,8 +96,12 @@ var verbs = map[string]verb{
 	"filter-list":   {call: true, operands: []kind{hook}, answer: true, fields: filterFields, list: true},
 	"exit":          {operands: []kind{process}, answer: true, fields: state, list: true},
 	"send":          {operands: []kind{device}, answer: true, fields: []string{"packet"}, list: true},
+	"cgroup":        {operands: []kind{newCgroup}, answer: true, params: map[string]kind{"parent": cgroup}},
+	"cgroup-remove": {operands: []kind{cgroup}, answer: true},
+	"cgroup-enter":  {call: true, operands: []kind{cgroup}, answer: true},
+	"datagram":      {call: true, operands: []kind{process}, answer: true, fields: []string{"packet"}, list: true},
 	"prog": {operands: []kind{newProg}, repeated: true, answer: true,
-		params: map[string]kind{"type": progType, "return": s32}},
+		params: map[string]kind{"type": progType, "return": s32, "expected_attach_type": attachType}},
 
 	"attach": {call: true, operands: []kind{hook, fds}, answer: true, fields: state, list: true,
 		params: merge(shape, relative, map[string]kind{"replace_bpf_fd": fd})},
@@ -117,7 +126,7 @@ var verbs = map[string]verb{
 	"dup":         {call: true, operands: []kind{newObject, fd}, answer: true},
 	"bpf":         {call: true, operands: []kind{u32}, answer: true, params: shape},
 	"info": {call: true, operands: []kind{fd}, answer: true,
-		fields: []string{"type", "id", "prog_id", "ifindex", "attach_type"}},
+		fields: []string{"type", "id", "prog_id", "ifindex", "cgroup_id", "attach_type"}},
 	"close": {call: true, operands: []kind{fds}, repeated: true, answer: true, fields: state, list: true},
 }
 

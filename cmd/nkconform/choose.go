@@ -129,7 +129,7 @@ func loadFile(root, file string) ([]conformance.Scenario, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scenarios: %w", err)
 	}
-	s, err := conformance.Parse(file, string(text))
+	all, err := conformance.ParseAll(file, string(text))
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +141,11 @@ func loadFile(root, file string) ([]conformance.Scenario, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scenarios: %w", err)
 	}
-	s.ID = strings.TrimSuffix(filepath.ToSlash(rel), conformance.Extension)
-	return []conformance.Scenario{s}, nil
+	id := strings.TrimSuffix(filepath.ToSlash(rel), conformance.Extension)
+	for i := range all { // what distinguishes them stays
+		all[i].ID = id + strings.TrimPrefix(all[i].ID, strings.TrimSuffix(file, conformance.Extension))
+	}
+	return all, nil
 }
 
 // commonFolder is the deepest folder that all files are below.

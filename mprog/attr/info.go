@@ -36,7 +36,7 @@ const (
 // translated. Newer kernels know more fields; all take a larger buffer.
 const (
 	ProgInfoSize = progNameOffset + progNameSize
-	LinkInfoSize = 24
+	LinkInfoSize = 28
 )
 
 // DecodeProgInfo reads struct bpf_prog_info from p, which must have
@@ -71,6 +71,9 @@ func DecodeLinkInfo(p []byte) mprog.ObjectInfo {
 		ProgID:   uint32(get(p, linkInfo[2])),
 	}
 	switch info.LinkType {
+	case mprog.CgroupLink:
+		info.CgroupID = get(p, linkInfo[5])
+		info.AttachType = mprog.AttachType(get(p, linkInfo[6]))
 	case mprog.TCXLink, mprog.NetkitLink:
 		info.AttachType = mprog.AttachType(get(p, linkInfo[4]))
 		fallthrough
@@ -85,6 +88,11 @@ func EncodeLinkInfo(p []byte, info mprog.ObjectInfo) {
 	put(p, linkInfo[0], uint64(info.LinkType))
 	put(p, linkInfo[1], uint64(info.ID))
 	put(p, linkInfo[2], uint64(info.ProgID))
+	if info.LinkType == mprog.CgroupLink {
+		put(p, linkInfo[5], info.CgroupID)
+		put(p, linkInfo[6], uint64(info.AttachType))
+		return
+	}
 	put(p, linkInfo[3], uint64(info.Ifindex))
 	put(p, linkInfo[4], uint64(info.AttachType))
 }

@@ -136,6 +136,8 @@ var (
 		{"prog_id", 8, 4},
 		{"netkit.ifindex", 16, 4},     // tcx.ifindex
 		{"netkit.attach_type", 20, 4}, // tcx.attach_type
+		{"cgroup.cgroup_id", 16, 8},
+		{"cgroup.attach_type", 24, 4},
 	}
 )
 
