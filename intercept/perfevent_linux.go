@@ -4,6 +4,7 @@ package intercept
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -41,29 +42,23 @@ const (
 // perfTypes are the dynamic types of probes' events.
 type perfTypes struct{ kprobe, uprobe uint32 }
 
-// What the types are where the running kernel has no such events.
-const (
-	assumedKprobe = 8
-	assumedUprobe = 9
-)
+// noPerfType is no type: where the running kernel has no such events, as sysfs tells
+// programs, too, probes are made by tracefs.
+const noPerfType = math.MaxUint32
 
 func readPerfTypes() perfTypes {
-	read := func(name string, otherwise uint32) uint32 {
+	read := func(name string) uint32 {
 		data, err := os.ReadFile("/sys/bus/event_source/devices/" + name + "/type")
 		if err != nil {
-			return otherwise
+			return noPerfType
 		}
 		n, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 32)
 		if err != nil {
-			return otherwise
+			return noPerfType
 		}
 		return uint32(n)
 	}
-	t := perfTypes{kprobe: read("kprobe", 0), uprobe: read("uprobe", assumedUprobe)}
-	if t.kprobe == 0 && t.uprobe != assumedKprobe {
-		t.kprobe = assumedKprobe
-	}
-	return t
+	return perfTypes{kprobe: read("kprobe"), uprobe: read("uprobe")}
 }
 
 // perfEventOpen answers perf_event_open(2): probes, tracepoints and events of other
