@@ -309,6 +309,13 @@ func (k *call) otherDetach(r mprog.DetachRequest) func() error {
 		return func() error { return k.detachCgroup(r) }
 	case r.AttachType == flowDissector, typ == progSkMsg, typ == progSkSkb:
 		return func() error { return k.detachPlace(r) }
+	case r.AttachType == lsmMac:
+		return func() error {
+			if _, _, err := k.progByFD("attach_bpf_fd", r.AttachFD); err != nil {
+				return err
+			}
+			return refuse("attach-type/links", mprog.EINVAL, "such programs are attached by links alone")
+		}
 	}
 	return nil
 }
@@ -325,6 +332,10 @@ func (k *call) otherQuery(r *mprog.QueryRequest, arrays attr.Arrays) func() erro
 		handle = func() error { return k.queryCgroup(r, arrays) }
 	case typ == progFlowDissector, typ == progSkLookup, typ == progSkMsg, typ == progSkSkb:
 		handle = func() error { return k.queryPlace(r, arrays) }
+	case r.AttachType == lsmMac:
+		handle = func() error {
+			return refuse("attach-type/links", mprog.EINVAL, "such programs are attached by links alone")
+		}
 	default:
 		return nil
 	}

@@ -193,8 +193,6 @@ func (k *call) linkNetfilter(o *Object, p *program, r mprog.LinkCreateRequest) e
 	switch {
 	case r.Flags != 0:
 		return refuse("netfilter/flags", mprog.EINVAL, "flags %s", r.Flags)
-	case k.u32(4) != 0:
-		return refuse("netfilter/target", mprog.EINVAL, "target_fd %d", k.u32(4))
 	case pf != ipv4 && pf != ipv6:
 		return refuse("netfilter/family", mprog.EAFNOSUPPORT, "protocol family %d", pf)
 	case hook >= 5:
@@ -272,6 +270,9 @@ func (k *call) attachPlace(o *Object, p *program, r mprog.AttachRequest) error {
 // detachPlace is BPF_PROG_DETACH of what attachPlace attaches.
 func (k *call) detachPlace(r mprog.DetachRequest) error {
 	key := placeKey{netns: k.caller.Netns(), at: r.AttachType}
+	if r.AttachType == flowDissector && r.TargetIfindex != 0 {
+		return refuse("netns/detach", mprog.EINVAL, "target_fd %d", r.TargetIfindex)
+	}
 	if r.AttachType != flowDissector {
 		m, err := k.sockmapOf(r.TargetIfindex)
 		if err != nil {
