@@ -23,7 +23,15 @@ func TestXDPMoves(t *testing.T) {
 	hasVeth(t)
 	recorded, err := os.ReadFile("testdata/xdp-moves.txt")
 	require.NoError(t, err)
-	require.Equal(t, string(recorded), output(t, target(t, "", "xdpmoves")))
+	// The kernel's own devices hand frames on when they get to it: on a busy machine one
+	// may come when its program is gone. So what never comes right is wrong.
+	var came string
+	for range 3 {
+		if came = output(t, target(t, "", "xdpmoves")); came == string(recorded) {
+			return
+		}
+	}
+	require.Equal(t, string(recorded), came)
 }
 
 // moves are programs, and how many frames then arrive where.
