@@ -87,6 +87,13 @@ func (p *Process) Fork(in *Process, without ...mprog.Capability) *Process {
 // [Kernel.After] do at the process's calls, for who holds locks meanwhile.
 func (p *Process) Around(around func(do func())) { p.around = around }
 
+// Thread is the thread of a program outside whose call is in hand, by its number as the
+// running kernel has it: for who comes between such calls. 0: it is not known.
+func (p *Process) Thread() uint32 { return p.thread }
+
+// OfThread says which thread makes the call that is in hand, and no other.
+func (p *Process) OfThread(tid uint32) { p.thread = tid }
+
 // Stage is what has become of a call.
 type Stage int
 

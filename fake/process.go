@@ -25,6 +25,7 @@ type Process struct {
 	around func(do func())
 	// witness, if set, is told what becomes of its calls.
 	witness func(*Call, Stage, any, error)
+	thread  uint32 // see Thread
 	trail   *trail // of the call in hand; nil: nobody observes
 }
 

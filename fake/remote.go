@@ -85,6 +85,7 @@ type RemoteMatch struct {
 // RemoteEvent is an [Event]. At an injection it has no answer yet.
 type RemoteEvent struct {
 	RemoteCall
+	Thread uint32 // see [Process.Thread]
 	Hook   mprog.Hook
 	Answer any
 	Err    error
@@ -166,8 +167,10 @@ func (k *Kernel) injectRemotely(r Remote, at moment, m Match, do Action) (stop f
 }
 
 func (k *Kernel) remoteEvent(e *RemoteEvent) *Event {
+	p := k.remoteProcess(e.Process)
+	p.thread = e.Thread
 	return &Event{
-		Call:   Call{Op: e.Op, Process: k.remoteProcess(e.Process), Request: e.Request, Hook: e.Hook},
+		Call:   Call{Op: e.Op, Process: p, Request: e.Request, Hook: e.Hook},
 		Answer: e.Answer, Err: e.Err, Steps: e.Steps,
 	}
 }

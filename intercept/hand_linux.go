@@ -287,7 +287,7 @@ func (h *hand) inject(k *heldKernel, r control.Inject) int {
 		m.When = func(*fake.Call) bool { return true } // the program says
 	}
 	k.stops[number] = inject(m, func(c *fake.Call) error {
-		e := fake.RemoteEvent{RemoteCall: fake.RemoteCall{Process: h.number(k, c.Process), Op: c.Op, Request: c.Request}, Hook: c.Hook}
+		e := fake.RemoteEvent{RemoteCall: fake.RemoteCall{Process: h.number(k, c.Process), Op: c.Op, Request: c.Request}, Thread: c.Process.Thread(), Hook: c.Hook}
 		_, err := h.conn.Ask(k.number, control.Act{Number: number, Event: e})
 		return err
 	})

@@ -50,6 +50,9 @@ func (s *supervisor) drop(c *notify.Call) {
 	_ = s.listener.Continue(c)
 }
 
+// Thread is the calling thread.
+func (c *caller) Thread() uint32 { return c.call.TID }
+
 // Netns is the inode of the caller's network namespace.
 func (c *caller) Netns() uint64 {
 	if !c.s.wanderers {

@@ -119,7 +119,7 @@ var groups = []struct {
 	commands  []func() *cobra.Command
 }{
 	{"play", "Play scenarios", []func() *cobra.Command{runCommand, matrixCommand, recordCommand, formatCommand, traceCommand}},
-	{"programs", "Run programs", []func() *cobra.Command{execCommand, vmCommand}},
+	{"programs", "Run programs", []func() *cobra.Command{execCommand, exploreCommand, vmCommand}},
 	{"prove", "Prove the simulated kernel", []func() *cobra.Command{fuzzCommand, exhaustiveCommand, coverageCommand}},
 	{"look", "Look", []func() *cobra.Command{listCommand, explainCommand, reportCommand, diffCommand, kernelsCommand, doctorCommand}},
 }

@@ -26,6 +26,9 @@ func (s *Sim) yield(p *fake.Process, key callerKey, without []mprog.Capability, 
 		s.callers[key] = s.guest(p, key, without...)
 		s.lastStandIn = nil
 	}
+	if t, ok := s.inHand.caller.(interface{ Thread() uint32 }); ok {
+		p.OfThread(t.Thread())
+	}
 	s.pause(do)
 }
 
