@@ -90,7 +90,7 @@ func (w *World) readPart(part string) ([]search.Action, error) {
 	}
 	at := strings.LastIndexAny(part, ":!~?")
 	if at < 0 {
-		return nil, fmt.Errorf("expected AGENT:CALLS, AGENT!, AGENT~ERRNO, AGENT?ERRNO or *EVENT")
+		return nil, fmt.Errorf("expected AGENT!, AGENT~ERRNO, AGENT?ERRNO, *EVENT or AGENT:CALLS")
 	}
 	name, rest := part[:at], part[at+1:]
 	name, goroutine, _ := strings.Cut(name, "#")

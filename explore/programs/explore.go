@@ -191,7 +191,7 @@ func (m *machine) read(schedule string) (path []search.Action, err error) {
 		case !called && strings.HasSuffix(part, "!"):
 			a.Kind, n = search.Crash, 1
 		case err != nil || n < 1 || n > 1<<16:
-			return nil, fmt.Errorf("replay %q: expected AGENT:CALLS or AGENT!", part)
+			return nil, fmt.Errorf("replay %q: expected AGENT! or AGENT:CALLS", part)
 		}
 		for range n {
 			path = append(path, a)
