@@ -79,7 +79,7 @@ func TestHash(t *testing.T) {
 	for range 1500 {
 		way := make([]int64, 1+rng.IntN(7))
 		for i := range way {
-			way[i] = rng.Int64N(400)
+			way[i] = rng.Int64N(150)
 		}
 		k := small(t, way)
 		other, known := ways[k.Hash()]
@@ -136,13 +136,13 @@ func smallCall(k *fake.Kernel, n int64) string {
 	if rng.IntN(3) == 0 {
 		p = children[k]
 	}
-	fd := func() uint32 { return 3 + rng.Uint32N(5) }
-	at := mprog.AttachRequest{TargetIfindex: 2 + rng.Uint32N(2), AttachType: []mprog.AttachType{mprog.NetkitPrimary, mprog.TCXIngress}[rng.IntN(2)], AttachFD: fd()}
-	at.ExpectedRevision = uint64(rng.IntN(3))
+	fd := func() uint32 { return 3 + rng.Uint32N(2+rng.Uint32N(3)) }
+	at := mprog.AttachRequest{TargetIfindex: 3, AttachType: []mprog.AttachType{mprog.NetkitPrimary, mprog.TCXIngress}[rng.IntN(4)/3], AttachFD: fd()}
+	at.ExpectedRevision = uint64(max(0, rng.IntN(6)-2))
 	path := fmt.Sprintf("%s/p%d", mprog.BPFFS, rng.IntN(2))
 	var answer any
 	var err error
-	switch rng.IntN(14) {
+	switch []int{0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 9, 10, 11, 12, 13}[rng.IntN(20)] {
 	case 0:
 		err = p.ProgAttach(at)
 	case 1:
