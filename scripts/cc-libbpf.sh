@@ -21,38 +21,7 @@ fi
 root=$folder/libbpf
 multiarch=$(gcc -print-multiarch)
 lib=$root/usr/lib/$multiarch
-if ! [ -e "$lib/libbpf.a" ]; then
-	# Debian's own sources, but another suite, and nothing of it installed.
-	sources=$(ls /etc/apt/sources.list.d/*.sources 2>/dev/null || true)
-	# shellcheck disable=SC2086
-	mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' $sources /dev/null | head -n 1)
-	[ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list | head -n 1)
-	apt=$folder/apt
-	rm -rf "$apt" "$root.part"
-	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$root.part"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$apt/sources.list"
-	cat >"$apt/apt.conf" <<CONF
-APT::Sandbox::User "";
-Acquire::Languages "none";
-Dir::State::status "/dev/null";
-Dir::State::Lists "$apt/lists";
-Dir::Cache "$apt/cache";
-Dir::Etc::SourceList "$apt/sources.list";
-Dir::Etc::SourceParts "/dev/null";
-Dir::Etc::Preferences "/dev/null";
-Dir::Etc::PreferencesParts "/dev/null";
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear DPkg::Post-Invoke;
-CONF
-	APT_CONFIG="$apt/apt.conf" apt-get -qq update
-	(cd "$apt" && APT_CONFIG="$apt/apt.conf" apt-get -qq download libbpf-dev libc6-dev zlib1g-dev libzstd-dev linux-libc-dev)
-	for package in "$apt"/*.deb; do
-		dpkg-deb -x "$package" "$root.part"
-	done
-	rm -rf "$root"
-	mv "$root.part" "$root" # whole or not at all
-fi
+[ -e "$lib/libbpf.a" ] || "$(dirname "$0")/trixie.sh" "$root" libbpf-dev libc6-dev zlib1g-dev libzstd-dev linux-libc-dev
 
 # Linked statically, as the suite's shared libraries want its own C library; with
 # the system's libelf, as the suite's static one is not whole.

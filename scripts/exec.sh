@@ -106,13 +106,10 @@ bpftool=$(command -v bpftool || true)
 if [ -z "$bpftool" ] || ! "$bpftool" version 2>/dev/null | grep -qE 'v7\.([3-9]|[1-9][0-9])'; then
 	bpftool=$keep/bpftool
 	if [ ! -x "$bpftool" ] && [ -e "$keep/apt/apt.conf" ]; then
-		(cd "$keep/apt" && APT_CONFIG=$keep/apt/apt.conf apt-get -qq download bpftool libc6 libcap2 libelf1t64 zlib1g libzstd1)
-		for package in "$keep"/apt/{bpftool,libc6,libcap2,libelf1t64,zlib1g,libzstd1}_*.deb; do
-			dpkg-deb -x "$package" "$keep/tools"
-		done
-		loader=$(find "$keep/tools/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)
+		scripts/trixie.sh "$keep/bpftool-root" bpftool libc6 libcap2 libelf1t64 zlib1g libzstd1
+		loader=$(find "$keep/bpftool-root/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)
 		printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$loader" "$(dirname "$loader")" \
-			"$keep/tools/usr/sbin/bpftool" >"$bpftool"
+			"$keep/bpftool-root/usr/sbin/bpftool" >"$bpftool"
 		chmod +x "$bpftool"
 	fi
 fi
