@@ -32,6 +32,8 @@ func (noWorld) Random() uint32                { return 1 }
 func (noWorld) Trace(string)                  {}
 func (noWorld) Wake(uint32)                   {}
 func (noWorld) Facts() machine.Facts          { return machine.Facts{ShortDiff: true} }
+func (noWorld) Timers() *machine.Timers       { return &machine.Timers{} }
+func (noWorld) After(uint64, func() error)    {}
 func (noWorld) Types() (*layout.Types, error) { return layout.Running() }
 
 // fibSize is sizeof(struct bpf_fib_lookup).

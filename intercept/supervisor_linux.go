@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -155,7 +156,7 @@ func (s *supervisor) newSim(k *fake.Kernel, record bool) *sim.Sim {
 	made := sim.New(k, sim.Options{
 		Refuse: s.options.Refuse, Symbols: s.symbols,
 		CPUs: possibleCPUs(), Memory: newMemory, Fail: s.faults(), Verdicts: s.options.Verdicts,
-		Record: record, Explain: s.options.Explain != nil, Now: monotonic, Meanwhile: s.meanwhile,
+		Record: record, Explain: s.options.Explain != nil, Now: monotonic, After: later, Meanwhile: s.meanwhile,
 		Warn: s.warn, Trace: s.trace,
 	})
 	s.sims = append(s.sims, made)
@@ -192,6 +193,11 @@ func monotonic() uint64 {
 	var t unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // every kernel has it
 	return uint64(t.Nano())
+}
+
+// later calls a function after a time.
+func later(nanoseconds uint64, f func()) {
+	time.AfterFunc(time.Duration(min(nanoseconds, math.MaxInt64)), f)
 }
 
 // serve answers calls until the last one.

@@ -67,6 +67,11 @@ func helpersByName() map[string]helper {
 		"get_smp_processor_id": constant(0),
 		"get_numa_node_id":     constant(0),
 
+		"timer_init":         (*run).timerInit,
+		"timer_set_callback": (*run).timerCallback,
+		"timer_start":        (*run).timerStart,
+		"timer_cancel":       (*run).timerCancel,
+
 		"trace_printk":  (*run).tracePrintk,
 		"trace_vprintk": (*run).traceVprintk,
 		"snprintf":      (*run).snprintf,

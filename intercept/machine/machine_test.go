@@ -17,6 +17,9 @@ type world struct {
 
 	traced []string
 	facts  Facts
+	timers Timers
+	later  []func() error
+	delays []uint64
 }
 
 func (w *world) Map(id uint32) Map {
@@ -31,6 +34,11 @@ func (w *world) Trace(t string) { w.traced = append(w.traced, t) }
 func (w *world) Wake(uint32)    {}
 func (w *world) Facts() Facts   { return w.facts }
 
+func (w *world) Timers() *Timers { return &w.timers }
+func (w *world) After(after uint64, f func() error) {
+	w.later = append(w.later, f)
+	w.delays = append(w.delays, after)
+}
 func (w *world) Types() (*layout.Types, error) { return layout.Running() }
 
 type array struct {
@@ -84,7 +92,10 @@ func (a *array) Ring() []byte     { return a.ring }
 func (a *array) Held(uint32) bool { return false }
 
 func (a *array) Device(uint32) (uint32, bool) { return 0, false }
-func (a *array) Devices() ([]uint32, bool)    { return nil, false }
+func (a *array) Holder(place *byte) []byte {
+	return nil
+}
+func (a *array) Devices() ([]uint32, bool) { return nil, false }
 
 func (a *array) LookupCPU(key []byte, cpu uint32) []byte {
 	if cpu != 0 {

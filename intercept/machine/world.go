@@ -12,6 +12,11 @@ type World interface {
 	// Wake has those look at a ring buffer, by the map's id, who wait for it.
 	Wake(ring uint32)
 	Facts() Facts
+	// Timers are those of all maps.
+	Timers() *Timers
+	// After has a function called later, when nothing else runs; an error of it is of
+	// the program that has asked for it.
+	After(nanoseconds uint64, f func() error)
 	// Types are those of the running kernel, for which programs are relocated.
 	Types() (*layout.Types, error)
 }
@@ -59,6 +64,9 @@ type Map interface {
 	Update(key, value []byte, flags uint64) (errno int)
 	Delete(key []byte) (errno int)
 	Keys() [][]byte
+	// Holder returns the key of the value in which a byte is, at a multiple of 8, nil if
+	// it is in none.
+	Holder(place *byte) []byte
 	// Inner returns the id of the map that an element of a map of maps is.
 	Inner(key []byte) (id uint32, ok bool)
 	// Tail returns the program that an element of a map of programs is, nil if

@@ -65,6 +65,7 @@ const (
 	theRing
 	theHash
 	theQueue
+	theTimers
 	mapCount
 
 	mapMark = 0x7fff_0000 // before it, in place of an fd
@@ -141,7 +142,20 @@ var trialMaps = [mapCount]ebpf.MapSpec{
 	theRing:      {Type: ebpf.RingBuf, MaxEntries: pageSize},
 	theHash:      {Type: ebpf.Hash, KeySize: 4, ValueSize: 8, MaxEntries: 3},
 	theQueue:     {Type: ebpf.Queue, ValueSize: 8, MaxEntries: 2},
+	theTimers:    {Type: ebpf.Array, KeySize: 4, ValueSize: 24, MaxEntries: 2, Key: number(4), Value: timerAndMore},
 }
+
+func number(size uint32) *types.Int {
+	return &types.Int{Name: fmt.Sprintf("number%d", size), Size: size}
+}
+
+// timerAndMore is a value that begins with a struct bpf_timer.
+var timerAndMore = &types.Struct{Name: "timed", Size: 24, Members: []types.Member{
+	{Name: "timer", Type: &types.Struct{Name: "bpf_timer", Size: 16, Members: []types.Member{
+		{Name: "__opaque", Type: &types.Array{Index: number(4), Type: number(8), Nelems: 2}},
+	}}},
+	{Name: "more", Type: number(8), Offset: 16 * 8},
+}}
 
 // plainMemory is nobody else's.
 type plainMemory []byte

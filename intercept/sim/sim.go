@@ -30,6 +30,8 @@ type Sim struct {
 	verdicts map[string]int32
 	cookies  uint64 // of sockets of test runs
 	now      func() uint64
+	after    func(nanoseconds uint64, f func())
+	timers   machine.Timers
 	random   *rand.Rand
 	warn     func(string)
 	facts    machine.Facts
@@ -76,6 +78,8 @@ type Options struct {
 	// Now is what time programs are told, in nanoseconds; nil counts how often
 	// they ask.
 	Now func() uint64
+	// After has a function called later; nil: timers of programs never fire.
+	After func(nanoseconds uint64, f func())
 	// Explain has answers tell what was asked.
 	Explain bool
 	// Meanwhile, if set, is called around what is done in front of and behind a
@@ -126,6 +130,9 @@ func New(k *fake.Kernel, o Options) *Sim {
 	if s.now = o.Now; s.now == nil {
 		asked := uint64(0)
 		s.now = func() uint64 { asked++; return asked }
+	}
+	if s.after = o.After; s.after == nil {
+		s.after = func(uint64, func()) {}
 	}
 	for _, to := range []struct {
 		field *func(string)

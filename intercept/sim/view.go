@@ -43,6 +43,31 @@ func (v mapView) Keys() (keys [][]byte) {
 	return keys
 }
 
+// Holder looks at all values that have an address.
+func (v mapView) Holder(place *byte) []byte {
+	within := func(value []byte) bool {
+		for at := 0; at < len(value); at += 8 {
+			if &value[at] == place {
+				return true
+			}
+		}
+		return false
+	}
+	if v.m.memory != nil {
+		for i := range v.m.entries {
+			if key := native.AppendUint32(nil, i); within(v.m.elements.get(key)) {
+				return key
+			}
+		}
+	}
+	for key, e := range v.m.elements.values {
+		if within(e.value) {
+			return []byte(key)
+		}
+	}
+	return nil
+}
+
 // Device is of maps whose values begin with an ifindex.
 func (v mapView) Device(index uint32) (ifindex uint32, ok bool) {
 	e := v.m.elements.values[string(native.AppendUint32(nil, index))]

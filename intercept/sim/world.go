@@ -70,6 +70,19 @@ func (w world) Wake(ring uint32) {
 
 func (w world) Facts() machine.Facts { return w.s.facts }
 
+func (w world) Timers() *machine.Timers { return &w.s.timers }
+
+// After calls a function while no call is answered.
+func (w world) After(nanoseconds uint64, f func() error) {
+	w.s.after(nanoseconds, func() {
+		w.s.mu.Lock()
+		defer w.s.mu.Unlock()
+		if err := f(); err != nil {
+			w.s.warn(fmt.Sprintf("the callback of a timer ends: %v", err))
+		}
+	})
+}
+
 // Types are those for which programs are relocated, whatever release is simulated.
 func (w world) Types() (*layout.Types, error) { return layout.Running() }
 
