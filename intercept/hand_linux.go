@@ -135,6 +135,12 @@ func (h *hand) word(k *heldKernel, w control.Word) (any, error) {
 		return k.sim.Trace().String(), nil
 	case control.Leaks:
 		return h.s.leaks(k), nil
+	case control.Review:
+		h.s.mu.Lock()
+		defer h.s.mu.Unlock()
+		h.s.wires.review()
+		h.s.wires.flush()
+		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: request %d", mprog.ErrUnsupported, w)
 }

@@ -25,8 +25,9 @@ type held struct {
 	links  *kernel.Links // in its first network namespace
 	stage  *stage        // of a parallel kernel, else nil
 
-	devices map[uint32]bool // that were there before
-	netns   []int           // fds of network namespaces, from mprog.Netns 1 on
+	devices map[uint32]bool    // that were there before
+	netns   []*heldNetns       // network namespaces, from mprog.Netns 1 on
+	lives   map[int]*heldNetns // where processes do, by their number, but for the first such
 
 	mu        sync.Mutex
 	injected  map[int]func(*fake.RemoteEvent) error
@@ -68,6 +69,10 @@ func (k *held) Call(c fake.RemoteCall) (any, error) {
 		return [2]uint32{ifindex, peer}, refusal(c.Op, err)
 	case fake.MoveRequest:
 		return k.move(r)
+	case mprog.Netns:
+		return nil, k.endNetns(r)
+	case mprog.ProcessSpec:
+		return k.fork(c, r)
 	case mprog.QueryRequest:
 		return k.query(c, r)
 	}
@@ -82,8 +87,8 @@ func (k *held) Call(c fake.RemoteCall) (any, error) {
 		var err error
 		k.do(func() { err = unix.Unlink(path) })
 		return nil, refusal(c.Op, err)
-	case mprog.OpEndNetns:
-		return nil, fmt.Errorf("%s: %w: a network namespace of intercept.NewT lives until the test ends", c.Op, mprog.ErrUnsupported)
+	case mprog.OpExit:
+		return nil, k.exit(c)
 	case mprog.OpTransmit:
 		return nil, fmt.Errorf("%s: %w: send a packet through a socket", c.Op, mprog.ErrUnsupported)
 	}

@@ -30,8 +30,10 @@ func (k *held) Shutdown() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.ended = true
-	for _, fd := range k.netns {
-		err = errors.Join(err, unix.Close(fd))
+	for _, ns := range k.netns {
+		if ns.fd >= 0 {
+			err = errors.Join(err, unix.Close(ns.fd))
+		}
 	}
 	if k.stage != nil {
 		err = errors.Join(err, k.stage.end())

@@ -71,7 +71,7 @@ func hold(t TB, do *func(func())) func(*fake.Machine) (fake.Remote, error) {
 
 func (h *holder) start(t TB, m *fake.Machine) (*held, error) {
 	k := &held{
-		h: h, t: t, devices: make(map[uint32]bool),
+		h: h, t: t, devices: make(map[uint32]bool), lives: make(map[int]*heldNetns),
 		injected: make(map[int]func(*fake.RemoteEvent) error), observers: make(map[int]func(*fake.RemoteEvent)),
 	}
 	request := control.Start{Machine: *m}

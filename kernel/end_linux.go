@@ -71,18 +71,45 @@ func (p *Process) awaitEnd(n *namespace) error {
 	if !n.closed || n.residents > 0 {
 		return nil
 	}
+	if err := awaitDeath(n.life); err != nil {
+		return err
+	}
+	p.filters.ended()
+	return p.fds.closeHidden(n.life)
+}
+
+// awaitDeath returns when the namespace has ended that a file of openLife is of.
+func awaitDeath(life int) error {
 	var value [16]byte
 	for start := time.Now(); time.Since(start) < settlePatience; pause() {
-		switch _, err := unix.Pread(n.life, value[:], 0); err {
+		switch _, err := unix.Pread(life, value[:], 0); err {
 		case nil, unix.EINTR:
 		case unix.ENOENT:
-			p.filters.ended()
-			return p.fds.closeHidden(n.life)
+			return nil
 		default:
 			return fmt.Errorf("read %s: %v", lifeFile, err)
 		}
 	}
 	return fmt.Errorf("a network namespace has not ended within %s", settlePatience)
+}
+
+// Life sees the end of a network namespace without keeping it alive.
+type Life struct{ fd int }
+
+// OpenLife opens it for the network namespace that the calling thread is in. Where the
+// kernel shows no sysctls, the error wraps [mprog.ErrUnsupported].
+func OpenLife() (*Life, error) {
+	fd, err := openLife()
+	if err != nil {
+		return nil, err
+	}
+	return &Life{fd}, nil
+}
+
+// End returns when the namespace has ended and its devices are gone, or with an error
+// when that has not come within half a minute. The Life is of no use any more.
+func (l *Life) End() error {
+	return errors.Join(awaitDeath(l.fd), unix.Close(l.fd))
 }
 
 // leave ends the thread of a process that has exited. When its network namespace ends

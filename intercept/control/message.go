@@ -66,6 +66,7 @@ const (
 	Trace                   // the calls as text
 	Leaks                   // a [][fake.Left]
 	News                    // what there is to tell since; the answer is Told
+	Review                  // take in what has become of devices of the running kernel
 )
 
 // What a test is asked.

@@ -29,7 +29,7 @@ func TestTracePlays(t *testing.T) {
 			"# injected into the answer: link refused nk0:primary mine size=64: EIO\n",
 			"# injected, not made: object pin: object pin: injected: ENOSPC\n", "\ndelete nk0\n",
 		}},
-		{"network namespaces", moveAway, []string{"\nmove nk0 ns1\n", "\nnetkit nk0x nk1x\n"}},
+		{"network namespaces", moveAway, []string{"\nmove nk0 ns1\n", "\nnetkit nk0x2 nk1x2\n"}},
 		{"processes", weakProcess, []string{"# by a caller without capabilities: "}},
 		{"a full hook", fillHook, []string{"ERANGE"}},
 	} {
