@@ -27,6 +27,7 @@ type fuzzOptions struct {
 	limit            time.Duration
 	progress, shrink bool
 	beat             bool
+	cgroups          bool
 	save             string
 	vm               vmOptions
 }
@@ -44,7 +45,8 @@ exit status is 1. The seed makes the same sequences again.
 
 With vm:IMAGE both backends run in the guest.`,
 		Example: `  sudo nkconform fuzz --backend fake --against host --time 1m
-  nkconform fuzz --backend fake --against vm:debian:7.3 --seed 7 --sequences 5000`,
+  nkconform fuzz --backend fake --against vm:debian:7.3 --seed 7 --sequences 5000
+  sudo nkconform fuzz --against host --cgroups --time 1m`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.sequences < 0 || o.steps < 1 {
@@ -72,6 +74,7 @@ With vm:IMAGE both backends run in the guest.`,
 	f.IntVar(&o.steps, "steps", 120, "steps of a sequence, at most")
 	f.DurationVarP(&o.limit, "time", "t", 0, "when to stop (default: after the last sequence)")
 	f.StringVar(&o.save, "save", "", "folder to write the sequences to, as traces with the answers of the second backend")
+	f.BoolVar(&o.cgroups, "cgroups", false, "traces about hooks of cgroups instead, of --steps statements; what is found is not shrunk")
 	f.BoolVar(&o.shrink, "shrink", true, "shrink what is found")
 	f.BoolVar(&o.progress, "progress", stderrIsTerminal(), "tell on stderr how it goes")
 	f.BoolVar(&o.beat, "beat", false, "in the guest: tell how it goes, but no more")
@@ -93,6 +96,12 @@ func fuzz(ctx context.Context, o fuzzOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.cgroups {
+		if o.save != "" {
+			return errors.Join(errNoSaving, done())
+		}
+		return errors.Join(fuzzCgroups(ctx, o, a, b), done())
+	}
 	f := fuzzer{o: o, a: a, b: b, began: time.Now()}
 	return errors.Join(f.run(ctx), done())
 }
@@ -103,7 +112,7 @@ func fuzzInVM(ctx context.Context, o fuzzOptions, image string) error {
 		"fuzz", "--backend", o.backend, "--against", "host", "--seed", strconv.FormatUint(o.seed, 10),
 		"--first", strconv.FormatUint(o.first, 10), "--sequences", strconv.Itoa(o.sequences),
 		"--steps", strconv.Itoa(o.steps), "--time", o.limit.String(), "--progress=" + strconv.FormatBool(o.progress),
-		"--shrink=" + strconv.FormatBool(o.shrink), "--beat",
+		"--shrink=" + strconv.FormatBool(o.shrink), "--cgroups=" + strconv.FormatBool(o.cgroups), "--beat",
 	}
 	argv = append(argv, kernelArgs(o.kernel)...)
 	o.vm.timeout = o.limit + time.Hour
