@@ -18,7 +18,11 @@
   const verdict = n => ({ "-1": "NEXT", 0: "PASS", 2: "DROP", 7: "REDIRECT" })[n] ?? String(n);
 
   // Everything that somebody does is an action, whose answer is the next view.
-  const act = action => draw(JSON.parse(nk.do(json(action))));
+  // A refusal, and a packet's way, are brought into sight.
+  const act = action => {
+    draw(JSON.parse(nk.do(json(action))));
+    if (view.Moved && (view.Now?.Refusal || view.Now?.Packet) && $("now").getBoundingClientRect().top > innerHeight - 160) $("now").scrollIntoView({ block: "nearest" });
+  };
   const say = text => act({ Do: "say", Text: text });
 
   // chip is a program, in a list or on the shelf.
