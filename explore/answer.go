@@ -2,7 +2,6 @@ package explore
 
 import (
 	"fmt"
-	"hash/maphash"
 	"math/bits"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -28,8 +27,6 @@ func hashString(s string) uint64 {
 	return mix(h, uint64(len(s)))
 }
 
-var hashSeed = maphash.MakeSeed()
-
 // key tells answers apart.
 func (a *answer) key() uint64 {
 	if a.err != nil {
@@ -47,7 +44,8 @@ func (a *answer) key() uint64 {
 	case mprog.QueryResult:
 		return a.arrayKey(mix(mix(4, v.Revision), uint64(v.Count)<<32|uint64(v.AttachFlags)))
 	case mprog.ObjectInfo:
-		return maphash.Comparable(hashSeed, v)
+		h := mix(uint64(v.Kind)<<32|uint64(v.ID), uint64(v.ProgType)<<32|uint64(v.LinkType))
+		return mix(mix(h, uint64(v.ProgID)<<32|uint64(v.Ifindex)), mix(uint64(v.AttachType), hashString(v.ProgName)))
 	}
 	return hashString(fmt.Sprint(a.value))
 }
@@ -107,7 +105,7 @@ func shapeOf(op mprog.Op, request any) uint64 {
 	return h
 }
 
-// requestKey tells requests apart.
+// requestKey tells requests apart, in every process alike.
 func requestKey(op mprog.Op, request any) uint64 {
 	h := hashString(string(op))
 	switch r := request.(type) {
@@ -117,13 +115,6 @@ func requestKey(op mprog.Op, request any) uint64 {
 			*array = nil
 		}
 		return mix(h, hashString(fmt.Sprint(r)))
-	case uint32:
-		return mix(h, uint64(r))
-	case string:
-		return mix(h, hashString(r))
 	}
-	if request == nil {
-		return h
-	}
-	return mix(h, maphash.Comparable(hashSeed, request))
+	return mix(h, hashString(fmt.Sprintf("%T%+v", request, request)))
 }

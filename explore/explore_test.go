@@ -14,6 +14,7 @@ import (
 	"github.com/nkconform/nkconform/explore"
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/trace"
 )
 
 const pin = mprog.BPFFS + "/agent"
@@ -263,6 +264,57 @@ func TestReplay(t *testing.T) {
 	long, err := explore.Look(t, world, explore.Replay("one~EAGAIN,two?EAGAIN,one~EAGAIN.2,two!,*delete-nk0"))
 	require.NoError(t, err)
 	require.Empty(t, long.Findings)
+}
+
+// Devices that come again have names of their own in a trace; what it cannot say is a comment.
+func TestUnsaid(t *testing.T) {
+	attach := func(k mprog.Kernel) error {
+		prog, err := explore.Load(k, "a")
+		if err != nil {
+			return err
+		}
+		return k.ProgAttach(mprog.AttachRequest{AttachFD: prog, TargetIfindex: 3, AttachType: mprog.NetkitPrimary})
+	}
+	there := func(w *explore.World) {
+		w.OnceHeld("there", func(s explore.State) error {
+			if s.Count("nk0:primary", "a") == 0 {
+				return errors.New("it is gone")
+			}
+			return nil
+		})
+	}
+	r, err := explore.Look(t, func(w *explore.World) {
+		alone(attach)(w)
+		w.Replace("nk0", "nk1")
+		there(w)
+	})
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	require.Empty(t, r.Findings[0].Unsaid)
+	require.Contains(t, r.Findings[0].Trace.String(), "netkit nk0_2 nk1_2", "the one that comes again has a name of its own")
+	require.Equal(t, "ours:2,*replace-nk0", r.Findings[0].Schedule)
+
+	r, err = explore.Look(t, func(w *explore.World) {
+		alone(func(k mprog.Kernel) error {
+			for attach(k) != nil {
+			}
+			return k.ProgDetach(mprog.DetachRequest{TargetIfindex: 3, AttachType: mprog.NetkitPrimary})
+		}, explore.Fault(mprog.OpProgAttach, mprog.ENOMEM), explore.LostAnswer(mprog.OpProgDetach, mprog.EINTR))(w)
+		w.Finally("no fault", func(s explore.State) error {
+			if s.Agent("ours").Calls > 3 && s.Agent("ours").Err != nil {
+				return s.Agent("ours").Err
+			}
+			return nil
+		})
+	})
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	f := r.Findings[0]
+	require.Empty(t, f.Unsaid)
+	require.Contains(t, f.Trace.String(), "# not made, but refused with ENOMEM: ours: prog attach")
+	require.Contains(t, f.Trace.String(), "# made, but ours is answered EINTR")
+	_, err = trace.Parse("finding", f.Trace.String())
+	require.NoError(t, err)
 }
 
 // A random exploration finds what a complete one does, the same with the same seed.

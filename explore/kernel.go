@@ -99,12 +99,17 @@ func (k *kernel) FilterList(h mprog.Hook) ([]mprog.Filter, error) {
 	return list, a.err
 }
 
-// callers tells where in the code a call is made, so that goroutines are told apart.
+// callers tells where in the code a call is made, so that goroutines are told apart, in
+// every process alike.
 func callers() uint64 {
 	var pcs [24]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs[:])])
 	h := uint64(0)
-	for _, pc := range pcs[:runtime.Callers(4, pcs[:])] {
-		h = mix(h, uint64(pc))
+	for {
+		f, more := frames.Next()
+		h = mix(h, hashString(f.Function)+uint64(f.Line))
+		if !more {
+			return h
+		}
 	}
-	return h
 }

@@ -118,7 +118,7 @@ func (t *teller) step(n int, l *logged) error {
 		}
 		for _, line := range body(t.world.kernel.Trace())[before:] {
 			if line.Statement == nil {
-				t.unsaid = append(t.unsaid, "a trace names each device once, so that it cannot tell of one that comes again")
+				t.unsaid = append(t.unsaid, fmt.Sprintf("event %s cannot be written as a statement", e.name))
 			}
 		}
 		return nil
