@@ -50,14 +50,10 @@ func (i *deviceIoctl) ethtool() (errno unix.Errno, ours bool) {
 	}
 	switch number := native.Uint32(command[:]); {
 	case number == ethtoolDriver:
-		var name unix.Utsname
-		if err := unix.Uname(&name); err != nil {
-			return errnoUnix(err), true
-		}
 		info := make([]byte, driverSize)
 		copy(info, command[:])
 		copy(info[driverName:driverVersion-1], "netkit")
-		copy(info[driverVersion:driverRest-1], unix.ByteSliceToString(name.Release[:]))
+		copy(info[driverVersion:driverRest-1], sim.VersionOf(i.who.s.kernel.Running()).Release)
 		if i.who.Write(sim.Segment{Address: at, Data: info}) != nil {
 			return unix.EFAULT, true
 		}

@@ -177,7 +177,11 @@ func (f *files) inject(l *notify.Listener, c *notify.Call, o *sim.Object) (numbe
 	if m, ok := o.Memory().(*memory); ok {
 		return f.injectMapped(l, c, o, m)
 	}
-	made, theirs, err := f.pair()
+	open := f.pair
+	if o.ReadOnly() {
+		open = f.readOnly
+	}
+	made, theirs, err := open()
 	if err != nil {
 		return -1, err
 	}
@@ -205,6 +209,19 @@ func (f *files) pair() (made *file, theirs int, err error) {
 		return nil, -1, errors.Join(err, unix.Close(ends[0]), unix.Close(ends[1]))
 	}
 	return made, ends[1], nil
+}
+
+// readOnly is like pair, and the fd to hand out is O_RDONLY: it is a pipe's.
+func (f *files) readOnly() (made *file, theirs int, err error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, -1, fmt.Errorf("pipe: %w", err)
+	}
+	made, err = f.register(ends[1], ends[0])
+	if err != nil {
+		return nil, -1, errors.Join(err, unix.Close(ends[0]), unix.Close(ends[1]))
+	}
+	return made, ends[0], nil
 }
 
 func (f *files) register(ours, theirs int) (*file, error) {

@@ -63,6 +63,8 @@ var targets = map[string]func() int{
 	"ethtool":    check(ethtoolTarget),
 	"xdpmoves":   check(xdpMovesTarget),
 	"neighbours": check(neighboursTarget),
+
+	"files": check(filesTarget),
 }
 
 func check(f func() error) func() int {

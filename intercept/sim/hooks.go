@@ -195,7 +195,9 @@ func (k *call) linkCreate() error {
 	defer done()
 	fd, err := p.LinkCreate(r)
 	if err == nil {
-		err = k.give(p, fd)
+		if err = k.give(p, fd); err == nil {
+			k.New.made = true
+		}
 	}
 	k.hooked(r.TargetIfindex, r.AttachType, err)
 	return err

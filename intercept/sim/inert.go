@@ -64,6 +64,7 @@ func (k *call) addInert(l *inertLink, o *Object, p *program) error {
 	}
 	l.id, l.prog = made.ID, p
 	k.inert[l.id] = l
+	made.made = true
 	k.New = made
 	k.neverRuns(l.what)
 	return nil

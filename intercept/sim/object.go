@@ -24,6 +24,7 @@ type Object struct {
 	sim  *Sim
 	held uint32 // of a program or link: the holder's fd
 	path string // of a pin, as it was asked for
+	made bool   // of a link: by the call that made it, not found by its id or a pin
 	m    *bpfMap
 	b    *btf
 }
@@ -34,6 +35,9 @@ func (o *Object) String() string {
 	case Prog:
 		return "anon_inode:bpf-prog"
 	case Link:
+		if o.made {
+			return "anon_inode:bpf_link"
+		}
 		return "anon_inode:bpf-link"
 	case Map:
 		return "anon_inode:bpf-map"
@@ -85,6 +89,7 @@ func (o *Object) close() {
 func (o *Object) clone() *Object {
 	s := o.sim
 	n := *o
+	n.made = false
 	switch o.Kind {
 	case Map:
 		o.m.refs++
