@@ -7,17 +7,21 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed page
 var pageFiles embed.FS
 
 // pageTemplate is the page with its style and script put in, so that it is one
-// file that asks nothing of any network.
-var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"style":  func() template.CSS { return template.CSS(pageFile("page/style.css")) },
-	"script": func() template.JS { return template.JS(pageFile("page/script.js")) },
-}).ParseFS(pageFiles, "page/page.html"))
+// file that asks nothing of any network. It is parsed when the first page is made: the
+// command has begun faster by then.
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page.html").Funcs(template.FuncMap{
+		"style":  func() template.CSS { return template.CSS(pageFile("page/style.css")) },
+		"script": func() template.JS { return template.JS(pageFile("page/script.js")) },
+	}).ParseFS(pageFiles, "page/page.html"))
+})
 
 func pageFile(name string) string {
 	text, err := pageFiles.ReadFile(name)
@@ -141,7 +145,7 @@ func (r *Results) html(out io.Writer) error {
 			p.Rules += len(g.Rules)
 		}
 	}
-	if err := pageTemplate.Execute(out, p); err != nil {
+	if err := pageTemplate().Execute(out, p); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
 	return nil

@@ -127,8 +127,11 @@ func (k *call) progQuery() error {
 	r.LinkIDs = k.array(2, arrays.LinkIDs)
 	r.LinkAttachFlags = k.array(3, arrays.LinkAttachFlags)
 	tell(k, r)
-	if handle := k.otherQuery(&r, arrays); handle != nil {
-		return k.instead(mprog.OpProgQuery, r, handle)
+	if at := r.AttachType; !at.TCX() && !at.Netkit() {
+		other := r // on the heap, which a query of these hooks is not
+		if handle := k.otherQuery(&other, arrays); handle != nil {
+			return k.instead(mprog.OpProgQuery, other, handle)
+		}
 	}
 	p := k.mirror(k.caller, r.TargetIfindex)
 	res, err := p.ProgQuery(r)
