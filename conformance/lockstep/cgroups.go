@@ -30,9 +30,9 @@ type cgroupTrace struct {
 	*rand.Rand
 	b     strings.Builder
 	links int
-	// preorder is whether the flag PREORDER is in the trace; then no link is updated:
-	// kernels in front of Linux 7.3 put the new program in another one's place among the
-	// effective ones there, which they free later.
+	// preorder is whether the flag PREORDER is in the trace; then no link is updated: some
+	// kernels (6.18.15, 7.0.13) put the new program in another one's place among the
+	// effective ones there, and the old one runs on when it may be gone.
 	preorder bool
 	modes    []string // that attachments mostly have
 }
