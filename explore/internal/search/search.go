@@ -238,7 +238,7 @@ func (s *Search) branch(depth int, last int8, preemptions int, todo uint64) erro
 		var reads, writes uint64
 		if s.Reduce {
 			reads, writes = s.Machine.Touches(a)
-			s.fallAsleep(depth, reads, writes)
+			s.fallAsleep(depth, a, reads, writes)
 		}
 		s.Stats.Actions++
 		if err := s.Machine.Do(a); err != nil {
@@ -265,13 +265,14 @@ func (s *Search) branch(depth int, last int8, preemptions int, todo uint64) erro
 }
 
 // fallAsleep prepares what sleeps a level deeper, after an action that reads and writes.
-func (s *Search) fallAsleep(depth int, reads, writes uint64) {
+// What an agent does depends on all that it did.
+func (s *Search) fallAsleep(depth int, a Action, reads, writes uint64) {
 	if len(s.levels) <= depth+1 {
 		s.levels = append(s.levels, level{})
 	}
 	deeper := s.levels[depth+1].sleep[:0]
 	for _, z := range s.levels[depth].sleep {
-		if z.writes&(reads|writes) == 0 && writes&z.reads == 0 {
+		if z.action.Agent != a.Agent && z.writes&(reads|writes) == 0 && writes&z.reads == 0 {
 			deeper = append(deeper, z)
 		}
 	}
