@@ -18,6 +18,16 @@ func (r *tcRequest) place() place { return place{r.socket.Netns, r.ifindex} }
 // TC_H_CLSACT.
 func (s *Server) Lent(netns uint64, ifindex uint32) bool { return s.lent[place{netns, ifindex}] }
 
+// lends reports whether any qdisc of a namespace is lent, so that there may be blocks.
+func (s *Server) lends(netns uint64) bool {
+	for at := range s.lent {
+		if at.netns == netns {
+			return true
+		}
+	}
+	return false
+}
+
 // isLent reports likewise for a request. What was lent is not if the qdisc is gone, as with
 // its device.
 func (s *Server) isLent(r *tcRequest) bool {
@@ -30,7 +40,10 @@ func (s *Server) isLent(r *tcRequest) bool {
 // answersAt reports whether a request is about filters or chains at TC_H_CLSACT that are
 // not the running kernel's. A qdisc of another place may have that handle, too.
 func (s *Server) answersAt(r *tcRequest) bool {
-	if r.parent>>16 != clsactHandle>>16 || r.ifindex == magicBlock || s.isLent(r) {
+	if r.ifindex == magicBlock {
+		return !s.lends(r.socket.Netns)
+	}
+	if r.parent>>16 != clsactHandle>>16 || s.isLent(r) {
 		return false
 	}
 	return r.traffic.Qdisc(r.ifindex) != "" || !r.elsewhere()

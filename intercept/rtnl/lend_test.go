@@ -86,3 +86,11 @@ func TestLend(t *testing.T) {
 		})
 	}
 }
+
+// Without a block the simulated kernel says that there is none, also to programs.
+func TestNoSharedBlock(t *testing.T) {
+	f := newFiltering(t)
+	errno, _ := f.ask(newFilter, create, magicBlock, 0, 0, 1<<16|0x0300, kindOf("bpf"), f.options())
+	require.Equal(t, mprog.EINVAL, errno)
+	require.Empty(t, f.warnings)
+}
