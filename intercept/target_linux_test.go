@@ -65,6 +65,8 @@ var targets = map[string]func() int{
 	"neighbours": check(neighboursTarget),
 
 	"files": check(filesTarget),
+	"timed": check(timedTarget),
+	"who":   check(whoTarget),
 }
 
 func check(f func() error) func() int {

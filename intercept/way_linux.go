@@ -71,6 +71,8 @@ func (p *pump) transmit(e *end, data []byte) {
 	describe(j.vnet, j.Packet)
 	if e.netns == p.sending && (j.Protocol() == unix.ETH_P_IP || j.Protocol() == unix.ETH_P_IPV6) {
 		j.Tag(p.sender.mark, p.sender.priority)
+	}
+	if e.netns == p.sending {
 		tid := p.sender.tid
 		j.Task = func() *machine.Task { return taskOf(tid) }
 	}
