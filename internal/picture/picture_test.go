@@ -1,7 +1,6 @@
 package picture_test
 
 import (
-	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -23,9 +22,7 @@ func TestScenarios(t *testing.T) {
 	refused, changed := 0, 0
 	for _, sc := range list {
 		s := picture.New(fake.Lacking(sc.Trace)...)
-		text, err := fs.ReadFile(nkconform.Scenarios(), sc.ID+conformance.Extension)
-		require.NoError(t, err)
-		for line := range strings.Lines(string(text)) {
+		for line := range strings.Lines(sc.Trace.String()) {
 			step, err := s.Do(strings.TrimSuffix(line, "\n"))
 			require.NoError(t, err, "%s: %s", sc.ID, line)
 			if st := step.Line.Statement; st != nil {

@@ -56,7 +56,7 @@ func TestSuiteIsSaid(t *testing.T) {
 	require.Greater(t, said, 2*len(reasons))
 	for reason := range reasons {
 		require.Contains(t, []string{
-			"process", "netns", "send", "need clsact",
+			"process", "netns", "send", "need clsact", "need cgroup",
 			"what a query writes to an attr that is cut or damaged",
 		}, reason)
 	}

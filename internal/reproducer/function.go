@@ -148,7 +148,14 @@ func (w *writer) hook(word string) string {
 // flags writes flags as C does.
 func flags(word string) string {
 	f, _ := mprog.ParseFlags(word)
+	const others = mprog.AllowOverride | mprog.AllowMulti | mprog.Preorder // which mean nothing here
 	var parts []string
+	if f&others != 0 {
+		parts = append(parts, fmt.Sprintf("%#x", uint32(f&others)))
+		if f &^= others; f == 0 {
+			return parts[0]
+		}
+	}
 	for _, part := range strings.Split(f.String(), "+") {
 		if part[0] > '9' {
 			part = "BPF_F_" + strings.ToUpper(part)

@@ -21,6 +21,7 @@ func (w *writer) statement(s *trace.Statement) error {
 }
 
 var statements = map[string]func(*writer, *trace.Statement) error{
+	"for":  func(*writer, *trace.Statement) error { return nil },
 	"need": (*writer).need, "netkit": (*writer).device, "veth": (*writer).device, "dummy": (*writer).device,
 	"device": (*writer).anyDevice, "delete": (*writer).deleteDevice, "prog": (*writer).prog,
 	"attach": (*writer).attach, "detach": (*writer).attach, "query": (*writer).query, "info": (*writer).info,
