@@ -58,7 +58,7 @@ func ParseFlags(s string) (Flags, error) {
 next:
 	for _, part := range strings.Split(strings.NewReplacer("|", "+", ",", "+").Replace(s), "+") {
 		for _, n := range flagNames {
-			if strings.TrimPrefix(strings.ToLower(part), "bpf_f_") == n.name {
+			if strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(part), "bpf_f_"), "allow_") == n.name {
 				f |= n.bit
 				continue next
 			}

@@ -92,6 +92,9 @@ func constants(f mprog.Flags) string {
 	var parts []string
 	for _, part := range strings.Split(f.String(), "+") {
 		if !strings.HasPrefix(part, "0x") {
+			if part == "override" || part == "multi" {
+				part = "allow_" + part
+			}
 			part = "BPF_F_" + strings.ToUpper(part)
 		}
 		parts = append(parts, part)
@@ -108,6 +111,8 @@ func typeConstant(at mprog.AttachType) string {
 		return "BPF_TCX_" + strings.ToUpper(at.String())
 	case at == mprog.XDPDevice:
 		return "BPF_XDP"
+	case at.Cgroup():
+		return "BPF_" + strings.ToUpper(at.String())
 	}
 	return at.String()
 }
@@ -124,8 +129,11 @@ func variable(word, kind string) string {
 	return word
 }
 
-// ifindex is a device as a C program would name it.
-func ifindex(device string) string {
+// target is a device, or a cgroup, as a C program would name it.
+func target(device string, at mprog.AttachType) string {
+	if at.Cgroup() {
+		return variable(device, "fd")
+	}
 	if trace.IsName(device) {
 		return fmt.Sprintf("if_nametoindex(%q)", device)
 	}

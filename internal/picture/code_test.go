@@ -123,3 +123,13 @@ func TestGoCodeCompiles(t *testing.T) {
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", out, b.String())
 }
+
+// A cgroup is named by an fd.
+func TestCodeOfCgroups(t *testing.T) {
+	all := coded(t, []string{"cgroup g", "prog s type=cgroup_skb", "attach g:cgroup_inet_egress s flags=multi"})
+	code := all["attach g:cgroup_inet_egress s flags=multi"]
+	require.Contains(t, code["raw"].Text, ".target_fd = ")
+	require.Contains(t, code["raw"].Text, "/* BPF_F_ALLOW_MULTI */")
+	require.Equal(t, "LIBBPF_OPTS(bpf_prog_attach_opts, opts,\n    .flags = BPF_F_ALLOW_MULTI);\nerr = bpf_prog_attach_opts(s_fd, g_fd, BPF_CGROUP_INET_EGRESS, &opts);", code["libbpf"].Text)
+	require.NotContains(t, code, "go")
+}

@@ -87,6 +87,11 @@ func (w writer) cilium() (text, note string) {
 	if w.param("size") != "" || w.param("junk") != "" {
 		return "", "cilium/ebpf chooses the size of bpf_attr by itself."
 	}
+	for _, word := range w.st.Operands {
+		if _, at, err := trace.SplitHook(word); err == nil && at.Cgroup() {
+			return "", "" // what cilium/ebpf calls these is not known here
+		}
+	}
 	anchor, ok := w.anchor()
 	if !ok {
 		switch w.st.Verb {

@@ -51,17 +51,17 @@ func (w writer) libbpf() (text, note string) {
 	switch w.st.Verb {
 	case "attach":
 		opts, arg := w.opts("bpf_prog_attach_opts", w.optFields())
-		return fmt.Sprintf("%serr = bpf_prog_attach_opts(%s, %s, %s, %s);", opts, variable(w.operand(1), "fd"), ifindex(device), typeConstant(at), arg), ""
+		return fmt.Sprintf("%serr = bpf_prog_attach_opts(%s, %s, %s, %s);", opts, variable(w.operand(1), "fd"), target(device, at), typeConstant(at), arg), ""
 	case "detach":
 		opts, arg := w.opts("bpf_prog_detach_opts", w.optFields())
 		prog := "0"
 		if w.operand(1) != "" {
 			prog = variable(w.operand(1), "fd")
 		}
-		return fmt.Sprintf("%serr = bpf_prog_detach_opts(%s, %s, %s, %s);", opts, prog, ifindex(device), typeConstant(at), arg), ""
+		return fmt.Sprintf("%serr = bpf_prog_detach_opts(%s, %s, %s, %s);", opts, prog, target(device, at), typeConstant(at), arg), ""
 	case "query":
 		opts, arg := w.opts("bpf_prog_query_opts", []string{".prog_ids = prog_ids", ".link_ids = link_ids", ".count = 64"})
-		return fmt.Sprintf("%serr = bpf_prog_query_opts(%s, %s, %s);", opts, ifindex(device), typeConstant(at), arg), ""
+		return fmt.Sprintf("%serr = bpf_prog_query_opts(%s, %s, %s);", opts, target(device, at), typeConstant(at), arg), ""
 	case "link":
 		return w.libbpfLink()
 	case "link-update":
@@ -109,7 +109,7 @@ func (w writer) libbpf() (text, note string) {
 			}
 		}
 		return fmt.Sprintf("LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = %s, .attach_point = %s);\nLIBBPF_OPTS(bpf_tc_opts, opts, %s);\nerr = bpf_tc_attach(&hook, &opts);",
-			ifindex(device), side, fields), ""
+			target(device, at), side, fields), ""
 	}
 	return "", ""
 }
@@ -120,10 +120,14 @@ func (w writer) libbpfLink() (text, note string) {
 	if at.TCX() {
 		kind, section = "tcx", "tcx/"+at.String()
 	}
+	if at.Cgroup() {
+		opts, arg := w.opts("bpf_cgroup_opts", w.optFields())
+		return fmt.Sprintf("%sstruct bpf_link *%s = bpf_program__attach_cgroup_opts(%s, %s, %s);", opts, w.operand(0), w.operand(2), target(device, at), arg), ""
+	}
 	if !at.TCX() && !at.Netkit() {
 		return "", ""
 	}
 	opts, arg := w.opts("bpf_"+kind+"_opts", w.optFields())
 	return fmt.Sprintf("/* of SEC(%q), which says which hook */\n%sstruct bpf_link *%s = bpf_program__attach_%s(%s, %s, %s);",
-		section, opts, w.operand(0), kind, w.operand(2), ifindex(device), arg), ""
+		section, opts, w.operand(0), kind, w.operand(2), target(device, at), arg), ""
 }

@@ -54,7 +54,7 @@ func (w writer) raw() string {
 	case mprog.QueryRequest:
 		r := rawAttr{command: "BPF_PROG_QUERY", size: attr.ProgQuery.Size(), shape: q.Shape}
 		device, _ := w.hook(0)
-		r.field("query.target_ifindex", uint64(q.TargetIfindex), device)
+		r.field("query."+targetField(q.AttachType), uint64(q.TargetIfindex), device)
 		r.field("query.attach_type", uint64(q.AttachType), typeConstant(q.AttachType))
 		r.field("query.query_flags", uint64(q.QueryFlags), "")
 		if q.ProgIDs != nil {
@@ -67,13 +67,16 @@ func (w writer) raw() string {
 		return r.String()
 	case mprog.LinkCreateRequest:
 		kind := "tcx"
-		if q.AttachType.Netkit() {
+		switch {
+		case q.AttachType.Netkit():
 			kind = "netkit"
+		case q.AttachType.Cgroup():
+			kind = "cgroup"
 		}
 		r := rawAttr{command: "BPF_LINK_CREATE", size: attr.LinkCreate.Size(), shape: q.Shape}
 		device, _ := w.hook(1)
 		r.field("link_create.prog_fd", uint64(q.ProgFD), w.operand(2))
-		r.field("link_create.target_ifindex", uint64(q.TargetIfindex), device)
+		r.field("link_create."+targetField(q.AttachType), uint64(q.TargetIfindex), device)
 		r.field("link_create.attach_type", uint64(q.AttachType), typeConstant(q.AttachType))
 		r.field("link_create.flags", uint64(q.Flags), constants(q.Flags))
 		r.field("link_create."+kind+"."+relativeField(q.Flags), uint64(q.Relative), w.relative())
@@ -131,7 +134,7 @@ func (w writer) raw() string {
 func (w writer) rawAttach(command string, q mprog.AttachRequest) string {
 	r := rawAttr{command: command, size: attr.ProgAttach.Size(), shape: q.Shape}
 	device, _ := w.hook(0)
-	r.field("target_ifindex", uint64(q.TargetIfindex), device)
+	r.field(targetField(q.AttachType), uint64(q.TargetIfindex), device)
 	r.field("attach_bpf_fd", uint64(q.AttachFD), w.operand(1))
 	r.field("attach_type", uint64(q.AttachType), typeConstant(q.AttachType))
 	r.field("attach_flags", uint64(q.Flags), constants(q.Flags))
@@ -139,6 +142,13 @@ func (w writer) rawAttach(command string, q mprog.AttachRequest) string {
 	r.field(relativeField(q.Flags), uint64(q.Relative), w.relative())
 	r.field("expected_revision", q.ExpectedRevision, "")
 	return r.String()
+}
+
+func targetField(at mprog.AttachType) string {
+	if at.Cgroup() {
+		return "target_fd"
+	}
+	return "target_ifindex"
 }
 
 func relativeField(f mprog.Flags) string {
