@@ -58,6 +58,10 @@ func inertTarget() error {
 		return fd
 	}
 
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	want("mounts", err, nil)
+	want("tracefs in mounts", strings.Contains(string(mounts), " "+tracing+" tracefs rw,"), true)
+
 	// What a kernel says to the lines of kprobe_events.
 	for _, line := range []struct {
 		text string

@@ -117,24 +117,54 @@ func (s *supervisor) mountsOf(process, file string) (string, error) {
 	}
 	lines, about := strings.SplitAfter(string(text), "\n"), strings.Split(string(info), "\n")
 	for i, line := range lines {
-		if i < len(about) && s.passesForBPF(about[i]) {
+		if i >= len(about) {
+			break
+		}
+		switch device := deviceOf(about[i]); {
+		case s.bpffs[device]:
 			lines[i] = asBPF(line)
+		case s.magicOf(device) != 0:
+			lines[i] = asTree(line, s.magicOf(device))
 		}
 	}
 	return strings.Join(lines, ""), nil
 }
 
-// passesForBPF looks at a line of mountinfo.
-func (s *supervisor) passesForBPF(line string) bool {
+// deviceOf reads a line of mountinfo; 0 is none.
+func deviceOf(line string) uint64 {
 	var major, minor uint32
 	fields := strings.Fields(line)
 	if len(fields) < 3 {
-		return false
+		return 0
 	}
 	if _, err := fmt.Sscanf(fields[2], "%d:%d", &major, &minor); err != nil {
-		return false
+		return 0
 	}
-	return s.bpffs[unix.Mkdev(major, minor)]
+	return unix.Mkdev(major, minor)
+}
+
+// asTree is the line of the file system that a tree of FUSE stands for, empty for
+// kallsyms, which is no mount.
+func asTree(line string, magic int64) string {
+	kind := ""
+	for name, of := range magics {
+		if of == magic && name != "kallsyms" {
+			kind = name
+		}
+	}
+	if kind == "" {
+		return ""
+	}
+	if before, after, found := strings.Cut(line, " - fuse "); found { // mountinfo
+		source, _, _ := strings.Cut(after, " ")
+		return before + " - " + kind + " " + source + " rw\n"
+	}
+	fields := strings.Fields(line) // source, folder, type, options, two zeros
+	if len(fields) != 6 {
+		return line
+	}
+	options, _, _ := strings.Cut(fields[3], ",user_id=")
+	return fmt.Sprintf("%s %s %s %s 0 0\n", fields[0], fields[1], kind, options)
 }
 
 // asBPF is the line of a bpf file system instead of a tmpfs, whose options are the last.

@@ -115,6 +115,9 @@ func errnoOf(err error) mprog.Errno {
 func (s *supervisor) statfs(c *notify.Call) {
 	who := s.caller(c)
 	name, ok := who.text(c.Args[0], unix.PathMax)
+	if strings.HasPrefix(name, "/sys/kernel/tracing") {
+		s.tellTrees()
+	}
 	if !ok || name == "" || !s.statfsAt(c, who, who.path(unix.AT_FDCWD, name)) {
 		_ = s.listener.Continue(c)
 	}

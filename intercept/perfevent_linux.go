@@ -65,6 +65,7 @@ func readPerfTypes() perfTypes {
 // tasks or CPUs than the caller's own are inert, and what is mapped to get samples is
 // an event of the running kernel's that never has one.
 func (s *supervisor) perfEventOpen(c *notify.Call) {
+	s.tellTrees()
 	who := s.caller(c)
 	var a [perfRoom]byte
 	n, err := who.ReadSome(c.Args[0], a[:])

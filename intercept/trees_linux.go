@@ -4,9 +4,9 @@ package intercept
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -117,20 +117,16 @@ func cgroupMounts() (list []string) {
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		before, after, _ := strings.Cut(lines.Text(), " - ")
 		fields := strings.Fields(before)
-		if len(fields) > 4 && strings.HasPrefix(after, "cgroup2 ") {
+		if len(fields) > 4 && strings.HasPrefix(after, "cgroup2 ") && !slices.Contains(list, fields[4]) {
 			list = append(list, fields[4])
 		}
 	}
 	return list
 }
 
-// treesMissing says why there are no such file systems.
-func (s *supervisor) treesMissing() string {
-	if s.noTrees == nil {
-		return ""
+// tellTrees says that there are no such file systems, to who looks for them.
+func (s *supervisor) tellTrees() {
+	if s.noTrees != nil {
+		s.warn(fmt.Sprintf("no tracefs, and for ordinary users neither cgroups of their own nor addresses in kallsyms: %v", s.noTrees))
 	}
-	if errors.Is(s.noTrees, unix.ENOENT) || errors.Is(s.noTrees, unix.ENXIO) {
-		return "no /dev/fuse"
-	}
-	return s.noTrees.Error()
 }
