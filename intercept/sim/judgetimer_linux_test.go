@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -44,14 +45,19 @@ func tick() asm.Instructions {
 func TestJudgeTimers(t *testing.T) {
 	j := newJudge(t)
 	r := rand.New(rand.NewPCG(1, 0))
-	j.all(400, func() *trial {
+	for n := range 400 {
 		c := &trial{typ: ebpf.SchedCLS, frame: make([]byte, 64), tail: tick()}
 		for range 1 + r.IntN(8) {
 			c.steps = append(c.steps, onTimer(r, r.IntN(4)))
 		}
 		c.steps = append(c.steps, onTimer(r, 1)) // as all functions have to be used
-		return c
-	})
+		difference, err := j.compare(c)
+		require.NoError(t, err)
+		if strings.Contains(difference, "Init") && strings.Contains(difference, ": -12, here 0") {
+			t.Skipf("in trial %d the running kernel has no memory for a timer, for which it does not wait: ENOMEM", n)
+		}
+		require.Empty(t, difference, "trial %d\n%s", n, c.describe())
+	}
 }
 
 // wrong are arguments that are refused.
