@@ -97,6 +97,17 @@ if [ -n "${VM:-}" ]; then
 	echo "the same in a virtual machine with $VM"
 fi
 
+echo "== an agent in C with libbpf, killed at every moment"
+[ -x "$keep/agent" ] || examples/races/libbpf/build.sh "$keep" >"$work/build.out" 2>&1 ||
+	{ cat "$work/build.out" && fail "examples/races/libbpf does not build"; }
+install "$keep/agent" "$work"
+twice='query nk0:primary = [] | = [mine]'
+if as_user "$nkconform" explore --device nk0,nk1 --agent "$work/agent nk0" --crash agent --always "$twice" >"$work/explore.out"; then
+	fail "that it attaches twice when it is killed before it pins was not found"
+fi
+grep -F '[mine mine]' "$work/explore.out"
+as_user "$nkconform" explore --device nk0,nk1 --agent "$work/agent nk0 fixed" --crash agent --always "$twice"
+
 echo "== an agent with ELF, netlink and pins, a fault, a rival"
 as_user "$here/examples/cni/exec.sh" "$nkconform" "$work/cni-agent"
 
