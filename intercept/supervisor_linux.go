@@ -431,7 +431,7 @@ func (s *supervisor) bpf(c *notify.Call) {
 			return
 		}
 	}
-	a := which.BPF(who, uint32(c.Args[0]), c.Args[1], uint32(c.Args[2]))
+	a := which.BPFCommon(who, uint32(c.Args[0]), c.Args[1], uint32(c.Args[2]), c.Args[3], uint32(c.Args[4]))
 	if a.Hooked != 0 && s.rtnl.ByIndex(who.Netns(), a.Hooked) == nil {
 		s.wires.tether(who.Netns(), a.Hooked, func() (int, error) {
 			return unix.Open(who.proc("/ns/net"), unix.O_RDONLY|unix.O_CLOEXEC, 0)

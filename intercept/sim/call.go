@@ -23,6 +23,7 @@ type call struct {
 	address uint64
 	size    uint32 // as told, at most a page
 	attr    []byte // attrEnd bytes or more, zero from size on
+	common  common
 }
 
 // command is one of bpf(2).
@@ -65,10 +66,10 @@ func init() { // a table that its own handlers refer to
 		21: {"BPF_MAP_LOOKUP_AND_DELETE_ELEM", false, (*call).mapTake, "map lookup and delete elem"},
 		22: {"BPF_MAP_FREEZE", false, (*call).mapFreeze, "map freeze"},
 		23: {"BPF_BTF_GET_NEXT_ID", false, (*call).btfNextID, "btf get next id"},
-		24: {"BPF_MAP_LOOKUP_BATCH", false, (*call).mapBatch, "map lookup batch"},
-		25: {"BPF_MAP_LOOKUP_AND_DELETE_BATCH", false, (*call).mapBatch, "map lookup and delete batch"},
-		26: {"BPF_MAP_UPDATE_BATCH", false, (*call).mapBatch, "map update batch"},
-		27: {"BPF_MAP_DELETE_BATCH", false, (*call).mapBatch, "map delete batch"},
+		24: {"BPF_MAP_LOOKUP_BATCH", false, (*call).mapLookupBatch, "map lookup batch"},
+		25: {"BPF_MAP_LOOKUP_AND_DELETE_BATCH", false, (*call).mapTakeBatch, "map lookup and delete batch"},
+		26: {"BPF_MAP_UPDATE_BATCH", false, (*call).mapUpdateBatch, "map update batch"},
+		27: {"BPF_MAP_DELETE_BATCH", false, (*call).mapDeleteBatch, "map delete batch"},
 		28: {"BPF_LINK_CREATE", true, (*call).linkCreate, ""},
 		29: {"BPF_LINK_UPDATE", true, (*call).linkUpdate, ""},
 		30: {"BPF_LINK_GET_FD_BY_ID", true, (*call).linkByID, ""},
@@ -93,10 +94,16 @@ func Looks(number uint32) bool {
 
 // BPF answers bpf(2): the checks of __sys_bpf, then the command.
 func (s *Sim) BPF(c Caller, number uint32, address uint64, size uint32) Answer {
+	return s.BPFCommon(c, number, address, size, 0, 0)
+}
+
+// BPFCommon is [Sim.BPF] with what commands have in common at another address, which
+// counts if the number says so.
+func (s *Sim) BPFCommon(c Caller, number uint32, address uint64, size uint32, commonAddress uint64, commonSize uint32) Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := &s.inHand
-	*k = call{Sim: s, caller: c, address: address, size: size, attr: s.attr[:]}
+	*k = call{Sim: s, caller: c, address: address, size: size, attr: s.attr[:], common: common{address: commonAddress, size: commonSize}}
 	err := k.run(number)
 	if err == nil {
 		return k.Answer
@@ -132,6 +139,7 @@ func (k *call) run(number uint32) error {
 	if k.caller.Read(k.address, k.attr[:k.size]) != nil {
 		return refuse("attr/address", mprog.EFAULT, "%d bytes at %#x cannot be read", k.size, k.address)
 	}
+	asked := number
 	number, end, lastField, known := k.kernel.Layout(number)
 	if at := nonzero(k.attr, end, k.size); at < k.size {
 		return refuse("attr/unknown", mprog.E2BIG, "byte %d is nonzero, this kernel's bpf_attr ends at %d", at, end)
@@ -141,6 +149,9 @@ func (k *call) run(number uint32) error {
 	}
 	cmd := &commands[number]
 	k.Command = cmd.name
+	if err := k.readCommon(asked); err != nil {
+		return err
+	}
 	if len(k.faults) > 0 {
 		if err := k.fail(cmd.name); err != nil {
 			return err

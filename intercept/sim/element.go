@@ -92,10 +92,13 @@ func samePrefix(a, b string, bits int) bool {
 
 // put stores a value. The object is the one that an fd in it referred to.
 func (e *elements) put(key, value []byte, object *Object, flags uint64) error {
-	if flags&^locked > mustExist {
+	if flags > mustExist { // BPF_F_LOCK is for values with a spin lock
 		return refuse("map/update-flags", mprog.EINVAL, "flags %#x", flags)
 	}
-	if e.m.typ.array() {
+	if e.m.typ == lpmTrie && native.Uint32(key) > 8*(e.m.keySize-4) {
+		return refuse("map/prefix", mprog.EINVAL, "prefix of %d bits", native.Uint32(key))
+	}
+	if e.m.typ.indexed() {
 		i, ok := e.index(key)
 		switch {
 		case !ok:
@@ -116,7 +119,11 @@ func (e *elements) put(key, value []byte, object *Object, flags uint64) error {
 	case old == nil && flags&^locked == mustExist:
 		return refuse("map/absent", mprog.ENOENT, "the key is not there")
 	case old == nil && uint32(len(e.values)) >= e.m.entries:
-		if e.m.typ != lruHash && e.m.typ != lruPerCPUHash {
+		switch e.m.typ {
+		case lruHash, lruPerCPUHash:
+		case lpmTrie:
+			return refuse("map/full", mprog.ENOSPC, "the map has its %d elements", e.m.entries)
+		default:
 			return refuse("map/full", mprog.E2BIG, "the map has its %d elements", e.m.entries)
 		}
 		e.remove([]byte(e.order[0]))
@@ -154,7 +161,7 @@ func (e *elements) remove(key []byte) bool {
 // next returns the key behind another one, or the first when there is no such
 // key, nil at the end.
 func (e *elements) next(key []byte) []byte {
-	if e.m.typ.array() {
+	if e.m.typ.indexed() {
 		i := uint32(0)
 		if key != nil {
 			if at, ok := e.index(key); ok {

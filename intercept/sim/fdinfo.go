@@ -63,10 +63,7 @@ func alternate(n uint64) string { return fmt.Sprintf("%#x", n) }
 func (m *bpfMap) memlock() uint64 {
 	entries, cpus := uint64(m.entries), uint64(m.sim.cpus)
 	key, value := uint64(round8(m.keySize)), uint64(round8(m.valueSize))
-	buckets := uint64(1)
-	for buckets < entries {
-		buckets *= 2
-	}
+	buckets := powerOf2(m.entries)
 	const array, hash, element, bucket, pointer = 312, 896, 48, 16, 8
 	switch m.typ {
 	case arrayMap:
@@ -96,6 +93,15 @@ func (m *bpfMap) memlock() uint64 {
 		return 3*pageSize + entries + 344
 	}
 	return 0
+}
+
+// powerOf2 rounds up to one.
+func powerOf2(n uint32) uint64 {
+	p := uint64(1)
+	for p < uint64(n) {
+		p *= 2
+	}
+	return p
 }
 
 func (s *Sim) linkFDInfo(o *Object) string {

@@ -2,7 +2,9 @@ package sim
 
 import (
 	"bytes"
+	"crypto/sha256"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/mprog/attr"
 )
@@ -10,9 +12,10 @@ import (
 // The sizes of what is written, Linux 6.18.
 const (
 	progInfoSize = 232 // sizeof(struct bpf_prog_info)
-	mapInfoSize  = 88  // sizeof(struct bpf_map_info), without what 6.18 added
-	btfInfoSize  = 32  // sizeof(struct bpf_btf_info)
-	linkInfoSize = 64  // sizeof(struct bpf_link_info)
+	mapInfoSize  = 104 // sizeof(struct bpf_map_info); before 6.18 it had no hash
+	oldMapInfo   = 88
+	btfInfoSize  = 32 // sizeof(struct bpf_btf_info)
+	linkInfoSize = 64 // sizeof(struct bpf_link_info)
 )
 
 // objInfo is bpf_obj_get_info_by_fd.
@@ -26,12 +29,16 @@ func (k *call) objInfo() error {
 	case o == nil || o.Kind > BTF:
 		return refuse("info/not-an-object", mprog.EINVAL, "fd %d is no BPF object", r.FD)
 	}
+	mapSize := uint32(mapInfoSize)
+	if k.kernel.Running().Before(fake.Version(6, 18)) {
+		mapSize = oldMapInfo
+	}
 	fill := map[Kind]struct {
 		size uint32
 		fill func(*Object, []byte) error
 	}{
 		Prog: {progInfoSize, k.progInfo}, Link: {linkInfoSize, k.linkInfo},
-		Map: {mapInfoSize, k.mapInfo}, BTF: {btfInfoSize, k.btfInfo},
+		Map: {mapSize, k.mapInfo}, BTF: {btfInfoSize, k.btfInfo},
 	}[o.Kind]
 	if r.InfoLen > pageSize {
 		return refuse("info/size", mprog.E2BIG, "info_len %d is more than a page", r.InfoLen)
@@ -134,9 +141,36 @@ func (k *call) putRecords(r *records, in, p []byte, size, address, count int) er
 	return k.write(Segment{native.Uint64(in[address:]), r.data[:min(want, r.count)*r.size]})
 }
 
+// mapHash writes the hash of an array's values to where hash says, in hash_size bytes
+// (array_map_get_hash). Only frozen maps have one.
+func (k *call) mapHash(m *bpfMap, in []byte) error {
+	if len(in) == 0 {
+		return nil
+	}
+	address, size := native.Uint64(in), native.Uint32(in[8:])
+	switch {
+	case address == 0 && size == 0:
+		return nil
+	case address == 0, m.typ != arrayMap, size != sha256.Size:
+		return refuse("info/hash", mprog.EINVAL, "hash at %#x with hash_size %d of a map of type %d", address, size, m.typ)
+	case !m.frozen:
+		return refuse("info/hash", mprog.EPERM, "the map is not frozen")
+	}
+	whole := sha256.New()
+	for i := range m.entries {
+		value := make([]byte, round8(m.valueSize))
+		copy(value, m.elements.get(native.AppendUint32(nil, i)))
+		whole.Write(value)
+	}
+	return k.write(Segment{address, whole.Sum(nil)})
+}
+
 // mapInfo fills a struct bpf_map_info.
 func (k *call) mapInfo(o *Object, p []byte) error {
 	m := o.m
+	if err := k.mapHash(m, p[oldMapInfo:]); err != nil {
+		return err
+	}
 	clear(p)
 	for i, v := range []uint32{uint32(m.typ), m.id, m.keySize, m.valueSize, m.entries, m.flags} {
 		native.PutUint32(p[4*i:], v)

@@ -97,6 +97,15 @@ func (t mapType) perCPU() bool {
 	return false
 }
 
+// indexed reports whether keys are numbers below the number of entries.
+func (t mapType) indexed() bool {
+	switch t {
+	case devMap, cpuMap, xskMap, sockMap, reusePortArray, insnArray:
+		return true
+	}
+	return t.array()
+}
+
 // fds reports whether values are fds of programs or maps, and ids when read.
 func (t mapType) fds() bool { return t == progArray || t.outer() }
 

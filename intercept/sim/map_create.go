@@ -115,10 +115,14 @@ func (k *call) checkMap(m *bpfMap) error {
 	case m.flags&(readOnly|writeOnly) == readOnly|writeOnly:
 		return refuse("map/flags", mprog.EINVAL, "read-only and write-only")
 	case m.flags&numaNode != 0 && k.u32(createNUMA) != 0:
-		return refuse("map/numa", mprog.EINVAL, "numa_node %d: there is node 0 alone", k.u32(createNUMA))
+		return k.says("Invalid numa_node.", refuse("map/numa", mprog.EINVAL, "numa_node %d: there is node 0 alone", k.u32(createNUMA)))
 	}
 	if !known.maps[int32(m.typ)] && known.mapErrnos[int32(m.typ)] == 0 {
-		return refuse("map/type", mprog.EINVAL, "this kernel has no map type %d", m.typ)
+		refusal := refuse("map/type", mprog.EINVAL, "this kernel has no map type %d", m.typ)
+		if m.typ == 0 {
+			return refusal
+		}
+		return k.says("Invalid map_type.", refusal)
 	}
 	if err := k.checkShape(m); err != nil {
 		return err
@@ -205,6 +209,10 @@ func (k *call) checkShape(m *bpfMap) error {
 	bad := func(errno mprog.Errno, what string) error {
 		return refuse("map/shape", errno, "%s: type %d, key_size %d, value_size %d, max_entries %d, flags %#x",
 			what, m.typ, m.keySize, m.valueSize, m.entries, m.flags)
+	}
+	storage := m.typ == cgroupStorage || m.typ == perCPUCgroup
+	if storage && s.key(m.keySize) && s.errno(m) != 0 { // comes first
+		return bad(s.errno(m), "too large")
 	}
 	switch {
 	case m.flags&^s.flags != 0:

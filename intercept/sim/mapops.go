@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -26,11 +27,19 @@ func (k *call) element() (m *bpfMap, key []byte, err error) {
 		}
 		return m, nil, nil
 	}
-	if m.keySize > maxKey {
-		return nil, nil, refuse("map/key", mprog.E2BIG, "key of %d bytes", m.keySize)
-	}
 	key = make([]byte, m.keySize)
 	return m, key, k.read(k.u64(elementKey), key)
+}
+
+// toWrite is element, of a map that can be written.
+func (k *call) toWrite() (m *bpfMap, key []byte, err error) {
+	if m, err = k.mapByFD("map_fd", k.u32(elementMap)); err != nil {
+		return nil, nil, err
+	}
+	if err := m.writable(); err != nil {
+		return nil, nil, err
+	}
+	return k.element()
 }
 
 const (
@@ -39,36 +48,36 @@ const (
 )
 
 // mapLookup is map_lookup_elem.
-func (k *call) mapLookup() error {
-	if flags := k.u64(elementFlags); flags&^locked != 0 {
-		return refuse("map/lookup-flags", mprog.EINVAL, "flags %#x", flags)
-	}
-	return k.lookup(false)
-}
+func (k *call) mapLookup() error { return k.lookup(false) }
 
 // mapTake is map_lookup_and_delete_elem.
 func (k *call) mapTake() error { return k.lookup(true) }
 
 func (k *call) lookup(remove bool) error {
-	m, key, err := k.element()
+	flags := k.u64(elementFlags)
+	if flags&^locked != 0 {
+		return refuse("map/lookup-flags", mprog.EINVAL, "flags %#x", flags)
+	}
+	m, err := k.mapByFD("map_fd", k.u32(elementMap))
 	if err != nil {
 		return err
 	}
-	if m.flags&writeOnly != 0 || remove && m.flags&readOnly != 0 {
+	switch {
+	case m.flags&writeOnly != 0, remove && (m.flags&readOnly != 0 || m.frozen):
 		return refuse("map/mode", mprog.EPERM, "the map was made for the other direction")
+	case flags != 0: // BPF_F_LOCK is for values with a spin lock
+		return refuse("map/lookup-flags", mprog.EINVAL, "flags %#x", flags)
 	}
-	if remove && (m.typ.array() || m.typ.fds() || m.typ == lpmTrie) || m.typ == perfEventArray || m.typ == cgroupArray ||
-		m.typ == ringBuffer || m.typ == userRingBuffer {
+	_, key, err := k.element()
+	if err != nil {
+		return err
+	}
+	if remove && !k.takes(m.typ) {
 		return refuse("map/operation", mprog.ENOTSUPP, "maps of type %d have no such operation", m.typ)
 	}
-	var value []byte
-	if m.typ == queueMap || m.typ == stackMap {
-		value = m.elements.pop(remove)
-	} else {
-		value = m.elements.get(key)
-	}
-	if value == nil {
-		return refuse("map/absent", mprog.ENOENT, "no such element")
+	value, err := k.valueOf(m, key, remove)
+	if err != nil {
+		return err
 	}
 	if err := k.write(Segment{k.u64(elementValue), bytes.Clone(value)}); err != nil {
 		return err
@@ -79,13 +88,59 @@ func (k *call) lookup(remove bool) error {
 	return nil
 }
 
+// takes reports whether elements can be looked up and deleted at once.
+func (k *call) takes(t mapType) bool {
+	switch t {
+	case queueMap, stackMap:
+		return true
+	case stackTrace:
+		return !k.kernel.Running().Before(fake.Version(6, 18))
+	}
+	return t.hash() && t != hashOfMaps
+}
+
+// valueOf is bpf_map_copy_value.
+func (k *call) valueOf(m *bpfMap, key []byte, remove bool) (value []byte, err error) {
+	switch m.typ {
+	case perfEventArray, cgroupArray, ringBuffer, userRingBuffer:
+		return nil, refuse("map/operation", mprog.ENOTSUPP, "maps of type %d have no such operation", m.typ)
+	case xskMap:
+		return nil, refuse("map/operation", mprog.EOPNOTSUPP, "maps of type %d have no such operation", m.typ)
+	case arena:
+		return nil, refuse("map/operation", mprog.EINVAL, "maps of type %d have no such operation", m.typ)
+	case sockMap, sockHash, reusePortArray:
+		if m.valueSize != 8 {
+			return nil, refuse("map/value", mprog.ENOSPC, "values of %d bytes: cookies of sockets have 8", m.valueSize)
+		}
+	case bloomFilter:
+		value = make([]byte, m.valueSize)
+		if err := k.read(k.u64(elementValue), value); err != nil {
+			return nil, err
+		}
+		if m.elements.values[string(value)] == nil {
+			return nil, refuse("map/absent", mprog.ENOENT, "no such element")
+		}
+		return value, nil
+	case queueMap, stackMap:
+		value = m.elements.pop(remove)
+	case lpmTrie:
+		if native.Uint32(key) > 8*(m.keySize-4) {
+			return nil, refuse("map/absent", mprog.ENOENT, "prefix of %d bits", native.Uint32(key))
+		}
+		value = m.elements.get(key)
+	default:
+		value = m.elements.get(key)
+	}
+	if value == nil {
+		return nil, refuse("map/absent", mprog.ENOENT, "no such element")
+	}
+	return value, nil
+}
+
 // mapUpdate is map_update_elem.
 func (k *call) mapUpdate() error {
-	m, key, err := k.element()
+	m, key, err := k.toWrite()
 	if err != nil {
-		return err
-	}
-	if err := m.writable(); err != nil {
 		return err
 	}
 	if m.wide() > maxValue {
@@ -96,8 +151,15 @@ func (k *call) mapUpdate() error {
 		return err
 	}
 	flags := k.u64(elementFlags)
-	if m.typ == queueMap || m.typ == stackMap {
+	switch m.typ {
+	case queueMap, stackMap:
 		return m.elements.push(value, flags)
+	case bloomFilter:
+		if flags != anyway {
+			return refuse("map/update-flags", mprog.EINVAL, "flags %#x", flags)
+		}
+		m.elements.values[string(value)] = &element{value: value}
+		return nil
 	}
 	return k.store(m, key, value, flags)
 }
@@ -108,8 +170,6 @@ func (m *bpfMap) writable() error {
 		return refuse("map/frozen", mprog.EPERM, "the map is frozen")
 	case m.flags&readOnly != 0:
 		return refuse("map/mode", mprog.EPERM, "the map was made for the other direction")
-	case m.typ == ringBuffer || m.typ == userRingBuffer:
-		return refuse("map/operation", mprog.ENOTSUPP, "ring buffers have no elements")
 	}
 	return nil
 }
@@ -138,8 +198,26 @@ func (k *call) store(m *bpfMap, key, value []byte, flags uint64) error {
 			return err
 		}
 	}
+	switch m.typ {
+	case ringBuffer, userRingBuffer:
+		return refuse("map/operation", mprog.ENOTSUPP, "ring buffers have no elements")
+	case arena:
+		return refuse("map/operation", mprog.EOPNOTSUPP, "arenas have no elements")
+	case stackTrace:
+		return refuse("map/operation", mprog.EINVAL, "stacks are put there by programs")
+	case cgroupStorage, perCPUCgroup:
+		return refuse("map/absent", mprog.ENOENT, "no program is attached with this storage")
+	}
 	if !m.typ.fds() {
 		return m.elements.put(key, value, nil, flags)
+	}
+	if m.typ != hashOfMaps {
+		if flags != anyway {
+			return refuse("map/update-flags", mprog.EINVAL, "flags %#x", flags)
+		}
+		if i, ok := m.elements.index(key); !ok {
+			return refuse("map/index", mprog.E2BIG, "index %d of %d", i, m.entries)
+		}
 	}
 	fd := native.Uint32(value)
 	o, open := k.caller.Object(fd)
@@ -171,20 +249,45 @@ func (k *call) store(m *bpfMap, key, value []byte, flags uint64) error {
 
 // mapDelete is map_delete_elem.
 func (k *call) mapDelete() error {
-	m, key, err := k.element()
+	m, key, err := k.toWrite()
 	if err != nil {
 		return err
 	}
-	if err := m.writable(); err != nil {
-		return err
-	}
-	switch {
-	case m.typ == queueMap, m.typ == stackMap, m.typ.array() && !m.typ.fds():
+	return m.delete(key)
+}
+
+// delete is the type's map_delete_elem function.
+func (m *bpfMap) delete(key []byte) error {
+	switch m.typ {
+	case arrayMap, perCPUArray, queueMap, stackMap, insnArray, cgroupStorage, perCPUCgroup:
 		return refuse("map/operation", mprog.EINVAL, "maps of type %d keep their elements", m.typ)
-	case !m.elements.remove(key):
-		return refuse("map/absent", mprog.ENOENT, "no such element")
+	case bloomFilter, arena:
+		return refuse("map/operation", mprog.EOPNOTSUPP, "maps of type %d keep their elements", m.typ)
+	case ringBuffer, userRingBuffer:
+		return refuse("map/operation", mprog.ENOTSUPP, "ring buffers have no elements")
 	}
-	return nil
+	if m.typ.indexed() && native.Uint32(key) >= m.entries {
+		errno := mprog.E2BIG
+		switch m.typ {
+		case devMap, cpuMap, xskMap, sockMap:
+			errno = mprog.EINVAL
+		}
+		return refuse("map/index", errno, "index %d of %d", native.Uint32(key), m.entries)
+	}
+	if m.typ == lpmTrie && native.Uint32(key) > 8*(m.keySize-4) {
+		return refuse("map/prefix", mprog.EINVAL, "prefix of %d bits", native.Uint32(key))
+	}
+	if m.typ == stackTrace && uint64(native.Uint32(key)) >= powerOf2(m.entries) {
+		return refuse("map/index", mprog.E2BIG, "stack %d of %d", native.Uint32(key), powerOf2(m.entries))
+	}
+	there := m.elements.remove(key)
+	if there || m.typ == devMap || m.typ == cpuMap || m.typ == xskMap {
+		return nil
+	}
+	if m.typ == sockMap {
+		return refuse("map/absent", mprog.EINVAL, "no such element")
+	}
+	return refuse("map/absent", mprog.ENOENT, "no such element")
 }
 
 // mapNextKey is map_get_next_key.
@@ -193,15 +296,26 @@ func (k *call) mapNextKey() error {
 	if err != nil {
 		return err
 	}
-	if m.keySize == 0 || m.keySize > maxKey {
-		return refuse("map/operation", mprog.EINVAL, "maps of type %d have no keys", m.typ)
+	if m.flags&writeOnly != 0 {
+		return refuse("map/mode", mprog.EPERM, "the map was made for the other direction")
 	}
 	var key []byte
 	if address := k.u64(elementKey); address != 0 {
+		if m.keySize == 0 {
+			return refuse("map/key", mprog.EINVAL, "the map has no keys")
+		}
 		key = make([]byte, m.keySize)
 		if err := k.read(address, key); err != nil {
 			return err
 		}
+	}
+	switch m.typ {
+	case ringBuffer, userRingBuffer, skStorage, inodeStorage, taskStorage, cgrpStorage:
+		return refuse("map/operation", mprog.ENOTSUPP, "maps of type %d have no keys", m.typ)
+	case bloomFilter, arena:
+		return refuse("map/operation", mprog.EOPNOTSUPP, "maps of type %d have no keys", m.typ)
+	case queueMap, stackMap:
+		return refuse("map/operation", mprog.EINVAL, "maps of type %d have no keys", m.typ)
 	}
 	next := m.elements.next(key)
 	if next == nil {
@@ -216,17 +330,9 @@ func (k *call) mapFreeze() error {
 	if err != nil {
 		return err
 	}
-	if m.frozen {
-		return refuse("map/frozen", mprog.EBUSY, "the map is frozen already")
+	if m.frozen || m.flags&readOnly != 0 {
+		return refuse("map/frozen", mprog.EPERM, "the map is frozen already, or cannot be written")
 	}
 	m.frozen = true
 	return nil
-}
-
-// mapBatch says of every map what kernels say of those without batches.
-func (k *call) mapBatch() error {
-	if _, err := k.mapByFD("map_fd", k.u32(36)); err != nil {
-		return err
-	}
-	return refuse("map/operation", mprog.ENOTSUPP, "batches of elements are not simulated")
 }

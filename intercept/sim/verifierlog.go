@@ -30,31 +30,42 @@ func (k *call) checkLog() error {
 	return nil
 }
 
-// log writes the verifier's log, as far as there is room: its end, from Linux 6.4 on,
-// and before its beginning. An error says that there was not.
+// log writes the verifier's log to where the command's attributes or, if they name
+// no place, the common ones want it.
 func (k *call) log(text string) error {
-	if k.u32(loadLogLevel) == 0 {
-		return nil
+	trueSize := uint64(0)
+	switch {
+	case k.u32(loadLogLevel) != 0:
+		if k.size >= loadTrueSize+4 && !k.kernel.Running().Before(fake.Version(6, 4)) {
+			trueSize = k.address + loadTrueSize
+		}
+		return k.writeLog(text, k.u64(loadLog), k.u32(loadLogSize), trueSize)
+	case k.common.level != 0:
+		return k.writeLog(text, k.common.log, k.common.logSize, k.trueSize())
 	}
+	return nil
+}
+
+// writeLog writes as far as there is room: the log's end, from Linux 6.4 on, and
+// before its beginning. An error says that there was too little.
+func (k *call) writeLog(text string, address uint64, size uint32, trueSize uint64) error {
 	whole := append([]byte(text), 0)
-	rolling := !k.kernel.Running().Before(fake.Version(6, 4))
-	if rolling && k.size >= loadTrueSize+4 {
-		if err := k.put(loadTrueSize, uint32(len(whole))); err != nil {
+	if trueSize != 0 {
+		if err := k.write(Segment{trueSize, native.AppendUint32(nil, uint32(len(whole)))}); err != nil {
 			return err
 		}
 	}
-	size := k.u32(loadLogSize)
 	if size == 0 {
 		return nil
 	}
 	written := whole
 	if uint32(len(whole)) > size {
 		written = append([]byte(text)[:size-1:size-1], 0)
-		if rolling {
+		if !k.kernel.Running().Before(fake.Version(6, 4)) {
 			written = whole[uint32(len(whole))-size:]
 		}
 	}
-	if err := k.write(Segment{k.u64(loadLog), written}); err != nil {
+	if err := k.write(Segment{address, written}); err != nil {
 		return err
 	}
 	if len(written) < len(whole) {
