@@ -253,7 +253,7 @@ func TestSuiteIsStrict(t *testing.T) {
 			if strings.HasSuffix(st.Operands[min(1, len(st.Operands)-1)], ":xdp") {
 				xdp[st.Operands[0]] = true
 			}
-			deleted = deleted || st.Verb == "delete" || st.Verb == "end"
+			deleted = deleted || st.Verb == "delete" || st.Verb == "end" || st.Verb == "cgroup-remove"
 			if st.Answer.Any {
 				t.Errorf("%s:%d: %s: give the answer", s.Trace.Name, st.Line, st.Call())
 			}
@@ -279,7 +279,9 @@ func TestSuiteIsStrict(t *testing.T) {
 		}
 		text, err := os.ReadFile("../testdata/scenarios/" + s.Trace.Name)
 		require.NoError(t, err)
-		if string(text) != s.Trace.String() {
+		written, err := trace.Parse(s.Trace.Name, string(text)) // of several hooks, as it stands
+		require.NoError(t, err)
+		if string(text) != written.String() {
 			t.Errorf("%s is not in the printer's form", s.Trace.Name)
 		}
 	}
