@@ -61,6 +61,8 @@ func TestPointless(t *testing.T) {
 			wg.Wait()
 			return nil
 		}), "agent ours: a goroutine waits for a sync.Mutex at "},
+		{"cgroup", alone(func(k mprog.Kernel) error { return k.ProgAttach(mprog.AttachRequest{AttachType: 0}) }),
+			"hooks of netkit and tcx are explored, and no others"},
 		{"no end without a call", alone(func(mprog.Kernel) error { select {} }), "agent ours: the agent waits for something that never comes"},
 		{"wrong at the start", func(w *explore.World) {
 			alone(func(k mprog.Kernel) error { return loads(k, "a") })(w)

@@ -318,6 +318,10 @@ func (m *machine) Do(a search.Action) error {
 		return m.crash(int(a.Agent))
 	}
 	c := &s.node.pending[a.N]
+	if elsewhere(c.request) {
+		return fmt.Errorf("agent %s: %s: %w: hooks of netkit and tcx are explored, and no others, which are not put back",
+			m.world.agents[a.Agent].name, c, mprog.ErrUnsupported)
+	}
 	var answered answer
 	if a.Kind != search.Fail {
 		before := uint64(0)
@@ -343,6 +347,22 @@ func (m *machine) Do(a search.Action) error {
 	to, err := m.follow(int(a.Agent), int(a.N), &answered)
 	s.node = to
 	return err
+}
+
+// elsewhere reports whether a request is about a hook that checkpoints do not have.
+func elsewhere(request any) bool {
+	var at mprog.AttachType
+	switch r := request.(type) {
+	case mprog.AttachRequest:
+		at = r.AttachType
+	case mprog.DetachRequest:
+		at = r.AttachType
+	case mprog.LinkCreateRequest:
+		at = r.AttachType
+	default:
+		return false
+	}
+	return !at.Netkit() && !at.TCX() && at != mprog.XDPDevice
 }
 
 // logged is something that has happened.
