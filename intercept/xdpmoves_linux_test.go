@@ -132,7 +132,7 @@ func (m *moves) show(name string, from int, mode int, typ ebpf.ProgramType, insn
 	case fromLo:
 		at, send = loIndex, func() error { return sendFrame(loIndex, 1) }
 	}
-	detach := func() error { return nil }
+	var detach func() error
 	if typ == ebpf.SchedCLS {
 		l, err := ebpflink.AttachTCX(ebpflink.TCXOptions{Interface: at, Program: prog, Attach: ebpf.AttachTCXIngress})
 		if err != nil {
