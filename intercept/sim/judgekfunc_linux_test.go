@@ -65,7 +65,7 @@ func onDynptr(r *rand.Rand, of *layout.Types, typ ebpf.ProgramType) step {
 		writes := typ == ebpf.XDP || typ == ebpf.SchedCLS
 		name := oneOf(r, "bpf_dynptr_slice", "bpf_dynptr_slice_rdwr")
 		s := kernelCall(of, name, theDynptr, at, onStack(-64), size)
-		s.insns = append(asm.Instructions{asm.StoreImm(asm.RFP, -64, 0, asm.DWord), asm.StoreImm(asm.RFP, -56, 0, asm.DWord)}, s.insns...)
+		s.insns = append(zeroed(-64, -60, -56, -52), s.insns...)
 		s.insns = append(s.insns, asm.JEq.Imm(asm.R0, 0, none), asm.LoadMem(asm.R1, asm.R0, int16(size-1), asm.Byte))
 		if writes && name == "bpf_dynptr_slice_rdwr" {
 			s.insns = append(s.insns, asm.StoreImm(asm.R0, 0, int64(r.IntN(100)), asm.Byte))
@@ -152,4 +152,12 @@ func TestJudgeCast(t *testing.T) {
 		}
 		return c
 	})
+}
+
+// zeroed clears words of the stack.
+func zeroed(at ...int16) (insns asm.Instructions) {
+	for _, offset := range at {
+		insns = append(insns, asm.StoreImm(asm.RFP, offset, 0, asm.Word)) // newer libraries store no immediate of 64 bits
+	}
+	return insns
 }
