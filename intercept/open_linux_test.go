@@ -17,6 +17,7 @@ import (
 
 // What files of /proc and uname(2) say is the simulated kernel's.
 func TestFilesOfProc(t *testing.T) {
+	needNamespaces(t)
 	t.Log(output(t, target(t, "6.12", "files")))
 }
 

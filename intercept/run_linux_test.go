@@ -137,7 +137,8 @@ func TestTargets(t *testing.T) {
 	for _, name := range []string{"hooks", "lifetime", "foreign", "pins", "netlink", "namespaces", "hostile", "mapped", "packets",
 		"killed", "forks", "closed", "addresses", "options", "groups"} {
 		t.Run(name, func(t *testing.T) {
-			if name == "packets" {
+			if name == "packets" || name == "groups" {
+				needNamespaces(t)
 				doctor.Need(t, "tun")
 			}
 			t.Log(output(t, target(t, "", name)))

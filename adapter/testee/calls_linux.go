@@ -44,12 +44,19 @@ func (e *environment) ProgAttach(r mprog.AttachRequest) error {
 	return e.attach(mprog.OpProgAttach, "prog-attach", r)
 }
 
+// noCgroups is why testees are not asked about cgroups: a request names one by an fd of
+// the environment's.
+const noCgroups = "testees know no cgroups"
+
 // ProgDetach has the testee detach.
 func (e *environment) ProgDetach(r mprog.DetachRequest) error {
 	return e.attach(mprog.OpProgDetach, "prog-detach", mprog.AttachRequest(r))
 }
 
 func (e *environment) attach(op mprog.Op, verb string, r mprog.AttachRequest) error {
+	if r.AttachType.Cgroup() {
+		return unsupported(op, noCgroups)
+	}
 	if r.Shape != (mprog.Shape{}) || r.AttachFD == 0 && op == mprog.OpProgAttach {
 		return unsupported(op, "the bytes of bpf_attr are the library's")
 	}
@@ -102,6 +109,9 @@ func (e *environment) LinkCreate(r mprog.LinkCreateRequest) (fd uint32, err erro
 	const op = mprog.OpLinkCreate
 	if r.AttachType == mprog.XDPDevice { // it only sets the stage
 		return e.Kernel.LinkCreate(r)
+	}
+	if r.AttachType.Cgroup() {
+		return 0, unsupported(op, noCgroups)
 	}
 	if r.Shape != (mprog.Shape{}) || r.ProgFD == 0 {
 		return 0, unsupported(op, "the bytes of bpf_attr are the library's")
@@ -175,6 +185,9 @@ func (e *environment) LinkDetach(r mprog.LinkDetachRequest) error {
 func (e *environment) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 	const op = mprog.OpProgQuery
 	want, wantErr := e.Kernel.ProgQuery(r)
+	if r.AttachType.Cgroup() {
+		return want, unsupported(op, noCgroups)
+	}
 	if r.Shape != (mprog.Shape{}) || r.AttachFlags != 0 || r.ProgIDs == nil || r.LinkIDs == nil || r.Count == 0 {
 		return want, wantErr
 	}

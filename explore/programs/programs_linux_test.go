@@ -23,6 +23,9 @@ func TestMain(m *testing.M) { intercept.Main(m, intercept.Options{Skip: true}) }
 func build(t *testing.T) (path string) {
 	t.Helper()
 	doctor.NeedProgram(t, "go")
+	if doctor.Can("root") != nil {
+		doctor.Need(t, "userns")
+	}
 	path = filepath.Join(t.TempDir(), "agent")
 	out, err := exec.Command("go", "build", "-o", path, "../../examples/races/ciliumebpf").CombinedOutput()
 	require.NoError(t, err, "%s", out)
