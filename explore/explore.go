@@ -70,7 +70,7 @@ func explore(t *testing.T, setup func(*World), opts []Option) (*Report, error) {
 	}
 	r := &Report{
 		Runs: s.Stats.Runs, Ended: s.Stats.Ended, States: s.Stats.States, Calls: s.Stats.Actions, Depth: s.Stats.Depth,
-		Cut: s.Stats.Cut, Took: time.Since(began), Executions: m.executions,
+		Cut: s.Stats.Cut, Took: time.Since(began), Executions: m.executions, Unheld: m.unheld(),
 	}
 	if r.Cut == "" && len(s.Findings) > 0 && !o.all {
 		r.Cut = "the first finding"

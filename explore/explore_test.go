@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -383,4 +384,27 @@ func TestRun(t *testing.T) {
 	require.True(t, r.Complete)
 	inside := explore.Test(t, alone(func(k mprog.Kernel) error { return loads(k, "a", "b") }, explore.Crash(1), explore.Restart()))
 	require.Equal(t, inside.States, r.States)
+}
+
+// An invariant that is to hold once it has, and never did, is told: a name in it may be
+// misspelt.
+func TestUnheld(t *testing.T) {
+	for _, holds := range []bool{true, false} {
+		r, err := explore.Look(t, func(w *explore.World) {
+			nk0 := w.Netkit("nk0", "nk1")
+			w.Agent("one", func(k mprog.Kernel) error {
+				_, err := k.ProgQuery(mprog.QueryRequest{TargetIfindex: nk0, AttachType: mprog.NetkitPrimary})
+				return err
+			})
+			w.OnceHeld("there", func(explore.State) error {
+				if holds {
+					return nil
+				}
+				return errors.New("not there")
+			})
+		})
+		require.NoError(t, err)
+		require.Empty(t, r.Findings)
+		require.Equal(t, !holds, strings.Contains(r.String(), "held in no run, and so tells nothing: there\n"))
+	}
 }

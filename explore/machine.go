@@ -20,6 +20,7 @@ type machine struct {
 	patience time.Duration
 	calls    int          // the most of a process
 	log      func(logged) // is told what happens; nil: nobody asks
+	ever     uint64       // invariants that have held once, in any run
 	visible  bool         // an invariant sees in which order things happen
 
 	moment
@@ -440,6 +441,7 @@ func (m *machine) Check(over bool) (*search.Broken, error) {
 		if i.kind == onceHeld {
 			if err == nil {
 				m.held |= 1 << i.number
+				m.ever |= 1 << i.number
 				continue
 			}
 			if m.held&(1<<i.number) == 0 {
@@ -451,6 +453,16 @@ func (m *machine) Check(over bool) (*search.Broken, error) {
 		}
 	}
 	return nil, nil
+}
+
+// unheld names the invariants that are to hold once they have, and never did.
+func (m *machine) unheld() (names []string) {
+	for _, i := range m.world.invariants {
+		if i.kind == onceHeld && m.ever&(1<<i.number) == 0 {
+			names = append(names, i.name)
+		}
+	}
+	return names
 }
 
 // ask asks an invariant.

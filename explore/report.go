@@ -17,6 +17,9 @@ type Report struct {
 	Cut      string // why it is not complete
 	Findings []*Finding
 
+	// Unheld names invariants of [World.OnceHeld] that held in no run, and so tell nothing.
+	Unheld []string
+
 	Runs       int // schedules, up to their end or to a state seen before
 	Ended      int // of them, those up to the end of every agent
 	States     int // different ones
@@ -55,6 +58,9 @@ func (r *Report) String() string {
 	}
 	fmt.Fprintf(&b, "%d runs, %d states, %d calls, at most %d in a run; the agents' code was run %d times; %v\n",
 		r.Runs, r.States, r.Calls, r.Depth, r.Executions, r.Took.Round(time.Millisecond))
+	for _, name := range r.Unheld {
+		fmt.Fprintf(&b, "held in no run, and so tells nothing: %s\n", name)
+	}
 	return b.String()
 }
 

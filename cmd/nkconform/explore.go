@@ -186,6 +186,9 @@ func (e explorer) Run() int {
 	}
 	if err == nil {
 		err = e.write(r)
+		for _, text := range r.Unheld {
+			fmt.Fprintf(os.Stderr, "nkconform: explore: held in no run, and so tells nothing: %s\n", text)
+		}
 	}
 	switch {
 	case err != nil:

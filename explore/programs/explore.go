@@ -39,6 +39,8 @@ type Report struct {
 	Depth    int       `json:"depth"`
 	Seconds  float64   `json:"seconds"`
 	Findings []Finding `json:"findings"`
+	// Unheld are invariants of [OnceHeld] that held in no run, and so tell nothing.
+	Unheld []string `json:"unheld,omitempty"`
 }
 
 // Finding is a run that breaks an invariant.
@@ -91,6 +93,11 @@ func Explore(o Options) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{Runs: s.Stats.Runs, States: s.Stats.States, Calls: s.Stats.Actions, Depth: s.Stats.Depth, Cut: s.Stats.Cut, Findings: []Finding{}}
+	for n, i := range o.Invariants {
+		if i.When == OnceHeld && m.ever&(1<<n) == 0 {
+			r.Unheld = append(r.Unheld, i.Text)
+		}
+	}
 	if r.Cut == "" && len(s.Findings) > 0 && !o.All {
 		r.Cut = "the first finding"
 	}

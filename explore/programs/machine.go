@@ -18,6 +18,7 @@ type machine struct {
 	run     *run
 	agents  []*process
 	held    uint64
+	ever    uint64            // invariants that have held once, in any run
 	path    uint64            // hash of what was done
 	expects map[uint64]string // what an agent was about to do, by path and agent
 	output  output
@@ -236,6 +237,7 @@ func (m *machine) Check(over bool) (*search.Broken, error) {
 			return nil, err
 		case wrong == "" && i.When == OnceHeld:
 			m.held |= 1 << n
+			m.ever |= 1 << n
 		case wrong == "", i.When == OnceHeld && m.held&(1<<n) == 0:
 		case i.When == Always && len(m.steps) == 0:
 			return nil, fmt.Errorf("invariant %q does not hold at the start: %s", i.Text, wrong)

@@ -59,8 +59,12 @@ func TestPosition(t *testing.T) {
 			{Name: "guest", Command: agent + " nk0 " + how}, {Name: "theirs", Command: agent + " nk0 stay"},
 		}}
 	}
-	r, err := look(t, world(""), programs.OnceHeld, stays)
+	r, err := look(t, world(""), programs.OnceHeld, "query nk0:primary = [nobody]")
 	require.NoError(t, err)
+	require.Equal(t, []string{"query nk0:primary = [nobody]"}, r.Unheld)
+	r, err = look(t, world(""), programs.OnceHeld, stays)
+	require.NoError(t, err)
+	require.Empty(t, r.Unheld)
 	require.Len(t, r.Findings, 1)
 	f := r.Findings[0]
 	require.Equal(t, stays, f.Invariant)
