@@ -52,13 +52,13 @@ type supervisor struct {
 	mounts    bool                 // so is what is mounted in them
 	bpffs     map[uint64]bool      // devices of simulated bpf file systems
 
-	native    uint64                      // network namespace of this process
-	lastPort  uint32                      // see nextPort
-	datagram  []byte                      // see buffer
-	asking    caller                      // of bpf(2), in hand
-	answering atomic.Pointer[notify.Call] // the call in hand
-	waiting   []*reception                // calls that wait to receive
-	waking    chan struct{}               // says that there are such calls
+	native    uint64        // network namespace of this process
+	lastPort  uint32        // see nextPort
+	datagram  []byte        // see buffer
+	asking    caller        // of bpf(2), in hand
+	answering atomic.Uint32 // the thread whose call is in hand, 0: none
+	waiting   []*reception  // calls that wait to receive
+	waking    chan struct{} // says that there are such calls
 	quit      chan struct{}
 	unwatched chan struct{} // closed when watchSockets has ended
 
@@ -136,11 +136,11 @@ func (s *supervisor) say(line string) {
 
 // asker names the process whose call is in hand, if one is.
 func (s *supervisor) asker() string {
-	c := s.answering.Load()
-	if c == nil {
+	tid := s.answering.Load()
+	if tid == 0 {
 		return ""
 	}
-	who := &caller{s: s, call: c}
+	who := &caller{s: s, call: &notify.Call{TID: tid}}
 	return fmt.Sprintf("%s[%d]", who.Process(), who.leader())
 }
 
@@ -295,9 +295,9 @@ func (s *supervisor) close() {
 // answer answers a call. Errors of answering are the caller's death.
 func (s *supervisor) answer(c *notify.Call) {
 	if handle := handlers[uint32(c.Number)]; handle != nil {
-		s.answering.Store(c)
+		s.answering.Store(c.TID)
 		handle(s, c)
-		s.answering.Store(nil)
+		s.answering.Store(0)
 		return
 	}
 	_ = s.listener.Continue(c)
