@@ -266,7 +266,7 @@ func describeKernel(b *backend, env mprog.Environment) string {
 func replace(file, text string) error {
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".nkconform-*")
 	if err != nil {
-		return fmt.Errorf("record %s: %w", file, errors.Unwrap(err)) // not the temporary file's name
+		return fmt.Errorf("write %s: %w", file, errors.Unwrap(err)) // not the temporary file's name
 	}
 	defer os.Remove(tmp.Name()) // gone already when all went well
 	if _, err = tmp.WriteString(text); err == nil {
@@ -279,7 +279,7 @@ func replace(file, text string) error {
 		err = os.Rename(tmp.Name(), file)
 	}
 	if err != nil {
-		return fmt.Errorf("record %s: %w", file, err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return nil
 }

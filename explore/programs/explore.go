@@ -230,6 +230,15 @@ func (o *output) String() string {
 	return string(o.text)
 }
 
+// told is what was printed, behind an error.
+func (o *output) told() string {
+	text := strings.TrimSpace(o.String())
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
 func (o *output) reset() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -51,6 +51,18 @@ func (m *machine) Reset() (err error) {
 		}
 	}
 	m.look()
+	return m.idlers()
+}
+
+// idlers looks for an agent of which there is nothing to explore, because its command
+// is wrong, say.
+func (m *machine) idlers() error {
+	for i, p := range m.agents {
+		if p.ended && len(p.waiting) == 0 {
+			return fmt.Errorf("agent %s: %s: it has ended (%s) without a call about hooks, links or pins%s",
+				m.o.Agents[i].Name, m.o.Agents[i].Command, p.cmd.ProcessState, m.output.told())
+		}
+	}
 	return nil
 }
 

@@ -116,6 +116,21 @@ func TestOtherwise(t *testing.T) {
 	require.ErrorContains(t, err, "agent one: it is about to end, and was about prog attach")
 }
 
+// An agent of which there is nothing to explore is told, with what it printed.
+func TestNothingToExplore(t *testing.T) {
+	agent := build(t)
+	for command, told := range map[string]string{
+		"/bin/nosuch":                    "agent one: /bin/nosuch: it has ended (exit status 127) without a call about hooks, links or pins: ",
+		"sh -c 'echo usage >&2; exit 3'": "it has ended (exit status 3) without a call about hooks, links or pins: usage",
+		"/bin/true":                      "it has ended (exit status 0) without a call about hooks, links or pins",
+	} {
+		_, err := look(t, programs.Options{
+			Agents: []programs.Agent{{Name: "one", Command: command}, {Name: "two", Command: agent + " nk0 stay"}},
+		}, programs.Always, "test -d /sys/fs/bpf")
+		require.ErrorContains(t, err, told)
+	}
+}
+
 // Invariants can be commands, and reach the same kernel.
 func TestCommand(t *testing.T) {
 	agent := build(t)
