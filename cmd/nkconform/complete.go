@@ -10,6 +10,7 @@ import (
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/harness/image"
+	"github.com/nkconform/nkconform/internal/backend"
 	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/report"
 )
@@ -163,17 +164,17 @@ func completeRelease(*cobra.Command, []string, string) ([]cobra.Completion, cobr
 
 // completeBackend completes what --backend takes.
 func completeBackend(c *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if ref, ok := isVM(word); ok {
+	if ref, ok := strings.CutPrefix(word, backend.VMPrefix); ok {
 		images, directive := completeImage(c, args, ref)
 		for i := range images {
-			images[i] = vmPrefix + images[i]
+			images[i] = backend.VMPrefix + images[i]
 		}
 		return images, directive
 	}
 	return []cobra.Completion{
 		cobra.CompletionWithDesc("fake", "the simulated kernel"),
 		cobra.CompletionWithDesc("host", "the running kernel"),
-		cobra.CompletionWithDesc(vmPrefix, "a kernel booted for it"),
+		cobra.CompletionWithDesc(backend.VMPrefix, "a kernel booted for it"),
 		cobra.CompletionWithDesc("testee:", "the running kernel through a program"),
 	}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/conformance/lockstep"
+	"github.com/nkconform/nkconform/internal/backend"
 )
 
 const debugFS = "/sys/kernel/debug"
@@ -62,13 +63,13 @@ func runSuite(chosen choice) error {
 	if err != nil {
 		return err
 	}
-	b, err := hostBackend()
+	b, err := backend.Open("host")
 	if err != nil {
 		return err
 	}
 	passed := 0
 	for _, s := range all {
-		env, err := b.open(s.Trace)
+		env, err := b.New(s.Trace)
 		if err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func runSuite(chosen choice) error {
 		}
 	}
 	fmt.Fprintf(os.Stderr, "%d of %d scenarios passed\n", passed, len(all))
-	return b.close()
+	return b.Close()
 }
 
 // readCounters reads all .gcda files that the kernel shows.

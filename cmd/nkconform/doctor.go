@@ -14,6 +14,7 @@ import (
 	"github.com/nkconform/nkconform/harness"
 	"github.com/nkconform/nkconform/harness/image"
 	"github.com/nkconform/nkconform/intercept"
+	"github.com/nkconform/nkconform/internal/backend"
 	"github.com/nkconform/nkconform/internal/doctor"
 	"github.com/nkconform/nkconform/kernel"
 )
@@ -139,7 +140,7 @@ func machine() string {
 	if os.Geteuid() == 0 {
 		user = "as root"
 	}
-	return fmt.Sprintf("%s %s on %s, %s", runtime.GOOS, hostKernel().Release, runtime.GOARCH, user)
+	return fmt.Sprintf("%s %s on %s, %s", runtime.GOOS, backend.Host().Release, runtime.GOARCH, user)
 }
 
 // hint is what the error of a command adds about a machine that cannot do what

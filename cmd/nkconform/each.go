@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nkconform/nkconform/conformance"
+	"github.com/nkconform/nkconform/internal/backend"
 	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/report"
 )
@@ -16,25 +17,36 @@ type outcome struct {
 	result   conformance.Result
 }
 
+// player is a backend that plays scenarios.
+type player struct {
+	*backend.Backend
+	begun int // scenarios
+}
+
+func opened(name string) (*player, error) {
+	b, err := backend.Open(name)
+	return &player{Backend: b}, err
+}
+
 // eachScenario runs scenarios in this process, each in an environment of its
 // own. It calls begin with what answers, then ended with some at a time.
 func eachScenario(ctx context.Context, name string, chosen []conformance.Scenario,
 	begin func(report.Kernel) error, ended func([]outcome) error) error {
-	b, err := localBackend(name)
+	b, err := opened(name)
 	if err != nil {
 		return err
 	}
-	err = begin(b.kernel)
+	err = begin(b.Kernel)
 	for err == nil && len(chosen) > 0 {
 		var outcomes []outcome
 		var stopped error
-		err = b.run(func() { outcomes, stopped = b.some(ctx, chosen) })
+		err = b.Run(func() { outcomes, stopped = b.some(ctx, chosen) })
 		if err == nil {
 			err = errors.Join(ended(outcomes), stopped)
 		}
 		chosen = chosen[len(outcomes):]
 	}
-	return errors.Join(err, b.close())
+	return errors.Join(err, b.Close())
 }
 
 // stretch is for how long scenarios are run, or a little longer, before their results
@@ -43,7 +55,7 @@ func eachScenario(ctx context.Context, name string, chosen []conformance.Scenari
 const stretch = 10 * time.Millisecond
 
 // some runs the first of the scenarios, at least one unless there is an error.
-func (b *backend) some(ctx context.Context, chosen []conformance.Scenario) (outcomes []outcome, err error) {
+func (b *player) some(ctx context.Context, chosen []conformance.Scenario) (outcomes []outcome, err error) {
 	var took time.Duration
 	for _, s := range chosen {
 		if err := ctx.Err(); err != nil {
@@ -62,8 +74,8 @@ func (b *backend) some(ctx context.Context, chosen []conformance.Scenario) (outc
 }
 
 // one runs a scenario. The error is that there is nothing to run it in.
-func (b *backend) one(s conformance.Scenario) (conformance.Result, error) {
-	env, err := b.open(s.Trace)
+func (b *player) one(s conformance.Scenario) (conformance.Result, error) {
+	env, err := b.New(s.Trace)
 	if err != nil {
 		return conformance.Result{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nkconform/nkconform/conformance/lockstep"
 	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/internal/backend"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -57,7 +58,7 @@ func exhaustive(ctx context.Context, o exhaustiveOptions) error {
 		return fmt.Errorf("unknown hook %q: expected primary, peer, ingress or egress", o.hook)
 	}
 	o.universe.Type = at
-	if image, ok := isVM(o.against); ok {
+	if image, ok := backend.Image(o.against); ok {
 		o.vm.timeout = 12 * time.Hour
 		return selfInVM(ctx, o.vm, image, append([]string{"exhaustive", "--backend", o.backend, "--against", "host", "--hook", o.hook,
 			"--progs", strconv.Itoa(int(o.universe.Progs)), "--links", strconv.Itoa(int(o.universe.Links)),

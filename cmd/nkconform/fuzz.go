@@ -14,6 +14,7 @@ import (
 
 	"github.com/nkconform/nkconform/conformance/lockstep"
 	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/internal/backend"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -86,7 +87,7 @@ With vm:IMAGE both backends run in the guest.`,
 func stderrIsTerminal() bool { return term.IsTerminal(int(os.Stderr.Fd())) }
 
 func fuzz(ctx context.Context, o fuzzOptions) error {
-	if image, ok := isVM(o.against); ok {
+	if image, ok := backend.Image(o.against); ok {
 		if o.save != "" {
 			return errors.New("--save writes files: use it with --against fake or host, then record")
 		}

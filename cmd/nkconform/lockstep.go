@@ -6,6 +6,7 @@ import (
 
 	"github.com/nkconform/nkconform/conformance/lockstep"
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/internal/backend"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
@@ -16,26 +17,26 @@ func lockstepBackends(nameA, nameB, version string) (a, b lockstep.Backend, done
 	if nameA, nameB, err = lockstepNames(nameA, nameB, version); err != nil {
 		return a, b, nil, err
 	}
-	localA, err := localBackend(nameA)
+	localA, err := backend.Open(nameA)
 	if err != nil {
 		return a, b, nil, err
 	}
-	localB, err := localBackend(nameB)
+	localB, err := backend.Open(nameB)
 	if err != nil {
-		return a, b, nil, errors.Join(err, localA.close())
+		return a, b, nil, errors.Join(err, localA.Close())
 	}
-	done = func() error { return errors.Join(localA.close(), localB.close()) }
-	options, err := alike(localA, localB)
+	done = func() error { return errors.Join(localA.Close(), localB.Close()) }
+	options, err := backend.Alike(localA, localB)
 	if err != nil {
 		return a, b, nil, errors.Join(err, done())
 	}
-	wrap := func(l *backend) lockstep.Backend {
-		name, open := l.name, func() (mprog.Environment, error) { return l.open(&trace.File{}) }
-		if l.name == "fake" {
+	wrap := func(l *backend.Backend) lockstep.Backend {
+		name, open := l.Name, func() (mprog.Environment, error) { return l.New(&trace.File{}) }
+		if l.Name == "fake" {
 			name += " of Linux " + fake.New(options...).Release() // by uname, which exec leaves as it is
 			open = func() (mprog.Environment, error) { return fake.New(options...), nil }
-		} else if l.fake() {
-			of := append(slices.Clone(options), fake.Linux(l.kernel.Release))
+		} else if l.Fake {
+			of := append(slices.Clone(options), fake.Linux(l.Kernel.Release))
 			open = func() (mprog.Environment, error) { return fake.New(of...), nil }
 		}
 		return lockstep.Backend{Name: name, New: open}
@@ -51,8 +52,8 @@ func lockstepNames(a, b, version string) (string, string, error) {
 		}
 		return ""
 	}
-	ofA, errA := backendName(a, of(a))
-	ofB, errB := backendName(b, of(b))
+	ofA, errA := backend.Name(a, of(a))
+	ofB, errB := backend.Name(b, of(b))
 	if errA != nil {
 		return "", "", errA
 	}
@@ -67,30 +68,5 @@ func kernelArgs(version string) []string {
 	return []string{"--kernel", version}
 }
 
-// alike are the options for a fake to be compared with the backends: it is the
-// running kernel's release, if that is one of them and known, and lacks what
-// one of them lacks.
-func alike(backends ...*backend) ([]fake.Option, error) {
-	var options []fake.Option
-	for _, b := range backends {
-		if b.fake() {
-			continue
-		}
-		if r, err := fake.ParseRelease(b.kernel.Release); err == nil {
-			options = append(options, fake.Running(r))
-		}
-		env, err := b.open(&trace.File{})
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range mprog.Features {
-			if err := env.Supports(f); errors.Is(err, mprog.ErrUnsupported) {
-				options = append(options, fake.Without(f))
-			}
-		}
-		if err := env.Shutdown(); err != nil {
-			return nil, err
-		}
-	}
-	return options, nil
-}
+// kernelUsage is what the flag says that names a version of the simulated kernel.
+var kernelUsage = "version of Linux to simulate, with the backend fake (default " + fake.Newest.String() + ")"

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/internal/backend"
 	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
@@ -113,12 +114,12 @@ func record(ctx context.Context, o recordOptions, args []string) error {
 	if o.note && len(chosen) > 0 {
 		return errors.New("--note writes into files: expected FILE.trace or FOLDER, and no PATTERN")
 	}
-	name, err := backendName(o.backend, o.kernel)
+	name, err := backend.Name(o.backend, o.kernel)
 	if err != nil {
 		return err
 	}
 	var r recording
-	if image, ok := isVM(o.backend); ok {
+	if image, ok := backend.Image(o.backend); ok {
 		r, err = recordInVM(ctx, o, image, files, chosen)
 	} else {
 		r, err = recordLocal(name, files, chosen)
@@ -207,7 +208,7 @@ func noteKernel(text, file, kernel string) (_ string, ok bool) {
 // recordLocal records in this process.
 func recordLocal(name string, files []string, chosen []conformance.Scenario) (recording, error) {
 	r := recording{Traces: map[string]string{}, Errors: map[string]string{}}
-	b, err := localBackend(name)
+	b, err := backend.Open(name)
 	if err != nil {
 		return r, err
 	}
@@ -232,11 +233,11 @@ func recordLocal(name string, files []string, chosen []conformance.Scenario) (re
 	for _, s := range chosen {
 		note(s.ID, s.Trace, nil)
 	}
-	return r, b.close()
+	return r, b.Close()
 }
 
-func recordTrace(b *backend, f *trace.File) (text, kernel string, err error) {
-	env, err := b.open(f)
+func recordTrace(b *backend.Backend, f *trace.File) (text, kernel string, err error) {
+	env, err := b.New(f)
 	if err != nil {
 		return "", "", err
 	}
@@ -252,14 +253,14 @@ func recordTrace(b *backend, f *trace.File) (text, kernel string, err error) {
 }
 
 // describeKernel names a kernel by its release and what it has.
-func describeKernel(b *backend, env mprog.Environment) string {
+func describeKernel(b *backend.Backend, env mprog.Environment) string {
 	var features []string
 	for _, f := range mprog.Features {
 		if env.Supports(f) == nil {
 			features = append(features, string(f))
 		}
 	}
-	return fmt.Sprintf("%s %s, with %s", b.kernel.Release, b.kernel.Machine, strings.Join(features, " "))
+	return fmt.Sprintf("%s %s, with %s", b.Kernel.Release, b.Kernel.Machine, strings.Join(features, " "))
 }
 
 // replace writes a file whole or not at all.

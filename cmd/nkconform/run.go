@@ -15,6 +15,7 @@ import (
 	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/deviation"
 	"github.com/nkconform/nkconform/harness"
+	"github.com/nkconform/nkconform/internal/backend"
 	"github.com/nkconform/nkconform/matrix"
 	"github.com/nkconform/nkconform/report"
 )
@@ -100,7 +101,7 @@ func run(ctx context.Context, o runOptions) error {
 			return err
 		}
 	}
-	name, err := backendName(o.backend, o.kernel)
+	name, err := backend.Name(o.backend, o.kernel)
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func run(ctx context.Context, o runOptions) error {
 		return runStream(ctx, name, chosen, os.Stdout)
 	}
 	var results *report.Results
-	if image, ok := isVM(o.backend); ok {
+	if image, ok := backend.Image(o.backend); ok {
 		results, err = runVM(ctx, o, image, chosen, known)
 	} else {
 		results, err = runLocal(ctx, name, chosen, known)

@@ -15,8 +15,9 @@ import (
 
 	"github.com/nkconform/nkconform"
 	"github.com/nkconform/nkconform/conformance"
-	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/internal/backend"
 	"github.com/nkconform/nkconform/internal/recorded"
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // Releases that the suite is run on, besides those that have recorded answers.
@@ -25,7 +26,7 @@ var releases = []string{"7.3", "6.12", "6.6", "6.1"}
 // play is one scenario on one kernel.
 type play struct {
 	id     string // of the scenario, and the kernel
-	make   func() (*fake.Kernel, error)
+	make   func() (mprog.Environment, error)
 	script conformance.Scenario
 }
 
@@ -104,9 +105,13 @@ func all() ([]play, error) {
 	}
 	var plays []play
 	for i, release := range releases {
+		of, err := backend.Open(backend.FakePrefix + release)
+		if err != nil {
+			return nil, err
+		}
 		for _, s := range scenarios {
-			plays = append(plays, play{id: s.ID + " on " + release, script: s, make: func() (*fake.Kernel, error) {
-				return fake.New(append(fake.Lacking(s.Trace), fake.Linux(release))...), nil
+			plays = append(plays, play{id: s.ID + " on " + release, script: s, make: func() (mprog.Environment, error) {
+				return of.New(s.Trace)
 			}})
 		}
 		if i > 0 {
@@ -114,7 +119,7 @@ func all() ([]play, error) {
 		}
 		for _, t := range traces {
 			for _, k := range t.Kernels {
-				plays = append(plays, play{id: "recorded " + t.ID + " on " + k.Release, script: t.Scenario, make: k.Fake})
+				plays = append(plays, play{id: "recorded " + t.ID + " on " + k.Release, script: t.Scenario, make: func() (mprog.Environment, error) { return k.Fake() }})
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"golang.org/x/sys/unix"
@@ -6,7 +6,8 @@ import (
 	"github.com/nkconform/nkconform/report"
 )
 
-func hostKernel() report.Kernel {
+// Host describes the running kernel.
+func Host() report.Kernel {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return report.Kernel{Release: "unknown", Machine: "unknown"}

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package backend
 
 import (
 	"runtime"
@@ -8,6 +8,7 @@ import (
 	"github.com/nkconform/nkconform/report"
 )
 
-func hostKernel() report.Kernel {
+// Host describes the running kernel.
+func Host() report.Kernel {
 	return report.Kernel{Release: runtime.GOOS, Machine: runtime.GOARCH}
 }
