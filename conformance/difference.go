@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nkconform/nkconform/trace"
 )
@@ -51,8 +52,8 @@ func errnoOf(outcome string) string {
 }
 
 var (
-	listText     = regexp.MustCompile(`\[[^]]*\]`)
-	revisionText = regexp.MustCompile(`\brevision \d+`)
+	listText     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[[^]]*\]`) })
+	revisionText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\brevision \d+`) })
 )
 
 // unlike says in which way two outcomes with the same errno differ.
@@ -61,11 +62,11 @@ func unlike(expected, came string) string {
 	owner := func(e trace.Entry) trace.Entry { return trace.Entry{Prog: e.Prog} }
 	wantProgs, gotProgs := each(want, owner), each(got, owner)
 	switch {
-	case listText.MatchString(expected) && !slices.Equal(wantProgs, gotProgs):
+	case listText().MatchString(expected) && !slices.Equal(wantProgs, gotProgs):
 		return unlikeLists(wantProgs, gotProgs)
-	case listText.MatchString(expected) && !slices.Equal(want, got):
+	case listText().MatchString(expected) && !slices.Equal(want, got):
 		return "the same programs with other links"
-	case revisionText.MatchString(expected) && revisionText.FindString(expected) != revisionText.FindString(came):
+	case revisionText().MatchString(expected) && revisionText().FindString(expected) != revisionText().FindString(came):
 		return "another revision"
 	}
 	return "another answer"
@@ -96,20 +97,22 @@ func each[T any](list []T, f func(T) T) []T {
 // entries reads the list of an outcome.
 func entries(outcome string) []trace.Entry {
 	var list []trace.Entry
-	for word := range strings.FieldsSeq(strings.Trim(listText.FindString(outcome), "[]")) {
+	for word := range strings.FieldsSeq(strings.Trim(listText().FindString(outcome), "[]")) {
 		prog, link, _ := strings.Cut(word, "@")
 		list = append(list, trace.Entry{Prog: prog, Link: link})
 	}
 	return trace.ExpandList(list)
 }
 
-var particular = regexp.MustCompile(`"[^"]*"|[0-9]+(?:\.[0-9]+)+|\b(?:0x[0-9a-f]+|[0-9]+)\b`)
+var particular = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`"[^"]*"|[0-9]+(?:\.[0-9]+)+|\b(?:0x[0-9a-f]+|[0-9]+)\b`)
+})
 
 // General is the first line of a text, but for the numbers and quoted words that
 // differ from one failure to the next. Versions stay.
 func General(text string) string {
 	first, _, _ := strings.Cut(text, "\n")
-	return particular.ReplaceAllStringFunc(first, func(s string) string {
+	return particular().ReplaceAllStringFunc(first, func(s string) string {
 		switch {
 		case s[0] == '"':
 			return `"…"`

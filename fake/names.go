@@ -1,7 +1,6 @@
 package fake
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,8 +11,12 @@ import (
 // traces. They depend on nothing but the calls made.
 type names map[string]bool
 
-// reserved are the names that are made up for what has none.
-var reserved = regexp.MustCompile(`^([lqnx][0-9]+|lo)$`)
+// reserved says whether a name is one that is made up for what has none: l, q, n or x
+// with a number, or lo.
+func reserved(name string) bool {
+	number := strings.TrimLeft(name[min(1, len(name)):], "0123456789") == "" && len(name) > 1
+	return name == "lo" || number && strings.ContainsRune("lqnx", rune(name[0]))
+}
 
 // claim returns a name that nothing else has, as close to the wanted one as can
 // be; or the spare one when that is no name at all.
@@ -23,7 +26,7 @@ func (n names) claim(wanted, spare string) string {
 		name = spare
 	}
 	base := name
-	for i := 2; n[name] || name != spare && reserved.MatchString(name); i++ {
+	for i := 2; n[name] || name != spare && reserved(name); i++ {
 		end := "_" + strconv.Itoa(i)
 		name = base[:min(len(base), 15-len(end))] + end
 	}

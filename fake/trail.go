@@ -1,10 +1,10 @@
 package fake
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/nkconform/nkconform/internal/ids"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -48,20 +48,17 @@ func (t *trail) written(k *Kernel, err error) []Step {
 	return list
 }
 
-var idInText = regexp.MustCompile(`\b(program|link) id [0-9]+`)
-
 // withNames puts the names of programs and links behind their ids.
 func (k *Kernel) withNames(text string) string {
-	return idInText.ReplaceAllStringFunc(text, func(s string) string {
-		kind, number, _ := strings.Cut(s, " id ")
-		id, _ := strconv.ParseUint(number, 10, 32)
-		switch p, l := k.progs[uint32(id)], k.links[uint32(id)]; {
+	return ids.Replace(text, func(kind string, id uint32) string {
+		plain := kind + " id " + decimal(id)
+		switch p, l := k.progs[id], k.links[id]; {
 		case kind == "program" && p != nil:
-			return s + " (" + p.label() + ")"
+			return plain + " (" + p.label() + ")"
 		case kind == "link" && l != nil:
-			return s + " (" + l.label() + ")"
+			return plain + " (" + l.label() + ")"
 		}
-		return s
+		return plain
 	})
 }
 

@@ -40,7 +40,7 @@ type Mistake struct {
 	Reason string
 }
 
-// Open returns the page that a link leads to.
+// Open returns the page that a link leads to; "" to the first lesson.
 func Open(link string) (*App, error) {
 	a := &App{}
 	s, err := ParseState(link)

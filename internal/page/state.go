@@ -38,10 +38,16 @@ func (s State) String() string {
 	return base64.RawURLEncoding.EncodeToString(b.Bytes())
 }
 
-// ParseState is the inverse of [State.String]. "" is a new page.
+// begins reports whether the page is as it is opened first.
+func (s State) begins() bool {
+	return s.Release == "" && s.Without == nil && s.Lesson == Lessons[0].ID && s.Said == nil && s.Back == 0 && s.Done == nil
+}
+
+// ParseState is the inverse of [State.String]. "" is the first lesson, which is nothing
+// to unpack, so that the page is there sooner.
 func ParseState(link string) (s State, err error) {
 	if link == "" {
-		return s, nil
+		return State{Lesson: Lessons[0].ID}, nil
 	}
 	packed, err := base64.RawURLEncoding.DecodeString(link)
 	if err != nil {

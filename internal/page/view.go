@@ -12,7 +12,7 @@ import (
 // View is what is drawn. It follows from the state alone, but for Moved, Mistake and
 // Note, which are of the last action.
 type View struct {
-	Link     string // that leads to this state
+	Link     string // that leads to this state; "": the page begins so
 	Release  string
 	Releases []string
 	Features []FeatureView
@@ -121,9 +121,12 @@ type NowView struct {
 func (a *App) View() View {
 	state := a.current()
 	v := View{
-		Link: a.State.String(), Release: a.State.Release, At: a.at(),
+		Release: a.State.Release, At: a.at(),
 		Moved: a.moved, Mistake: a.mistake, Note: a.note,
 		Programs: state.Programs, Offers: a.offers(),
+	}
+	if !a.State.begins() {
+		v.Link = a.State.String()
 	}
 	if v.Release == "" {
 		v.Release = fake.Newest.String()

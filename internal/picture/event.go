@@ -1,11 +1,12 @@
 package picture
 
 import (
-	"regexp"
+	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/internal/ids"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
@@ -21,26 +22,19 @@ func callOf(s *trace.Statement, events []*fake.Event) *fake.Event {
 	return nil
 }
 
-// object is how the kernel's side tells of an object: by its id, with its own name.
-var object = regexp.MustCompile(`\b(program|link) id (\d+)( \([^)]*\))?`)
-
 // named has a text name objects as the statements do.
 func (s *Session) named(text string) string {
-	return object.ReplaceAllStringFunc(text, func(found string) string {
-		m := object.FindStringSubmatch(found)
-		id, err := strconv.ParseUint(m[2], 10, 32)
-		if err != nil {
-			return found
+	return ids.Replace(text, func(kind string, id uint32) string {
+		object := mprog.ProgObject
+		if kind == "link" {
+			object = mprog.LinkObject
 		}
-		kind := mprog.ProgObject
-		if m[1] == "link" {
-			kind = mprog.LinkObject
+		plain := fmt.Sprintf("%s id %d", kind, id)
+		name := s.live.Name(object, id)
+		if name == strconv.FormatUint(uint64(id), 10) { // nobody has named it
+			return plain
 		}
-		name := s.live.Name(kind, uint32(id))
-		if name == m[2] { // nobody has named it
-			return m[1] + " id " + m[2]
-		}
-		return m[1] + " id " + m[2] + " (" + name + ")"
+		return plain + " (" + name + ")"
 	})
 }
 

@@ -4,7 +4,7 @@
 //
 // It sets nk to an object of functions, which take text and return JSON:
 // open(link), which comes first, and do(action) return a view, complete(line) words and
-// where they begin. Without a link it opens the first lesson.
+// where they begin.
 package main
 
 import (
@@ -27,9 +27,6 @@ func main() {
 	}
 	nk := js.Global().Get("Object").New()
 	nk.Set("open", text(func(link string) any {
-		if link == "" {
-			link = page.State{Lesson: page.Lessons[0].ID}.String()
-		}
 		opened, err := page.Open(link)
 		app = opened
 		view := app.View()
