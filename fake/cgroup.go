@@ -70,7 +70,7 @@ func (p *Process) attachCgroup(g *cgroup, c cgroupChange) error {
 	p.passed(cgroupForbidden, 0, 0)
 	mode := c.flags & (mprog.AllowOverride | mprog.AllowMulti)
 	if len(h.list) > 0 && h.mode != mode {
-		return refuse(cgroupMode, "the hook's mode is %s, not %s", h.mode, mode)
+		return refuse(cgroupMode, "the hook's mode is that of flags %s, not %s", h.mode, mode)
 	}
 	p.passed(cgroupMode, uint64(mode), 0)
 	if len(h.list) >= mprog.MaxCgroupPrograms {
@@ -240,23 +240,29 @@ func (p *Process) detachCgroup(h *cgroupHook, prog *program, l *link, revision u
 	return nil
 }
 
+// effectiveEntry is an entry of a cgroup, which runs in another one, too.
+type effectiveEntry struct {
+	*cgroupEntry
+	on *cgroup
+}
+
 // effective returns the programs that run in a cgroup (compute_effective_progs): those
 // with PREORDER first, the outermost cgroup's in front, then the others, the cgroup's own
 // in front. An ancestor whose programs are not to run besides others gives way to
 // whatever is nearer.
-func (g *cgroup) effective(at mprog.AttachType) []*program {
-	var first, rest []*program
+func (g *cgroup) effective(at mprog.AttachType) []effectiveEntry {
+	var first, rest []effectiveEntry
 	for ; g != nil; g = g.parent {
 		h := g.hook(at)
 		if len(first)+len(rest) > 0 && h.mode&mprog.AllowMulti == 0 {
 			continue
 		}
-		var own []*program
+		var own []effectiveEntry
 		for _, e := range h.list {
 			if e.flags&mprog.Preorder != 0 {
-				own = append(own, e.prog)
+				own = append(own, effectiveEntry{e, g})
 			} else {
-				rest = append(rest, e.prog)
+				rest = append(rest, effectiveEntry{e, g})
 			}
 		}
 		first = append(own, first...)
@@ -271,9 +277,9 @@ const queryEnd = 64
 // (__cgroup_bpf_query). Links are not told.
 func (p *Process) queryCgroup(g *cgroup, q *mprog.QueryRequest) (res mprog.QueryResult, err error) {
 	h := g.hook(q.AttachType)
-	progs := make([]*program, len(h.list))
-	for i, e := range h.list {
-		progs[i] = e.prog
+	var progs []*program
+	for _, e := range h.list {
+		progs = append(progs, e.prog)
 	}
 	effective := q.QueryFlags&mprog.QueryEffective != 0
 	if effective && q.ProgAttachFlags != nil {
@@ -281,7 +287,10 @@ func (p *Process) queryCgroup(g *cgroup, q *mprog.QueryRequest) (res mprog.Query
 	}
 	p.passed(cgroupQueryFlags, uint64(q.QueryFlags), 0)
 	if effective {
-		progs = g.effective(q.AttachType)
+		progs = nil
+		for _, e := range g.effective(q.AttachType) {
+			progs = append(progs, e.prog)
+		}
 	} else {
 		res.AttachFlags = uint32(h.mode)
 		seen := q.Size == 0 || q.Size >= queryEnd // the caller's attr has room for it

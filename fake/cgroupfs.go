@@ -157,9 +157,9 @@ func (p *Process) sendDatagram(r DatagramRequest) (d mprog.Delivery, err error) 
 		in *cgroup
 		at mprog.AttachType
 	}{{r.From.cgroup, mprog.CgroupInetEgress}, {r.To.cgroup, mprog.CgroupInetIngress}} {
-		for _, prog := range side.in.effective(side.at) {
-			d.Ran = append(d.Ran, prog.id)
-			d.Delivered = d.Delivered && prog.ret&1 != 0
+		for _, e := range side.in.effective(side.at) {
+			d.Ran = append(d.Ran, e.prog.id)
+			d.Delivered = d.Delivered && e.prog.ret&1 != 0
 		}
 		if !d.Delivered {
 			break

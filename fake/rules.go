@@ -119,7 +119,8 @@ var (
 		"attach_type_to_prog_type, bpf_prog_query")
 	attachTypeCgroup = rule("attach-type/cgroup", mprog.EBADF,
 		"With the attach type of a cgroup, 0 among them, target_ifindex must be the fd of a cgroup.",
-		"cgroup_bpf_prog_detach, cgroup_bpf_prog_query")
+		"cgroup_bpf_prog_detach, cgroup_bpf_prog_query").
+		passing("fd $1 is of a cgroup")
 	attachTypeMismatch = rule("attach-type/mismatch", mprog.EINVAL,
 		"A link's attach type must fit the program's type.", "bpf_prog_attach_check_attach_type").
 		passing("attach type $t1 fits the program")

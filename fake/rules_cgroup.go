@@ -50,7 +50,7 @@ var (
 		passing("no ancestor forbids it")
 	cgroupMode = rule("cgroup/mode", mprog.EPERM,
 		"While a hook has programs its mode stays.", "__cgroup_bpf_attach").
-		passing("the hook is empty, or of the mode $f1")
+		passing("the hook is empty, or its mode is that of the flags, $f1")
 	cgroupFull = rule("cgroup/full", mprog.E2BIG,
 		"A hook of a cgroup holds at most 64 programs; not even REPLACE is taken then.", "__cgroup_bpf_attach").
 		passing("the hook has $1 programs, at most 64 fit")

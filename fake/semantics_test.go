@@ -39,12 +39,18 @@ func semanticsText(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	families, err := os.ReadFile("../internal/page/families.md") // which the page shows, too
+	if err != nil {
+		t.Fatal(err)
+	}
 	pictures, err := os.ReadFile("testdata/pictures.md") // which internal/page writes
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := new(strings.Builder)
 	b.Write(intro)
+	b.WriteString("\n")
+	b.Write(families)
 	b.WriteString("\n")
 	b.Write(pictures)
 	fmt.Fprint(b, "\n## What the kernel does\n\n| Id | | Source |\n|---|---|---|\n")

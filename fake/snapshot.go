@@ -12,6 +12,7 @@ import (
 // kernel there is only what it answers.
 type Snapshot struct {
 	Devices  []DeviceShot // namespace by namespace, by ifindex
+	Cgroups  []CgroupShot // each behind the one that it is in
 	Programs []ProgramShot
 	Links    []LinkShot
 	Pins     []PinShot // by path
@@ -52,10 +53,11 @@ type ProgramShot struct {
 	Refs   int // fds of all processes, pins, links and lists
 }
 
-// LinkShot is a link. A defunct one has no device.
+// LinkShot is a link. A defunct one has neither device nor cgroup.
 type LinkShot struct {
 	ID, Prog uint32
-	Device   string // that has the hook; "": defunct
+	Device   string // that has the hook
+	Cgroup   string // or that has it
 	Type     mprog.AttachType
 	Open     []OpenFD // fds of it, process by process
 }
@@ -86,6 +88,7 @@ func (k *Kernel) Snapshot() Snapshot {
 			s.Devices = append(s.Devices, d)
 		}
 	}
+	s.Cgroups = k.shootCgroups()
 	for _, p := range k.progs {
 		s.Programs = append(s.Programs, ProgramShot{p.id, p.typ, p.ret, p.refs})
 	}
@@ -94,6 +97,9 @@ func (k *Kernel) Snapshot() Snapshot {
 		shot := LinkShot{ID: l.id, Prog: l.prog.id, Type: l.at, Open: k.openFDs(l)}
 		if l.dev != nil {
 			shot.Device = l.dev.name
+		}
+		if l.cgroup != nil {
+			shot.Cgroup = l.cgroup.name
 		}
 		s.Links = append(s.Links, shot)
 	}

@@ -35,7 +35,7 @@ With --hook it does so for single statements, on a hook with the programs, links
 and revision given. Programs that only the statements name are loaded first. With
 -i statements are typed, one a line, behind what the arguments say; ? helps.
 
---html writes a page with the simulated kernel in it, one file for any browser: ten
+--html writes a page with the simulated kernel in it, one file for any browser: eleven
 lessons, lists to drag programs into, and each call in C, Go and as bpf(2) gets it.
 A program that was not released has to build the page's kernel, with Go.`,
 		Example: `  nkconform explain --hook 'nk0:primary [a b@l] revision 4' 'attach nk0:primary c flags=before relative_fd=b'

@@ -20,7 +20,8 @@ func stageHook(description string, statements []string) (text string, first int,
 		return "", 0, fmt.Errorf("hook %q: expected for example 'nk0:primary [a b@l] revision 4'", description)
 	}
 	hook := m[1] + ":" + m[2]
-	if _, _, err := trace.SplitHook(hook); err != nil {
+	_, at, err := trace.SplitHook(hook)
+	if err != nil {
 		return "", 0, fmt.Errorf("hook %q: %w", description, err)
 	}
 	entries := strings.Fields(m[3])
@@ -31,17 +32,19 @@ func stageHook(description string, statements []string) (text string, first int,
 		}
 	}
 	extra := revision - len(entries) - 1
-	if extra < 0 || extra > 10000 || extra == 1 && len(entries) == 0 || extra > 0 && len(entries) == 0 && m[2] != "primary" && m[2] != "peer" {
+	if extra < 0 || extra > 10000 || extra == 1 && len(entries) == 0 || extra > 0 && len(entries) == 0 && at.TCX() {
 		return "", 0, fmt.Errorf("hook %q: no calls lead to revision %d with %d programs", description, revision, len(entries))
 	}
 	var lines []string
-	switch m[2] {
-	case "primary", "peer":
+	kind, multi := "", "" // of programs, and the flag by which there may be several
+	switch {
+	case at.Netkit():
 		lines = append(lines, "netkit "+m[1]+" "+m[1][:min(len(m[1]), 10)]+"-peer")
-	default:
-		if m[1] != "lo" {
-			lines = append(lines, "device "+m[1])
-		}
+	case at.Cgroup():
+		lines, multi = append(lines, "cgroup "+m[1]), "multi"
+		kind = " type=" + trace.FormatProgType(at.CgroupProgType()) + " return=1 expected_attach_type=" + at.String()
+	case m[1] != "lo":
+		lines = append(lines, "device "+m[1])
 	}
 	progs := []string{"spare_1", "spare_2"}
 	var links []string
@@ -56,22 +59,27 @@ func stageHook(description string, statements []string) (text string, first int,
 			progs = append(progs, p)
 		}
 	}
-	lines = append(lines, "prog "+strings.Join(progs, " "))
-	lines = append(lines, attachAll(hook, entries, extra)...)
+	lines = append(lines, "prog "+strings.Join(progs, " ")+kind)
+	lines = append(lines, attachAll(hook, entries, extra, multi)...)
 	first = len(lines) + 1
 	return strings.Join(append(lines, statements...), "\n") + "\n", first, nil
 }
 
 // attachAll attaches a list, so that the hook is at a revision higher by extra
-// than the list alone would make it: the first entry is replaced so many times.
-func attachAll(hook string, entries []string, extra int) (lines []string) {
+// than the list alone would make it: the first entry is replaced so many times. Flag is
+// what every program is attached with, "" for none.
+func attachAll(hook string, entries []string, extra int, flag string) (lines []string) {
 	spare := func(n int) string { return "spare_" + strconv.Itoa(n%2+1) }
+	with, replace := "", "flags=replace"
+	if flag != "" {
+		with, replace = " flags="+flag, replace+"+"+flag
+	}
 	if len(entries) == 0 && extra > 0 {
-		lines = append(lines, "attach "+hook+" "+spare(0))
+		lines = append(lines, "attach "+hook+" "+spare(0)+with)
 		for n := range extra - 2 {
-			lines = append(lines, fmt.Sprintf("attach %s %s flags=replace replace_bpf_fd=%s", hook, spare(n+1), spare(n)))
+			lines = append(lines, fmt.Sprintf("attach %s %s %s replace_bpf_fd=%s", hook, spare(n+1), replace, spare(n)))
 		}
-		return append(lines, "detach "+hook)
+		return append(lines, "detach "+hook+" "+spare(extra-2))
 	}
 	for i, e := range entries {
 		prog, link, owned := strings.Cut(e, "@")
@@ -82,7 +90,7 @@ func attachAll(hook string, entries []string, extra int) (lines []string) {
 		if owned {
 			lines = append(lines, fmt.Sprintf("link %s %s %s", link, hook, attached))
 		} else {
-			lines = append(lines, fmt.Sprintf("attach %s %s", hook, attached))
+			lines = append(lines, "attach "+hook+" "+attached+with)
 		}
 		if i > 0 {
 			continue
@@ -95,7 +103,7 @@ func attachAll(hook string, entries []string, extra int) (lines []string) {
 			if owned {
 				lines = append(lines, fmt.Sprintf("link-update %s %s", link, next))
 			} else {
-				lines = append(lines, fmt.Sprintf("attach %s %s flags=replace replace_bpf_fd=%s", hook, next, spare(n)))
+				lines = append(lines, fmt.Sprintf("attach %s %s %s replace_bpf_fd=%s", hook, next, replace, spare(n)))
 			}
 		}
 	}

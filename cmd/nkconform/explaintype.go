@@ -105,6 +105,13 @@ func (e *explainer) typed(line string) (quit bool) {
 				}
 			}
 		}
+		for _, c := range e.session.State().Cgroups {
+			for _, h := range c.Hooks {
+				if h.Revision > 1 || len(h.Runs) > 0 {
+					fmt.Fprintln(e.out, e.style.Hook(h))
+				}
+			}
+		}
 	case "why":
 		if e.last == nil {
 			fmt.Fprintln(e.out, "no call yet")

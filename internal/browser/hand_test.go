@@ -32,6 +32,8 @@ func TestLessonsByHand(t *testing.T) {
 			"link-update m b; unlink /sys/fs/bpf/agent; link l1 nk2:primary b; pin /sys/fs/bpf/agent l1"},
 		{"tcx-clsact", []string{"bylink=false", "sendnk0", "pn", "enk0:egress0", "sendnk0"},
 			"send nk0; attach nk0:egress n flags=replace replace_bpf_fd=p; send nk0"},
+		{"cgroup", []string{"pp", "gg:cgroup_inet_ingress0", "ccdatagram to q", "eg:cgroup_inet_ingress0", "off", "bypreorder=true", "pp", "gg:cgroup_inet_ingress1", "ccdatagram to q"},
+			"attach g:cgroup_inet_ingress p flags=multi+before; datagram q; detach g:cgroup_inet_ingress p; attach g:cgroup_inet_ingress p flags=multi+preorder; datagram q"},
 	} {
 		b.run(chromedp.Click(chromedp.CSS(`[data-lesson="` + tc.lesson + `"]`)))
 		before := eval[int](b, `document.querySelectorAll("#steps button").length`)

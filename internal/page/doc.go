@@ -1,4 +1,4 @@
-// Package page is a page of HTML with the simulated kernel in it: ten lessons about
+// Package page is a page of HTML with the simulated kernel in it: eleven lessons about
 // what attaching programs does, and a kernel to try everything on.
 //
 // All of the page is one [State], a value: the release, the lesson, the statements and

@@ -23,6 +23,7 @@ type Lesson struct {
 	Task      string
 	Goals     []Goal
 	Solution  []string
+	Families  bool // the table of families belongs to it
 }
 
 // Line is a statement of a stage, and what is said of it.
@@ -84,6 +85,8 @@ func parseLesson(id, text string) (l Lesson, err error) {
 			end()
 		case comment == "solution":
 			solving = true
+		case comment == "families":
+			l.Families = true
 		case strings.HasPrefix(comment, "task: "):
 			l.Task = strings.TrimPrefix(comment, "task: ")
 		case strings.HasPrefix(comment, "goal: "):

@@ -46,7 +46,11 @@ func picturesText(t *testing.T) string {
 			text := picture.Style{}.Text(&step)
 			came := strings.TrimSpace(strings.TrimPrefix(text, line))
 			if came != "" {
-				came = "`" + strings.Join(strings.Fields(came), " ") + "`"
+				parts := strings.Split(came, "\n") // one for each hook that changed
+				for i, p := range parts {
+					parts[i] = "`" + strings.Join(strings.Fields(p), " ") + "`"
+				}
+				came = strings.Join(parts, "<br>")
 			}
 			if step.Refusal != nil {
 				came = fmt.Sprintf("`! %s` %s (`%s`)", step.Refusal.Errno, step.Refusal.Text, step.Refusal.Rule)

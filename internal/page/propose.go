@@ -15,6 +15,7 @@ type Pick struct {
 	ByLink           bool   // attach through a new link
 	After            bool   // name the neighbour in front, not the one behind
 	ByID             bool   // name the neighbour by its id
+	Preorder         bool   // in a cgroup: run in front
 }
 
 // Place is where it is put.
@@ -84,7 +85,7 @@ func (a *App) propose(pick Pick, place Place) ([]string, error) {
 		if own[e.Link] != "" {
 			return []string{"link-update " + own[e.Link] + " " + pick.Prog}, nil
 		}
-		return []string{fmt.Sprintf("attach %s %s flags=replace replace_bpf_fd=%s", place.Hook, pick.Prog, e.Prog)}, nil
+		return []string{over(h, pick, e.Prog)}, nil
 	}
 	var lines []string
 	entries := h.Entries
@@ -98,7 +99,11 @@ func (a *App) propose(pick Pick, place Place) ([]string, error) {
 	if pick.ByLink {
 		verb = "link " + a.freeName("l", 1) + " " + place.Hook
 	}
-	return append(lines, verb+" "+pick.Prog+beside(entries, place.Gap, pick)), nil
+	where := beside(entries, place.Gap, pick)
+	if h.Cgroup != "" {
+		where = besideInCgroup(h, entries, place.Gap, pick)
+	}
+	return append(lines, verb+" "+pick.Prog+where), nil
 }
 
 // beside writes the flags that say a place.

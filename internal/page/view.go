@@ -20,10 +20,12 @@ type View struct {
 	Lesson   *LessonView
 
 	Devices  []DeviceView
+	Cgroups  []CgroupView
 	Programs []picture.Program
 	Links    []LinkView
 	Pins     []PinView
-	Offers   []Offer // what can be made
+	Loads    []Offer // programs that can be made
+	Makes    []Offer // what has hooks
 
 	Steps []StepView // all, also those that are taken back
 	At    int        // how many are played
@@ -54,6 +56,7 @@ type LessonView struct {
 	Done            bool
 	Solution        []string
 	Next            string // id of the lesson behind it
+	Families        []Family
 }
 
 // GoalView is a goal, and whether it is reached.
@@ -80,11 +83,20 @@ type HookView struct {
 	Entries    []picture.Entry
 	Shown      []picture.Entry // Entries with those that are new marked, and those that are gone still there
 	Changed    bool
-	Stop       *picture.Stop // of the packet
+	Stop       *picture.Stop   // of the packet
+	Cgroup     string          // that has it; "": it is a device's
+	Mode       string          // of a cgroup's hook: none, override or multi
+	Runs       []picture.Entry // in the cgroup, where that is not the list itself, marked as Shown is
 }
 
-// Offer is something to say at the press of a button.
-type Offer struct{ Label, Says string }
+// CgroupView is a cgroup.
+type CgroupView struct {
+	Name, Parent string
+	Depth        int
+	Processes    []string
+	Hooks        []HookView
+	Offers       []Offer
+}
 
 // LinkView is a link, and what can be done with it.
 type LinkView struct {
@@ -123,7 +135,7 @@ func (a *App) View() View {
 	v := View{
 		Release: a.State.Release, At: a.at(),
 		Moved: a.moved, Mistake: a.mistake, Note: a.note,
-		Programs: state.Programs, Offers: a.offers(),
+		Programs: state.Programs, Loads: a.programs(), Makes: a.devices(),
 	}
 	if !a.State.begins() {
 		v.Link = a.State.String()
@@ -159,13 +171,14 @@ func (a *App) View() View {
 			v.Devices = append(v.Devices, deviceView(d, now))
 		}
 	}
+	for _, c := range state.Cgroups {
+		v.Cgroups = append(v.Cgroups, a.cgroupView(c, now))
+	}
 	for _, l := range state.Links {
 		v.Links = append(v.Links, LinkView{l, a.linkOffers(l)})
 	}
 	for _, p := range state.Pins {
-		v.Pins = append(v.Pins, PinView{p, []Offer{
-			{"open", "get " + a.freeName("x", 1) + " " + p.Path}, {"remove", "unlink " + p.Path},
-		}})
+		v.Pins = append(v.Pins, PinView{p, a.pinOffers(p)})
 	}
 	return v
 }
@@ -195,6 +208,9 @@ func (a *App) lessonView() *LessonView {
 		met := g.met(p)
 		v.Goals, v.Done = append(v.Goals, GoalView{g.Text, met}), v.Done && met
 	}
+	if l.Families {
+		v.Families = Families()
+	}
 	for i := range Lessons[:len(Lessons)-1] {
 		if Lessons[i].ID == l.ID {
 			v.Next = Lessons[i+1].ID
@@ -219,27 +235,42 @@ func deviceView(d picture.Device, now *picture.Step) DeviceView {
 	v := DeviceView{Name: d.Name, Netns: d.Netns, Kind: d.Kind, Peer: d.Peer, Primary: d.Primary, Policy: d.Policy, Qdisc: d.Qdisc}
 	v.Sends = d.Netns == "" && (d.Kind == string(mprog.Netkit) && d.Peer != "" || d.Kind == "loopback")
 	for _, h := range d.Hooks {
-		hook := HookView{Name: h.Name, Says: says(d, h), Filters: h.Filters, Revision: h.Revision, Entries: h.Entries, Shown: h.Entries}
+		hook := hookView(h, now)
+		hook.Says = says(d, h)
 		if len(h.Entries) == 0 && h.Revision != 1 && d.Qdisc == "" {
 			hook.Query = 1
-		}
-		if now != nil {
-			for _, c := range now.Changes {
-				if c.Hook == h.Name && c.Filters == h.Filters && !c.Deleted {
-					hook.Shown, hook.Changed = merged(c), true
-				}
-			}
-			if now.Packet != nil {
-				for i, s := range now.Packet.Stops {
-					if s.Hook == h.Name && s.Filters == h.Filters {
-						hook.Stop = &now.Packet.Stops[i]
-					}
-				}
-			}
 		}
 		v.Hooks = append(v.Hooks, hook)
 	}
 	return v
+}
+
+// hookView is a hook with what the last step did to it.
+func hookView(h picture.Hook, now *picture.Step) HookView {
+	hook := HookView{Name: h.Name, Filters: h.Filters, Revision: h.Revision, Entries: h.Entries, Shown: h.Entries, Cgroup: h.Cgroup, Mode: h.Mode}
+	if h.Cgroup != "" && !picture.Same(h.Entries, h.Runs) {
+		hook.Runs = h.Runs
+	}
+	if now == nil {
+		return hook
+	}
+	for _, c := range now.Changes {
+		switch {
+		case c.Hook != h.Name || c.Filters != h.Filters || c.Deleted:
+		case c.Runs && hook.Runs != nil:
+			hook.Runs = c.After
+		case !c.Runs:
+			hook.Shown, hook.Changed = merged(c), true
+		}
+	}
+	if now.Packet != nil {
+		for i, s := range now.Packet.Stops {
+			if s.Hook == h.Name && s.Filters == h.Filters {
+				hook.Stop = &now.Packet.Stops[i]
+			}
+		}
+	}
+	return hook
 }
 
 // says tells when a hook's programs run.
@@ -271,37 +302,6 @@ func merged(c picture.Change) (list []picture.Entry) {
 		default:
 			list, before, after = append(list, after[0]), before[1:], after[1:]
 		}
-	}
-	return list
-}
-
-// offers are what one can make.
-func (a *App) offers() []Offer {
-	prog := a.freeLetter()
-	list := []Offer{
-		{"program", "prog " + prog + " return=-1"},
-		{"program that drops", "prog " + prog + " return=2"},
-		{"program that passes", "prog " + prog + " return=0"},
-	}
-	first, second := a.freeName("nk", 0), ""
-	for n := 1; second == "" || second == first; n++ {
-		second = a.freeName("nk", n)
-	}
-	return append(list, Offer{"netkit pair", "netkit " + first + " " + second}, Offer{"device", "device " + a.freeName("v", 0)})
-}
-
-// linkOffers are what one can do with a link.
-func (a *App) linkOffers(l picture.Link) (list []Offer) {
-	fd := l.Own()
-	if fd == "" {
-		return nil
-	}
-	if path := mprog.BPFFS + "/" + fd; len(l.Pins) == 0 {
-		list = append(list, Offer{"pin", "pin " + path + " " + fd})
-	}
-	list = append(list, Offer{"close", "close " + fd})
-	if l.Hook != "" {
-		list = append(list, Offer{"detach", "link-detach " + fd})
 	}
 	return list
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nkconform/nkconform/internal/picture"
+	"github.com/nkconform/nkconform/mprog"
 )
 
 // coded plays lines and returns the code of each.
@@ -89,7 +90,15 @@ func TestGoCodeCompiles(t *testing.T) {
 		"attach nk0:primary e flags=before relative_fd=a", "attach nk0:primary f flags=after+id relative_id=a expected_revision=6", "detach nk0:primary a flags=after relative_fd=e",
 		"query nk0:primary", "link l nk0:peer a", "link m v0:ingress b flags=before", "link n nk0:peer c flags=before+link relative_fd=l", "link o nk0:peer d flags=after+link+id relative_id=l",
 		"detach nk0:peer b flags=before+id relative_id=l+1", "link-update m c", "pin /sys/fs/bpf/l l", "get x /sys/fs/bpf/l", "pin /sys/fs/bpf/a a", "get y /sys/fs/bpf/a", "unlink /sys/fs/bpf/a",
-		"prog-fd z a", "link-fd w l", "info l", "close m")
+		"prog-fd z a", "link-fd w l", "info l", "close m",
+		"cgroup g", "prog k s type=cgroup_skb", "attach g:cgroup_inet_ingress k flags=multi+before", "attach g:cgroup_inet_ingress s flags=multi+preorder+after relative_fd=k",
+		"attach g:cgroup_inet_ingress s flags=multi+replace replace_bpf_fd=k", "detach g:cgroup_inet_ingress k expected_revision=2", "query g:cgroup_inet_ingress query_flags=1",
+		"link h g:cgroup_inet_egress k")
+	for at := range mprog.AttachType(64) {
+		if at.Cgroup() {
+			lines = append(lines, "query g:"+at.String())
+		}
+	}
 	all := coded(t, lines)
 	var b strings.Builder
 	b.WriteString("package gocode\n\nimport (\n\t\"os\"\n\n\t\"github.com/cilium/ebpf\"\n\t\"github.com/cilium/ebpf/link\"\n)\n\n" +
@@ -106,7 +115,7 @@ func TestGoCodeCompiles(t *testing.T) {
 		for _, name := range strings.Split(made, ", ") {
 			used = append(used, "\t_ = "+name+"\n")
 		}
-		fmt.Fprintf(&b, "\nfunc _(nk0, v0 int, a, b, c, d, e, f *ebpf.Program, l, m, n link.Link, aID ebpf.ProgramID, lID link.ID) { // %d: %s\n\t{\n\t%s\n%s\t}\n}\n",
+		fmt.Fprintf(&b, "\nfunc _(nk0, v0 int, g *os.File, a, b, c, d, e, f, k, s *ebpf.Program, l, m, n link.Link, aID ebpf.ProgramID, lID link.ID) { // %d: %s\n\t{\n\t%s\n%s\t}\n}\n",
 			i, line, strings.ReplaceAll(text, "\n", "\n\t"), strings.Join(used, ""))
 	}
 	require.Greater(t, written, 20)
@@ -131,5 +140,10 @@ func TestCodeOfCgroups(t *testing.T) {
 	require.Contains(t, code["raw"].Text, ".target_fd = ")
 	require.Contains(t, code["raw"].Text, "/* BPF_F_ALLOW_MULTI */")
 	require.Equal(t, "LIBBPF_OPTS(bpf_prog_attach_opts, opts,\n    .flags = BPF_F_ALLOW_MULTI);\nerr = bpf_prog_attach_opts(s_fd, g_fd, BPF_CGROUP_INET_EGRESS, &opts);", code["libbpf"].Text)
-	require.NotContains(t, code, "go")
+	require.Equal(t, `err := link.RawAttachProgram(link.RawAttachProgramOptions{
+	Target:  int(g.Fd()),
+	Program: s,
+	Attach:  ebpf.AttachCGroupInetEgress,
+	Flags:   2, // BPF_F_ALLOW_MULTI
+})`, code["go"].Text)
 }

@@ -20,12 +20,26 @@ func goType(at mprog.AttachType) string {
 	case mprog.TCXEgress:
 		return "ebpf.AttachTCXEgress"
 	}
+	if at.Cgroup() {
+		var name strings.Builder
+		for _, part := range strings.Split(strings.TrimPrefix(at.String(), "cgroup_"), "_") {
+			if strings.HasPrefix(part, "udp") {
+				part = strings.ToUpper(part)
+			}
+			name.WriteString(strings.ToUpper(part[:1]) + part[1:])
+		}
+		prefix := "ebpf.AttachCGroup"
+		if at == mprog.CgroupInetSockRelease || strings.HasPrefix(name.String(), "Inet") && strings.HasSuffix(name.String(), "name") {
+			prefix = "ebpf.AttachCgroup" // as these are written there
+		}
+		return prefix + strings.NewReplacer("Getpeername", "GetPeername", "Getsockname", "GetSockname").Replace(name.String())
+	}
 	return "ebpf.AttachType(" + at.String() + ")"
 }
 
 // anchor writes where as cilium/ebpf does, "" for the end, and reports whether it can.
 func (w writer) anchor() (text string, ok bool) {
-	f := w.flags()
+	f := w.flags() &^ groupFlags
 	relative := w.relative()
 	object := "Program"
 	if f&mprog.Link != 0 {
@@ -52,6 +66,17 @@ func (w writer) anchor() (text string, ok bool) {
 	return fmt.Sprintf("link.%s%s(%s)", side, object, goName(relative)), trace.IsName(relative)
 }
 
+// groupFlags are those that only cgroups take, which cilium/ebpf has as numbers.
+const groupFlags = mprog.AllowOverride | mprog.AllowMulti | mprog.Preorder
+
+// goTarget is a device, which is a number, or a cgroup, which is an open file.
+func goTarget(device string, at mprog.AttachType) string {
+	if at.Cgroup() && trace.IsName(device) {
+		return "int(" + goName(device) + ".Fd())"
+	}
+	return goName(device)
+}
+
 // goName is a variable that holds an object, goID one that holds its id.
 func goName(word string) string { return strings.ReplaceAll(word, "-", "_") }
 
@@ -76,7 +101,11 @@ func options(kind string, fields [][2]string) string {
 	fmt.Fprintf(&b, "%s{\n", kind)
 	for _, f := range fields {
 		if f[1] != "" {
-			fmt.Fprintf(&b, "\t%s:%s%s,\n", f[0], strings.Repeat(" ", width-len(f[0])+1), f[1])
+			value, comment, commented := strings.Cut(f[1], ", //")
+			if commented {
+				comment = " //" + comment
+			}
+			fmt.Fprintf(&b, "\t%s:%s%s,%s\n", f[0], strings.Repeat(" ", width-len(f[0])+1), value, comment)
 		}
 	}
 	return b.String() + "}"
@@ -87,11 +116,6 @@ func (w writer) cilium() (text, note string) {
 	if w.param("size") != "" || w.param("junk") != "" {
 		return "", "cilium/ebpf chooses the size of bpf_attr by itself."
 	}
-	for _, word := range w.st.Operands {
-		if _, at, err := trace.SplitHook(word); err == nil && at.Cgroup() {
-			return "", "" // what cilium/ebpf calls these is not known here
-		}
-	}
 	anchor, ok := w.anchor()
 	if !ok {
 		switch w.st.Verb {
@@ -101,13 +125,16 @@ func (w writer) cilium() (text, note string) {
 	}
 	where := func(target, program string, n int) [][2]string {
 		device, at := w.hook(n)
-		fields := [][2]string{{target, goName(device)}}
+		fields := [][2]string{{target, goTarget(device, at)}}
 		if program != "" {
 			fields = append(fields, [2]string{"Program", goName(program)})
 		}
 		fields = append(fields, [2]string{"Attach", goType(at)})
 		if anchor != "" {
 			fields = append(fields, [2]string{"Anchor", anchor})
+		}
+		if f := w.flags() & groupFlags; f != 0 && w.st.Verb != "link" {
+			fields = append(fields, [2]string{"Flags", fmt.Sprintf("%d, // %s", f, constants(f))})
 		}
 		if r := w.param("expected_revision"); r != "" {
 			fields = append(fields, [2]string{"ExpectedRevision", r})
@@ -125,9 +152,15 @@ func (w writer) cilium() (text, note string) {
 		return "err := link.RawDetachProgram(" + options("link.RawDetachProgramOptions", where("Target", w.operand(1), 0)) + ")", ""
 	case "query":
 		device, at := w.hook(0)
-		return "result, err := link.QueryPrograms(" + options("link.QueryOptions", [][2]string{{"Target", goName(device)}, {"Attach", goType(at)}}) + ")", ""
+		return "result, err := link.QueryPrograms(" + options("link.QueryOptions", [][2]string{{"Target", goTarget(device, at)}, {"Attach", goType(at)}, {"QueryFlags", w.param("query_flags")}}) + ")", ""
 	case "link":
-		_, at := w.hook(1)
+		device, at := w.hook(1)
+		if at.Cgroup() {
+			if w.st.Params != nil {
+				return "", "link.AttachCgroup of cilium/ebpf says neither a place nor a revision."
+			}
+			return name + ", err := link.AttachCgroup(" + options("link.CgroupOptions", [][2]string{{"Path", goName(device) + ".Name()"}, {"Attach", goType(at)}, {"Program", goName(w.operand(2))}}) + ")", ""
+		}
 		call, kind := "link.AttachNetkit(", "link.NetkitOptions"
 		if at.TCX() {
 			call, kind = "link.AttachTCX(", "link.TCXOptions"

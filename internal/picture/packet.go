@@ -11,7 +11,8 @@ import (
 
 // Packet is the way of a packet through the hooks.
 type Packet struct {
-	From, To  string
+	From, To  string // devices
+	Datagram  bool   // which one process sends to another: From and To are these
 	Delivered bool
 	Stops     []Stop
 	End       string // where it ended and why, in words
@@ -26,15 +27,27 @@ type Stop struct {
 	Ended   bool    // here it went no further
 }
 
-// verdicts are the names of what programs return.
-var verdicts = map[int32]string{-1: "NEXT", 0: "PASS", 2: "DROP", 7: "REDIRECT"}
-
-// Verdict writes what a program returns: 2 (DROP).
-func Verdict(ret int32) string {
-	if name, ok := verdicts[ret]; ok {
-		return strconv.Itoa(int(ret)) + " (" + name + ")"
+// verdict names what a program of a type returns, as far as it has a name there.
+func verdict(t mprog.ProgType, ret int32) string {
+	names := map[int32]string{-1: "NEXT", 0: "PASS", 2: "DROP", 7: "REDIRECT"}
+	switch {
+	case t == mprog.CgroupSKB:
+		return []string{"DROP", "PASS"}[ret&1]
+	case t.Cgroup():
+		return []string{"DENY", "ALLOW"}[ret&1]
+	case names[ret] == "":
+		return strconv.Itoa(int(ret))
 	}
-	return strconv.Itoa(int(ret))
+	return names[ret]
+}
+
+// returned writes what a program returns: 2 (DROP).
+func returned(e Entry) string {
+	number := strconv.Itoa(int(e.Return))
+	if e.Verdict == number {
+		return number
+	}
+	return number + " (" + e.Verdict + ")"
 }
 
 // packet finds the way of a packet that a device has transmitted.
@@ -88,7 +101,7 @@ func (s *Session) packet(name string, sent mprog.Delivery) *Packet {
 		if !passes {
 			if p.End == "" {
 				last := stop.Ran[len(stop.Ran)-1]
-				p.End = fmt.Sprintf("ended at %s: %s returned %s", h.Name, last.Prog, Verdict(last.Return))
+				p.End = fmt.Sprintf("ended at %s: %s returned %s", h.Name, last.Prog, returned(last))
 			}
 			return p
 		}

@@ -19,7 +19,7 @@ import (
 func TestScenarios(t *testing.T) {
 	list, err := conformance.Load(nkconform.Scenarios())
 	require.NoError(t, err)
-	refused, changed := 0, 0
+	refused, changed, ran, way := 0, 0, 0, 0
 	for _, sc := range list {
 		s := picture.New(fake.Lacking(sc.Trace)...)
 		for line := range strings.Lines(sc.Trace.String()) {
@@ -36,14 +36,44 @@ func TestScenarios(t *testing.T) {
 			}
 			for _, c := range step.Changes {
 				changed++
-				if h := step.State.Hook(c.Hook); h != nil && step.Came.Listed && !c.Filters && len(step.Changes) == 1 {
+				if h := step.State.Hook(c.Hook); h != nil && step.Came.Listed && h.Cgroup != "" && !c.Runs && slices.Contains(step.Line.Statement.Operands, c.Hook) {
+					require.Equal(t, programs(trace.ExpandList(step.Came.List)), programs(entries(c.After)), "%s: %s", sc.ID, line)
+				} else if h != nil && h.Cgroup == "" && step.Came.Listed && !c.Filters && len(step.Changes) == 1 {
 					require.True(t, slices.Equal(trace.ExpandList(step.Came.List), entries(c.After)), "%s: %s", sc.ID, line)
 				}
+			}
+			// What runs in a cgroup is what a query of the effective programs tells.
+			if st := step.Line.Statement; st != nil && st.Verb == "query" && step.Came.Listed && step.Came.Errno == 0 {
+				how, _ := st.Param("query_flags")
+				if h := step.State.Hook(st.Operands[0]); h != nil && h.Cgroup != "" && how == "1" && len(st.Params) == 1 {
+					require.Equal(t, programs(trace.ExpandList(step.Came.List)), programs(entries(h.Runs)), "%s: %s", sc.ID, line)
+					ran++
+				}
+			}
+			// The stops of a datagram have run what the answer tells.
+			if p := step.Packet; p != nil && p.Datagram {
+				var list []picture.Entry
+				for _, s := range p.Stops {
+					list = append(list, s.Ran...)
+				}
+				require.Equal(t, programs(trace.ExpandList(step.Came.List)), programs(entries(list)), "%s: %s", sc.ID, line)
+				require.Equal(t, p.Delivered, len(p.Stops) == 0 || !p.Stops[len(p.Stops)-1].Ended, "%s: %s", sc.ID, line)
+				way++
 			}
 		}
 	}
 	require.Greater(t, refused, 500)
 	require.Greater(t, changed, 1000)
+	require.Greater(t, ran, 50)
+	require.Greater(t, way, 20)
+}
+
+// programs are those of a list, whatever links own them: of cgroups no answer tells that.
+func programs(list []trace.Entry) (names []string) {
+	for _, e := range list {
+		names = append(names, e.Prog)
+	}
+	return names
 }
 
 func entries(list []picture.Entry) []trace.Entry {

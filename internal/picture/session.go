@@ -97,7 +97,11 @@ func (s *Session) Do(text string) (Step, error) {
 		step.Checks = s.checks(step.Event)
 		step.Refusal = s.refusal(step.Event)
 		if sent, ok := step.Event.Answer.(mprog.Delivery); ok && step.Refusal == nil {
-			step.Packet = s.packet(st.Operands[0], sent)
+			if st.Verb == "datagram" {
+				step.Packet = s.datagram(st.Process, st.Operands[0], sent)
+			} else {
+				step.Packet = s.packet(st.Operands[0], sent)
+			}
 		}
 	}
 	return step, nil

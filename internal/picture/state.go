@@ -12,6 +12,7 @@ import (
 // State is what there is, under the names that the statements gave.
 type State struct {
 	Devices   []Device
+	Cgroups   []Cgroup
 	Programs  []Program
 	Links     []Link
 	Pins      []Pin
@@ -37,21 +38,28 @@ type Hook struct {
 	Filters  bool
 	Revision uint64 // that the next change is compared with
 	Entries  []Entry
+	Cgroup   string  // that has it; "": it is a device's
+	Mode     string  // of a cgroup's hook with programs: none, override or multi
+	Runs     []Entry // in the cgroup, in order: those of cgroups above it among them
 }
 
 // Entry is a program in a list. New and Gone say what a step did.
 type Entry struct {
 	Prog, Link string // Link "": none
 	Return     int32
+	Verdict    string // what it returns, in a word
+	Preorder   bool   // of a cgroup's
+	On         string // the cgroup that it is attached to
 	New, Gone  bool
 }
 
 // Program is a program. Refs counts the fds, pins, links and lists that hold it.
 type Program struct {
-	Name   string
-	Type   string
-	Return int32
-	Refs   int
+	Name    string
+	Type    string
+	Return  int32
+	Verdict string // what it returns, in a word
+	Refs    int
 }
 
 // Link is a link, with what keeps it.
@@ -97,6 +105,13 @@ func (s State) Hook(name string) *Hook {
 			}
 		}
 	}
+	for _, c := range s.Cgroups {
+		for i := range c.Hooks {
+			if c.Hooks[i].Name == name {
+				return &c.Hooks[i]
+			}
+		}
+	}
 	return nil
 }
 
@@ -127,11 +142,7 @@ func (s *Session) look() State {
 			}
 			hook := Hook{Name: on + ":" + h.Hook.Type.String(), Netns: device.Netns, Filters: h.Filters, Revision: h.Revision, Entries: []Entry{}}
 			for _, e := range h.Entries {
-				entry := Entry{Prog: prog(e.Prog), Return: e.Return}
-				if e.Link != 0 {
-					entry.Link = link(e.Link)
-				}
-				hook.Entries = append(hook.Entries, entry)
+				hook.Entries = append(hook.Entries, s.entry(e, shot))
 			}
 			device.Hooks = append(device.Hooks, hook)
 		}
@@ -144,8 +155,9 @@ func (s *Session) look() State {
 		return 0
 	})
 	for _, p := range shot.Programs {
-		st.Programs = append(st.Programs, Program{prog(p.ID), trace.FormatProgType(p.Type), p.Return, p.Refs})
+		st.Programs = append(st.Programs, Program{prog(p.ID), trace.FormatProgType(p.Type), p.Return, verdict(p.Type, p.Return), p.Refs})
 	}
+	st.Cgroups = s.cgroups(shot)
 	for _, l := range shot.Links {
 		st.Links = append(st.Links, s.link(l, link(l.ID), prog(l.Prog), shot))
 	}
@@ -180,8 +192,8 @@ func (s *Session) link(l fake.LinkShot, name, prog string, shot fake.Snapshot) L
 			}
 		}
 	}
-	if made.Hook == "" && l.Device != "" { // of an XDP program
-		made.Hook = l.Device + ":" + l.Type.String()
+	if made.Hook == "" && l.Device+l.Cgroup != "" { // of an XDP program, or on a cgroup
+		made.Hook = l.Device + l.Cgroup + ":" + l.Type.String()
 	}
 	return made
 }

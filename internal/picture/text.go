@@ -107,21 +107,33 @@ func (y Style) Change(c Change) string {
 	text := y.list(c.Before) + " → " + y.list(c.After)
 	switch {
 	case c.Deleted:
-		with := "device"
-		if c.Filters {
-			with = "qdisc"
-		}
-		return y.list(c.Before) + " → " + y.paint(red, "gone with its "+with)
+		return y.list(c.Before) + " → " + y.paint(red, "gone with its "+c.Whose())
+	case c.Runs:
+		return "runs " + text
 	case c.Filters:
 		return text
 	case c.From == c.To:
 		return text + "  " + strconv.FormatUint(c.To, 10)
 	}
 	text += fmt.Sprintf("  %d→%d", c.From, c.To)
-	if len(c.After) == 0 && c.To != 1 {
+	if len(c.After) == 0 && c.To != 1 && !c.Cgroup {
 		text += y.paint(quiet, ", a query says 1")
 	}
+	if c.Mode != "" {
+		text += y.paint(quiet, ", mode "+c.Mode)
+	}
 	return text
+}
+
+// Whose says what a hook belongs to.
+func (c Change) Whose() string {
+	switch {
+	case c.Filters:
+		return "qdisc"
+	case c.Cgroup:
+		return "cgroup"
+	}
+	return "device"
 }
 
 func (y Style) list(entries []Entry) string {
@@ -167,5 +179,12 @@ func (y Style) Hook(h Hook) string {
 	if h.Filters {
 		return text + "  filters of the qdisc"
 	}
-	return text + "  revision " + strconv.FormatUint(h.Revision, 10)
+	text += "  revision " + strconv.FormatUint(h.Revision, 10)
+	if h.Mode != "" {
+		text += ", mode " + h.Mode
+	}
+	if !Same(h.Entries, h.Runs) && h.Cgroup != "" {
+		text += ", runs " + y.list(h.Runs)
+	}
+	return text
 }

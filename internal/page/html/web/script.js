@@ -2,7 +2,7 @@
 (() => {
   const $ = id => document.getElementById(id);
   let view, carried = null, tab = "go", past = -1;
-  const by = { link: false, after: false, id: false }; // how a drag attaches
+  const by = { link: false, after: false, id: false, preorder: false }; // how a drag attaches
 
   // h makes an element: attributes, and children that are elements or text.
   const h = (tag, attrs = {}, ...children) => {
@@ -15,7 +15,6 @@
     return e;
   };
   const json = JSON.stringify;
-  const verdict = n => ({ "-1": "NEXT", 0: "PASS", 2: "DROP", 7: "REDIRECT" })[n] ?? String(n);
 
   // Everything that somebody does is an action, whose answer is the next view.
   // A refusal, and a packet's way, are brought into sight.
@@ -27,7 +26,9 @@
 
   // chip is a program, in a list or on the shelf.
   const chip = (e, attrs) => h("button", { type: "button", ...attrs },
-    e.Prog ?? e.Name, e.Link ? h("span", { class: "at" }, "@" + e.Link) : null, h("small", { title: "what it returns" }, verdict(e.Return)));
+    e.Prog ?? e.Name, e.Link ? h("span", { class: "at" }, "@" + e.Link) : null,
+    e.Preorder ? h("small", { class: "pre", title: "attached with PREORDER" }, "PREORDER") : null,
+    e.Type && e.Type !== "sched_cls" ? h("small", { title: "its type" }, e.Type) : null, h("small", { title: "what it returns" }, e.Verdict));
 
   const offers = (list, key) => list.map(o => h("button", { type: "button", class: "small", "data-say": o.Says, "data-key": key + o.Label, title: o.Says }, o.Label));
 
@@ -39,17 +40,18 @@
       v.Programs?.length > 24
         ? h("select", { "data-many": true, "aria-label": "take up a program", "data-key": "many" }, h("option", { value: "" }, v.Programs.length + " programs: take one up"), v.Programs.map(p => h("option", { value: p.Name }, p.Name)))
         : (v.Programs ?? []).map(p => chip(p, { class: "chip", draggable: "true", "data-pick": json({ Prog: p.Name }), "data-key": "p" + p.Name, title: "take up " + p.Name })),
-      h("span", { class: "row offers" }, offers(v.Offers.slice(0, 3).map(o => ({ ...o, Label: "+ " + o.Label })), "o"))),
+      h("span", { class: "row offers" }, offers(v.Loads.map(o => ({ ...o, Label: "+ " + o.Label })), "o"))),
     v.Links?.length ? h("div", { class: "row" }, h("span", { class: "what" }, "links"), v.Links.map(l => h("span", { class: "box" },
       h("button", { type: "button", class: "chip link", draggable: "true", "data-pick": json({ Link: l.Name }), "data-key": "l" + l.Name, "data-place": json({ Link: l.Name }), title: "take up link " + l.Name }, l.Name,
         h("small", {}, l.Hook ? `${l.Prog} on ${l.Hook}` : `${l.Prog}, defunct`, ...(l.Held ?? []).map(f => `, fd ${f.FDs.join(" ")}${f.Process ? " of " + f.Process : ""}`), l.Held ? "" : ", no fd", l.Pins ? ", pinned" : "")),
       h("span", { class: "row offers" }, offers(l.Offers ?? [], "lo" + l.Name))))) : null,
     v.Pins?.length ? h("div", { class: "row" }, h("span", { class: "what" }, "pins"), v.Pins.map(p => h("span", { class: "box" }, h("code", {}, ` ${p.Path} → ${p.Object} `), h("span", { class: "row offers" }, offers(p.Offers, "pin" + p.Path))))) : null,
-    h("div", { class: "row offers" }, h("span", { class: "what" }, "devices"), offers(v.Offers.slice(3).map(o => ({ ...o, Label: "+ " + o.Label })), "o")),
+    h("div", { class: "row offers" }, h("span", { class: "what" }, "devices"), offers(v.Makes.map(o => ({ ...o, Label: "+ " + o.Label })), "o")),
     h("div", { class: "row pickby" }, h("span", { class: "what" }, "a drag"), h("span", { class: "bar" },
       select("link", "attaches", [["false", "directly"], ["true", "through a new link"]]),
       select("after", "says", [["false", "BEFORE"], ["true", "AFTER"]]),
-      select("id", "names the neighbour by", [["false", "fd"], ["true", "id"]]))));
+      select("id", "names the neighbour by", [["false", "fd"], ["true", "id"]]),
+      v.Cgroups ? select("preorder", "to a cgroup", [["false", "without PREORDER"], ["true", "with PREORDER"]]) : null)));
 
   const gap = (hook, i, n) => h("li", {}, h("button", { type: "button", class: "gap", "data-place": json({ Hook: hook, Gap: i }), "data-key": `g${hook}${i}`, tabindex: carried ? "0" : "-1",
     "aria-label": n === 0 ? `onto ${hook}` : i === n ? `${hook}: behind all` : i === 0 ? `${hook}: in front of all` : `${hook}: place ${i}` }));
@@ -65,19 +67,20 @@
       }
       if (!k.Filters) items.push(gap(k.Name, at, k.Entries.length));
       const runs = k.Stop?.Ran?.some(r => r.Prog === e.Prog), idle = k.Stop && !runs;
-      const ended = k.Stop?.Ended && k.Stop.Ran?.at(-1)?.Prog === e.Prog;
-      items.push(h("li", { style: runs ? `--n:${ran++}` : null }, k.Filters ? h("span", { class: "chip ghost" + (ended ? " stopper" : "") + (runs ? " ran" : idle ? " idle-prog" : "") + (e.New ? " new" : "") }, e.Prog, h("small", {}, verdict(e.Return)))
+      const ended = k.Stop?.Ended && (k.Mode ? e.Verdict === "DROP" : k.Stop.Ran?.at(-1)?.Prog === e.Prog);
+      items.push(h("li", { style: runs ? `--n:${ran++}` : null }, k.Filters ? h("span", { class: "chip ghost" + (ended ? " stopper" : "") + (runs ? " ran" : idle ? " idle-prog" : "") + (e.New ? " new" : "") }, e.Prog, h("small", {}, e.Verdict))
         : chip(e, { class: "chip" + (e.New ? " new" : "") + (ended ? " stopper" : "") + (runs ? " ran" : idle ? " idle-prog" : ""), draggable: "true", "data-key": `e${k.Name}${at}`,
           "data-pick": json({ Prog: e.Prog, Link: e.Link, Hook: k.Name }), "data-place": json({ Hook: k.Name, Gap: at, Over: true }),
-          "aria-label": `${e.Prog}${e.Link ? " of link " + e.Link : ""}, position ${at} of ${k.Name}, returns ${verdict(e.Return)}${e.New ? ", new" : ""}` })));
+          "aria-label": `${e.Prog}${e.Link ? " of link " + e.Link : ""}, position ${at} of ${k.Name}, returns ${e.Verdict}${e.Preorder ? ", with PREORDER" : ""}${e.New ? ", new" : ""}` })));
       at++;
     }
     if (!k.Filters) items.push(gap(k.Name, at, k.Entries.length));
-    const idle = !k.Entries.length && k.Says.startsWith("tcx") && !k.Changed && k.Revision === 1;
+    const idle = !k.Entries.length && !k.Runs && (k.Says.startsWith("tcx") || k.Cgroup) && !k.Changed && k.Revision === 1;
     return h("div", { class: "hook" + (k.Changed ? " changed" : "") + (idle ? " idle" : ""), "data-hook": k.Name },
       h("div", { class: "head" }, h("code", {}, k.Filters ? k.Name.replace(":", " ") : k.Name), h("span", { class: "quiet" }, k.Says),
-        k.Filters ? null : h("span", { class: "rev", title: "each change adds one" }, `revision ${k.Revision}`, k.Query ? `, a query says ${k.Query}` : "")),
-      h("ol", { class: "list", "aria-label": `${k.Name}, in the order of execution` }, items, (k.Shown ?? []).length ? null : h("li", { class: "none" }, "empty")),
+        k.Filters ? null : h("span", { class: "rev", title: "each change adds one" }, `revision ${k.Revision}`, k.Query ? `, a query says ${k.Query}` : "", k.Mode ? `, mode ${k.Mode}` : "")),
+      h("ol", { class: "list", "aria-label": k.Cgroup ? `${k.Name}, its list` : `${k.Name}, in the order of execution` }, items, (k.Shown ?? []).length ? null : h("li", { class: "none" }, "empty")),
+      k.Runs ? h("div", { class: "runs" }, h("span", { class: "quiet" }, "runs here "), listed(k.Runs, k.Cgroup)) : null,
       k.Stop?.Ended ? h("div", { class: "ends" }, "the packet ends here") : null);
   };
 
@@ -86,7 +89,12 @@
       d.Sends ? h("button", { type: "button", class: "small", "data-say": "send " + d.Name, "data-key": "send" + d.Name, title: "send " + d.Name }, "send a packet") : null),
     (d.Hooks ?? []).map(hook));
 
-  const devices = list => {
+  const cgroup = c => h("div", { class: "device cgroup", style: `--depth:${c.Depth}` },
+    h("div", { class: "bar" }, h("h3", {}, c.Name, h("span", { class: "quiet" }, " cgroup", c.Parent ? " in " + c.Parent : "", c.Processes?.length ? ", with " + c.Processes.map(p => p || "the first process").join(", ") : "")),
+      h("span", { class: "row offers" }, offers(c.Offers, "c" + c.Name))),
+    (c.Hooks ?? []).map(hook));
+
+  const devices = (list, cgroups) => {
     const out = [], seen = new Set();
     for (const d of list ?? []) {
       const key = d.Netns + "/" + d.Name;
@@ -97,7 +105,8 @@
       seen.add(peer.Netns + "/" + peer.Name);
       out.push(h("div", { class: "pair" }, device(d), device(peer)));
     }
-    return h("div", { class: "pairs" }, out.length ? out : h("p", { class: "quiet" }, "No device yet: make a netkit pair above, or type: netkit nk0 nk1"));
+    const groups = cgroups ? h("div", { class: "cgroups" }, cgroups.map(cgroup)) : null;
+    return h("div", { class: "pairs" }, out.length || groups ? [out, groups] : h("p", { class: "quiet" }, "No device yet: make a netkit pair above, or type: netkit nk0 nk1"));
   };
 
   // prose is text in which what stands between backticks is code.
@@ -108,15 +117,19 @@
     h("div", { class: "task" + (l.Done ? " done" : "") }, h("p", {}, h("b", {}, l.Done ? "Done. " : "Your task. "), prose(l.Task)),
       h("ul", { class: "goals" }, l.Goals.map(g => h("li", { class: g.Met ? "met" : null }, h("span", {}, prose(g.Text)), h("span", { class: "hide" }, g.Met ? " (done)" : " (to do)"))))),
     h("details", {}, h("summary", { "data-key": "solution" }, "a solution"), h("pre", { class: "code" }, l.Solution.join("\n")), h("p", {}, h("button", { type: "button", class: "small", "data-solve": true, "data-key": "solve" }, "play it"))),
+    l.Families ? h("details", {}, h("summary", { "data-key": "families" }, "netkit, tcx and cgroups side by side"), h("dl", { class: "families" }, l.Families.map(f => [h("dt", {}, f.What),
+      f.Netkit === f.TCX ? h("dd", {}, h("b", {}, "netkit, tcx "), prose(f.Netkit)) : [h("dd", {}, h("b", {}, "netkit "), prose(f.Netkit)), h("dd", {}, h("b", {}, "tcx "), prose(f.TCX))],
+      h("dd", {}, h("b", {}, "cgroup "), prose(f.Cgroup))]))) : null,
     h("div", { class: "bar" }, l.Next && l.Done ? h("button", { type: "button", class: "primary", "data-lesson": l.Next, "data-key": "next" }, "next lesson") : null)];
 
-  const listed = list => h("span", { class: "listed" }, "[", list.length > 14 ? [list.slice(0, 6).map(small), `… ${list.length - 11} more …`, list.slice(-5).map(small)] : list.map(small), "]");
-  const small = e => h("span", { class: "chip ghost" + (e.New ? " new" : "") + (e.Gone ? " gone" : "") }, e.Prog, e.Link ? h("span", { class: "at" }, "@" + e.Link) : null);
+  const listed = (list, home) => h("span", { class: "listed" }, "[", list.length > 14 ? [list.slice(0, 6).map(e => small(e, home)), `… ${list.length - 11} more …`, list.slice(-5).map(e => small(e, home))] : list.map(e => small(e, home)), "]");
+  const small = (e, home) => h("span", { class: "chip ghost" + (e.New ? " new" : "") + (e.Gone ? " gone" : "") }, e.Prog, e.Link ? h("span", { class: "at" }, "@" + e.Link) : null, home && e.On && e.On !== home ? h("small", {}, "of " + e.On) : null);
 
-  const change = c => h("div", { class: "change" }, h("span", { class: "hookname" }, c.Hook, c.Filters ? ", filters" : ""),
-    listed(c.Before ?? []), h("span", { class: "arrow" }, "→"), c.Deleted ? h("span", { class: "ends" }, "gone with its " + (c.Filters ? "qdisc" : "device")) : listed(c.After ?? []),
-    c.Deleted || c.Filters ? null : h("span", { class: "step", title: "the revision" }, `${c.From}→${c.To}`),
-    !c.Deleted && !c.Filters && !(c.After ?? []).length && c.To !== 1 ? h("span", { class: "quiet" }, "a query of the empty hook says 1") : null);
+  const change = c => h("div", { class: "change" }, h("span", { class: "hookname" }, c.Hook, c.Filters ? ", filters" : c.Runs ? ", what runs" : ""),
+    listed(c.Before ?? []), h("span", { class: "arrow" }, "→"), c.Deleted ? h("span", { class: "ends" }, "gone with its " + (c.Filters ? "qdisc" : c.Cgroup ? "cgroup" : "device")) : listed(c.After ?? []),
+    c.Deleted || c.Filters || c.Runs ? null : h("span", { class: "step", title: "the revision" }, `${c.From}→${c.To}`),
+    c.Mode ? h("span", { class: "quiet" }, "mode " + c.Mode) : null,
+    !c.Deleted && !c.Filters && !c.Cgroup && !c.Runs && !(c.After ?? []).length && c.To !== 1 ? h("span", { class: "quiet" }, "a query of the empty hook says 1") : null);
 
   const now = n => {
     if (!n) return [];
@@ -130,7 +143,7 @@
       n.Refusal ? h("div", { class: "refusal" }, h("span", { class: "errno" }, n.Refusal.Errno), h("b", {}, n.Refusal.Text || n.Refusal.Found),
         n.Refusal.Rule ? h("p", {}, "Found: ", n.Refusal.Found, ". ", h("span", { class: "quiet" }, "Rule ", h("code", {}, n.Refusal.Rule), ", in ", h("code", {}, n.Refusal.Source))) : null) : null,
       n.Packet ? [h("p", {}, h("b", {}, n.Packet.Delivered ? "Delivered: " : "Not delivered: "), n.Packet.End + "."),
-        h("ol", { class: "route" }, h("li", {}, n.Packet.From + " transmits"), (n.Packet.Stops ?? []).filter(s => s.Ran?.length || s.Idle?.length || s.Ended).map((s, i) => h("li", { class: s.Ended ? "end" : null, style: `--n:${i + 1}` }, h("code", {}, s.Hook, s.Filters ? " filters" : ""), ": ", s.Ran?.length ? s.Ran.map(e => `${e.Prog} ${verdict(e.Return)}`).join(", ") : "nothing runs", s.Idle?.length ? h("span", { class: "quiet" }, `; not ${s.Idle.map(e => e.Prog).join(", ")}`) : "")),
+        h("ol", { class: "route" }, h("li", {}, n.Packet.From + (n.Packet.Datagram ? " sends" : " transmits")), (n.Packet.Stops ?? []).filter(s => s.Ran?.length || s.Idle?.length || s.Ended).map((s, i) => h("li", { class: s.Ended ? "end" : null, style: `--n:${i + 1}` }, h("code", {}, s.Hook, s.Filters ? " filters" : ""), ": ", s.Ran?.length ? s.Ran.map(e => `${e.Prog} ${e.Verdict}`).join(", ") : "nothing runs", s.Idle?.length ? h("span", { class: "quiet" }, `; not ${s.Idle.map(e => e.Prog).join(", ")}`) : "")),
           n.Packet.Delivered ? h("li", { class: "last", style: "--n:7" }, n.Packet.To + " receives it") : null)] : null,
       n.Checks?.length ? h("details", { open: !!stopped }, h("summary", { "data-key": "checks" }, stopped ? "the kernel's checks, up to the one that stopped it" : "the kernel's checks"),
         h("ol", { class: "checks" }, n.Checks.map(c => h("li", { class: !c.Passed ? "stopped" : c.Rule ? null : "did" }, h("span", {}, c.Text), c.Rule ? h("code", {}, c.Rule) : "")))) : null,
@@ -164,7 +177,7 @@
     $("main").classList.toggle("moved", view.Moved);
     $("main").classList.toggle("carrying", !!carried);
     $("shelf").replaceChildren(shelf(view));
-    $("devices").replaceChildren(devices(view.Devices));
+    $("devices").replaceChildren(devices(view.Devices, view.Cgroups));
     $("now").replaceChildren(...now(view.Now).flat(9).filter(Boolean));
     $("steps").replaceChildren(...steps(view));
     $("at").textContent = `${view.At} of ${view.Steps?.length ?? 0}`;
@@ -208,7 +221,7 @@
     if (pick) document.querySelector(`[data-pick="${CSS.escape(pick)}"]`)?.focus({ preventScroll: true });
   };
   const put = place => {
-    const pick = { ...carried, ByLink: by.link, After: by.after, ByID: by.id };
+    const pick = { ...carried, ByLink: by.link, After: by.after, ByID: by.id, Preorder: by.preorder };
     carried = null;
     act({ Do: "drop", Pick: pick, Place: place });
   };
