@@ -98,7 +98,7 @@ func packetsTarget() error {
 	}
 	// What cannot be run drops.
 	unknown, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL", Instructions: asm.Instructions{
-		asm.FnTcpGenSyncookie.Call(), asm.Mov.Imm(asm.R0, 0), asm.Return(),
+		asm.FnPerCpuPtr.Call(), asm.Mov.Imm(asm.R0, 0), asm.Return(),
 	}})
 	if err != nil {
 		return err

@@ -333,7 +333,7 @@ func TestExplainPackets(t *testing.T) {
 	require.Contains(t, out, "packet on nk0, primary: odd (id ")
 	require.Contains(t, out, " returns 2; it does not go on")
 	require.Contains(t, out, "nkconform: program (id ")
-	require.Contains(t, out, ": instruction 0: helper bpf_tcp_gen_syncookie: not simulated: its packets are dropped")
+	require.Contains(t, out, ": instruction 0: helper bpf_per_cpu_ptr: not simulated: its packets are dropped")
 }
 
 // The median of a query's time, intercepted and, as root, by the running kernel.

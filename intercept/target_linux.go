@@ -43,10 +43,42 @@ func (c *caller) targetOf(tid, fd uint32) (t sim.Target, open bool) {
 	switch {
 	case strings.HasPrefix(name, "net:["):
 		t.Kind = sim.NetnsTarget
+	case strings.HasPrefix(name, "socket:["):
+		t.Kind, t.Owner = sim.SocketTarget, c.s.cookieOf(tid, fd)
+	case name == "anon_inode:[pidfd]", strings.HasPrefix(name, "pidfd:["):
+		t.Kind, t.Owner = sim.TaskTarget, ownerOf(tid, fd)
 	case c.s.isCgroup(path, st.Dev):
 		t.Kind = sim.CgroupTarget
 	}
 	return t, true
+}
+
+// cookieOf is the cookie of a socket that a thread has, 0 if nobody tells.
+func (s *supervisor) cookieOf(tid, fd uint32) uint64 {
+	copied, err := s.borrow(tid, fd)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(copied)
+	cookie, _ := unix.GetsockoptUint64(copied, unix.SOL_SOCKET, unix.SO_COOKIE)
+	return cookie
+}
+
+// ownerOf is as what the task owns values that a thread has a pidfd of, 0 if it is gone.
+func ownerOf(tid, fd uint32) uint64 {
+	info, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(tid), 10) + "/fdinfo/" + strconv.FormatUint(uint64(fd), 10))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(info)) {
+		if text, ok := strings.CutPrefix(line, "Pid:"); ok {
+			pid, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
+			if t := taskOf(uint32(pid)); err == nil && t != nil {
+				return t.Owner()
+			}
+		}
+	}
+	return 0
 }
 
 // isCgroup reports whether a file is a folder of a cgroup2 file system.

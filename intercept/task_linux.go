@@ -41,8 +41,23 @@ func taskOf(tid uint32) *machine.Task {
 			t.GID = uint32(n)
 		}
 	}
-	t.Cgroups = cgroupsOf(tid)
+	t.Cgroups, t.Started = cgroupsOf(tid), startOf(tid)
 	return t
+}
+
+// startOf is when a thread was started (starttime of proc_pid_stat(5)), 0 if it is gone.
+func startOf(tid uint32) uint64 {
+	text, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(tid), 10) + "/stat")
+	if err != nil {
+		return 0
+	}
+	const start = 22 - 3 // behind the name, whose brackets end where the third field begins
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) <= start {
+		return 0
+	}
+	n, _ := strconv.ParseUint(fields[start], 10, 64)
+	return n
 }
 
 const (

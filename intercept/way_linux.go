@@ -219,12 +219,26 @@ func (p *pump) deliver(e *end, j *journey) {
 
 // write writes a frame to a TAP device.
 func (p *pump) write(e *end, j *journey) {
+	if j.Assigned != nil && !isFor(j.Assigned, j.Packet) {
+		p.s.warn("a packet that bpf_sk_assign gives to a socket that it is not for is dropped: the running kernel finds its sockets by itself")
+		return
+	}
 	frame := j.Data
 	if len(frame) != j.length {
 		mend(j.vnet, frame, len(frame)-j.length)
 		j.length = len(frame)
 	}
 	_, _ = unix.Writev(int(e.tap), [][]byte{j.vnet, frame}) // a device that is down, or gone, receives nothing
+}
+
+// isFor reports whether a socket is the one that gets a packet where nothing is said of it.
+func isFor(s *machine.Socket, packet *machine.Packet) bool {
+	q, ok := packet.For()
+	if !ok || packet.Outside == nil {
+		return false
+	}
+	found, ok, err := packet.Outside.Socket(q)
+	return err == nil && ok && found.Cookie == s.Cookie
 }
 
 // lose counts a frame that the TAP device has counted as sent.

@@ -1,25 +1,10 @@
 package machine
 
-import "net/netip"
-
-// SocketQuestion is which socket a packet from one address to another is for.
-type SocketQuestion struct {
-	Protocol      uint8 // IPPROTO_TCP or IPPROTO_UDP
-	Remote, Local netip.AddrPort
-	Ifindex       uint32 // of the device at which it arrives
-}
-
-// Socket is a socket, as programs see it.
-type Socket struct {
-	Protocol      uint8 // 0: of a test run, which has no type either
-	State         uint8 // TCP_ESTABLISHED and so on
-	Remote, Local netip.AddrPort
-	Ifindex       uint32 // of the device that it is bound to, 0: none
-	Mark          uint32
-	Cookie        uint64
-	UID           uint32
-	Cgroups       func() []uint64 // as those of a [Task]; nil: not known
-}
+import (
+	"fmt"
+	"math"
+	"net/netip"
+)
 
 const (
 	stateSynReceived = 3  // TCP_SYN_RECV
@@ -34,46 +19,76 @@ const (
 	overflowUID = 65534 // of who has no id here
 )
 
-// Where struct bpf_sock has its fields.
-const (
-	sockIfindex  = 0
-	sockFamily   = 4
-	sockType     = 8
-	sockProtocol = 12
-	sockMark     = 16
-	sockFrom4    = 24
-	sockFrom6    = 28
-	sockFromPort = 44
-	sockToPort   = 48
-	sockTo4      = 52
-	sockTo6      = 56
-	sockState    = 72
-	sockSize     = 76 // without rx_queue_mapping, which nobody is told
-)
-
 // lookUpSocket is bpf_sk_lookup_tcp, bpf_sk_lookup_udp and bpf_skc_lookup_tcp, of
 // which the latter finds sockets that are less than that, too.
 func lookUpSocket(protocol uint8, whole bool) helper {
 	return func(m *run) (uint64, error) {
-		size, netns, flags := uint32(m.r[3]), int32(m.r[4]), m.r[5]
+		size, flags := uint32(m.r[3]), m.r[5]
 		tuple, err := m.bytes(m.r[2], int(size))
 		if err != nil {
 			return 0, err
 		}
-		switch {
-		case flags != 0, size != tupleIPv4 && size != tupleIPv6:
+		if flags != 0 || size != tupleIPv4 && size != tupleIPv6 {
 			return 0, nil
-		case netns >= 0, m.packet.Outside == nil:
-			return 0, ErrUnknown
 		}
-		remote, local := addresses(tuple)
-		s, found, err := m.packet.Outside.Socket(SocketQuestion{protocol, remote, local, m.packet.get(skbIfindex)})
-		if err != nil || !found || whole && (s.State == stateTimeWait || s.State == stateNewReceived) {
+		where, err := m.netns(m.r[4])
+		if where == nil || err != nil {
 			return 0, err
 		}
+		q := SocketQuestion{Protocol: protocol, Ifindex: m.packet.get(skbIfindex)}
+		q.Remote, q.Local = addresses(tuple)
+		s, found, err := where.Socket(q)
 		s.Protocol = protocol
-		return m.add(s.bytes()), nil
+		if found && whole && err == nil {
+			s, found, err = wholeOf(where, q, s)
+		}
+		if err != nil || !found {
+			return 0, err
+		}
+		return m.socket(&s), nil
 	}
+}
+
+const maxNetnsID = math.MaxInt32
+
+// netns is the network namespace that an argument of a helper says: the packet's, or one
+// that has an id there; nil if there is none.
+func (m *run) netns(id uint64) (Outside, error) {
+	switch outside := m.packet.Outside; {
+	case int32(uint32(id)) >= 0 && id > maxNetnsID:
+		return nil, nil
+	case outside == nil:
+		return nil, ErrUnknown
+	case int32(uint32(id)) < 0:
+		return outside, nil
+	default:
+		has, err := outside.HasNetns(int32(uint32(id)))
+		if err == nil && has {
+			err = fmt.Errorf("the network namespace with id %d: %w", id, ErrUnknown)
+		}
+		return nil, err
+	}
+}
+
+// wholeOf is the socket itself, of a request for a connection the one that listens, of
+// what is left of a connection none (sk_to_full_sk).
+func wholeOf(where Outside, q SocketQuestion, s Socket) (of Socket, found bool, err error) {
+	switch {
+	case s.State == stateTimeWait:
+		return s, false, nil
+	case s.State != stateNewReceived:
+		return s, true, nil
+	case where == nil:
+		return s, false, ErrUnknown
+	}
+	nobody := netip.IPv4Unspecified()
+	if q.Remote.Addr().Is6() {
+		nobody = netip.IPv6Unspecified()
+	}
+	q.Remote = netip.AddrPortFrom(nobody, 0)
+	of, found, err = where.Socket(q)
+	of.Protocol = q.Protocol
+	return of, found && of.State == stateListen, err
 }
 
 // addresses are those of a struct bpf_sock_tuple: its source is the other side.
@@ -83,52 +98,6 @@ func addresses(tuple []byte) (remote, local netip.AddrPort) {
 	to, _ := netip.AddrFromSlice(tuple[n : 2*n])
 	port := func(p []byte) uint16 { return uint16(p[0])<<8 | uint16(p[1]) }
 	return netip.AddrPortFrom(from, port(tuple[2*n:])), netip.AddrPortFrom(to, port(tuple[2*n+2:]))
-}
-
-// bytes are the socket's struct bpf_sock. Nobody is told its priority, which reads
-// 0.
-func (s *Socket) bytes() []byte {
-	p := make([]byte, sockSize)
-	native.PutUint32(p[sockIfindex:], s.Ifindex)
-	native.PutUint32(p[sockMark:], s.Mark)
-	native.PutUint32(p[sockState:], uint32(s.State))
-	if !s.Local.IsValid() {
-		return p // of no family that has addresses
-	}
-	kind, from, to := uint32(1), sockFrom4, sockTo4 // SOCK_STREAM
-	switch s.Protocol {
-	case 0:
-		kind = 0
-	case protocolUDP:
-		kind = 2 // SOCK_DGRAM
-	}
-	family := uint32(familyIPv4)
-	if s.Local.Addr().Is6() {
-		family, from, to = familyIPv6, sockFrom6, sockTo6
-		if s.Protocol != 0 {
-			copy(p[sockFrom4:], inIPv4(s.Local.Addr()))
-			copy(p[sockTo4:], inIPv4(s.Remote.Addr()))
-		}
-	}
-	native.PutUint32(p[sockFamily:], family)
-	native.PutUint32(p[sockType:], kind)
-	native.PutUint32(p[sockProtocol:], uint32(s.Protocol))
-	copy(p[from:], s.Local.Addr().AsSlice())
-	copy(p[to:], s.Remote.Addr().AsSlice())
-	native.PutUint32(p[sockFromPort:], uint32(s.Local.Port()))
-	putBig16(p[sockToPort:], s.Remote.Port())
-	return p
-}
-
-// inIPv4 is what a socket of IPv6 has where others have their address.
-func inIPv4(a netip.Addr) []byte {
-	switch {
-	case a.IsUnspecified():
-		return nil
-	case a.Is4In6():
-		return a.Unmap().AsSlice()
-	}
-	return []byte{127, 0, 0, 6} // LOOPBACK4_IPV6
 }
 
 // sender is the socket that has sent the packet: none of one that arrives.
@@ -149,6 +118,16 @@ func (m *run) sender() (s Socket, found bool, err error) {
 	return s, found, err
 }
 
+// wholeSender is the sender, of a request for a connection the socket that listens.
+func (m *run) wholeSender() (s Socket, found bool, err error) {
+	s, found, err = m.sender()
+	if err != nil || !found {
+		return s, false, err
+	}
+	q, _ := m.packet.sent()
+	return wholeOf(m.packet.Outside, q, s)
+}
+
 // senderAddress is the address of the struct bpf_sock that the context has, 0 where
 // nobody has sent the packet. It is the same each time.
 func (m *run) senderAddress() (uint64, error) {
@@ -159,25 +138,13 @@ func (m *run) senderAddress() (uint64, error) {
 	if err != nil || !found {
 		return 0, err
 	}
-	m.sock = m.add(s.bytes())
+	m.sock = m.socket(&s)
 	return m.sock, nil
-}
-
-// listener is bpf_get_listener_sock: a socket that listens, itself.
-func (m *run) listener() (uint64, error) {
-	p, err := m.bytes(m.r[1], sockSize)
-	if err != nil {
-		return 0, err
-	}
-	if native.Uint32(p[sockState:]) != stateListen {
-		return 0, nil
-	}
-	return m.r[1], nil
 }
 
 // TestSender is the socket of a test run, with the packet's addresses.
 func (p *Packet) TestSender(cookie uint64) *Socket {
-	s := &Socket{Cookie: cookie, State: stateClosed}
+	s := &Socket{Cookie: cookie, State: stateClosed, Priority: func() (uint32, error) { return 0, nil }}
 	header := p.Data[min(max(p.Network, 0), len(p.Data)):]
 	from, n := 12, 4
 	if p.Protocol() == ethIPv6 {
@@ -197,6 +164,13 @@ func (p *Packet) TestSender(cookie uint64) *Socket {
 
 // sent is the question for who has sent the packet, by its headers.
 func (p *Packet) sent() (q SocketQuestion, ok bool) {
+	q, ok = p.For()
+	q.Local, q.Remote = q.Remote, q.Local
+	return q, ok
+}
+
+// For is the question for whom the packet is, by its headers.
+func (p *Packet) For() (q SocketQuestion, ok bool) {
 	header := p.Data[min(max(p.Network, 0), len(p.Data)):]
 	at, n, from := 0, 4, 12
 	switch {
@@ -212,7 +186,7 @@ func (p *Packet) sent() (q SocketQuestion, ok bool) {
 		return q, false
 	}
 	tuple := append(append([]byte{}, header[from:from+2*n]...), list...)
-	q.Local, q.Remote = addresses(tuple)
+	q.Remote, q.Local = addresses(tuple)
 	q.Ifindex = p.get(skbIfindex)
 	return q, true
 }
@@ -225,7 +199,7 @@ func (m *run) socketCookie() (uint64, error) {
 
 // socketUser is bpf_get_socket_uid.
 func (m *run) socketUser() (uint64, error) {
-	s, found, err := m.sender()
+	s, found, err := m.wholeSender()
 	if !found {
 		return overflowUID, err
 	}

@@ -1,5 +1,7 @@
 package machine
 
+import "slices"
+
 // Task is the thread that is on the processor while a program runs, as far as
 // programs see it.
 type Task struct {
@@ -7,7 +9,11 @@ type Task struct {
 	UID, GID  uint32
 	Name      string   // comm
 	Cgroups   []uint64 // ids of its cgroup (version 2) and those above it, from the root on; nil: not known
+	Started   uint64   // when its id was taken, in ticks (starttime of proc_pid_stat(5)), 0: not known
 }
+
+// Owner tells the task from all others, also from later ones with the same id.
+func (t *Task) Owner() uint64 { return uint64(t.PID)<<32 | uint64(uint32(t.Started)) }
 
 const commSize = 16 // TASK_COMM_LEN
 
@@ -67,7 +73,7 @@ func ancestor(cgroups []uint64, level uint64) (uint64, error) {
 // packet without one it returns 0.
 func ofSender(f func(*run, *Socket) (uint64, error)) helper {
 	return func(m *run) (uint64, error) {
-		s, found, err := m.sender()
+		s, found, err := m.wholeSender()
 		if err != nil || !found {
 			return 0, err
 		}
@@ -86,12 +92,64 @@ func (s *Socket) groups() []uint64 {
 	return s.Cgroups()
 }
 
+// ofSocket is a helper that wants to know of the socket that it gets; of one that is not
+// whole it returns 0.
+func ofSocket(f func(*run, *Socket) (uint64, error)) helper {
+	return func(m *run) (uint64, error) {
+		s, err := m.socketAt(m.r[1])
+		if err != nil || s == nil || s.State == stateTimeWait {
+			return 0, err
+		}
+		if s.State == stateNewReceived {
+			whole, found, err := wholeOf(m.packet.Outside, s.question(), *s)
+			if err != nil || !found {
+				return 0, err
+			}
+			s = &whole
+		}
+		return f(m, s)
+	}
+}
+
 // Groups are the task's cgroups, none of nobody.
 func (t *Task) Groups() []uint64 {
 	if t == nil {
 		return nil
 	}
 	return t.Cgroups
+}
+
+// senderUnder is bpf_skb_under_cgroup: whether the packet's sender is in a cgroup, or
+// below it.
+func (m *run) senderUnder() (uint64, error) {
+	s, found, err := m.wholeSender()
+	switch {
+	case err != nil:
+		return 0, err
+	case !found:
+		return failed(noEntry), nil
+	}
+	return m.under(m.r[2], uint32(m.r[3]), s.groups())
+}
+
+func taskUnder(m *run, t *Task) (uint64, error) { return m.under(m.r[1], uint32(m.r[2]), t.Cgroups) }
+
+// under reports whether one of these cgroups is an element of a map.
+func (m *run) under(address uint64, index uint32, cgroups []uint64) (uint64, error) {
+	of, err := m.mapAt(address)
+	if err != nil {
+		return 0, err
+	}
+	id, there := of.Cgroup(index)
+	switch {
+	case index >= of.Entries():
+		return failed(tooBig), nil
+	case !there:
+		return failed(tryAgain), nil
+	case len(cgroups) == 0:
+		return 0, ErrUnknown
+	}
+	return boolean(slices.Contains(cgroups, id)), nil
 }
 
 // netnsCookie is bpf_get_netns_cookie of a packet with a sender; the cookie of the first

@@ -32,12 +32,17 @@ func (m *run) structure(name string, value values) (uint64, error) {
 	if fields == nil {
 		return 0, fmt.Errorf("struct %s, which the running kernel does not have: %w", name, ErrUnknown)
 	}
+	return m.object(name, fields, value), nil
+}
+
+// object makes a structure reachable whose fields are known.
+func (m *run) object(name string, fields map[string]layout.Field, value values) uint64 {
 	address := m.add(nil)
 	if m.objects == nil {
 		m.objects = make(map[uint64]*object)
 	}
 	m.objects[address>>regionBits] = &object{name, fields, value}
-	return address, nil
+	return address
 }
 
 // read returns bytes of a structure, which must be within one field.
@@ -196,7 +201,7 @@ func (m *run) skbValue(field string) (any, error) {
 	case "dev":
 		return m.device(p.get(skbIfindex))
 	case "sk":
-		return m.senderSock("sock")
+		return m.senderSock()
 	}
 	return nil, nil
 }

@@ -91,6 +91,10 @@ func (a *array) Entries() uint32  { return uint32(len(a.values)) }
 func (a *array) Ring() []byte     { return a.ring }
 func (a *array) Held(uint32) bool { return false }
 
+func (a *array) Cgroup(uint32) (uint64, bool) { return 0, false }
+func (a *array) Stored(uint64, []byte) []byte { return nil }
+func (a *array) Forget(uint64) bool           { return false }
+
 func (a *array) Device(uint32) (uint32, bool) { return 0, false }
 func (a *array) Holder(place *byte) []byte {
 	return nil
@@ -306,7 +310,7 @@ func TestUnknown(t *testing.T) {
 		insns asm.Instructions
 		want  string
 	}{
-		{asm.Instructions{asm.FnTcpGenSyncookie.Call(), asm.Return()}, "instruction 0: helper bpf_tcp_gen_syncookie: not simulated"},
+		{asm.Instructions{asm.FnPerCpuPtr.Call(), asm.Return()}, "instruction 0: helper bpf_per_cpu_ptr: not simulated"},
 		{asm.Instructions{callOf(5000), asm.Return()}, "instruction 0: helper 5000: not simulated"},
 		{asm.Instructions{asm.Mov.Imm(asm.R0, 0), kfunc, asm.Return()}, "instruction 1: function 7 of the kernel: not simulated"},
 	} {
@@ -316,7 +320,7 @@ func TestUnknown(t *testing.T) {
 	}
 	// What is not reached does no harm.
 	got, err := New(assemble(t, asm.Instructions{
-		asm.Mov.Imm(asm.R0, 2), asm.JEq.Imm(asm.R0, 2, "out"), asm.FnTcpGenSyncookie.Call(), asm.Return().WithSymbol("out"),
+		asm.Mov.Imm(asm.R0, 2), asm.JEq.Imm(asm.R0, 2, "out"), asm.FnPerCpuPtr.Call(), asm.Return().WithSymbol("out"),
 	}), SKB).Run(NewPacket(someFrame(), 1), &world{})
 	require.NoError(t, err)
 	require.EqualValues(t, 2, got)
@@ -331,7 +335,7 @@ func TestTailCall(t *testing.T) {
 	maps := map[uint32]*array{1: {tails: map[uint32]*Program{
 		0: New(assemble(t, asm.Instructions{asm.LoadMem(asm.R0, asm.R1, skbLen, asm.Word), asm.Return()}), SKB),
 		1: New(assemble(t, calls(1)), SKB), // calls itself as often as it may
-		3: New(assemble(t, asm.Instructions{asm.FnTcpGenSyncookie.Call(), asm.Return()}), SKB),
+		3: New(assemble(t, asm.Instructions{asm.FnPerCpuPtr.Call(), asm.Return()}), SKB),
 	}}}
 	run := func(index int32) (int32, error) {
 		return New(assemble(t, calls(index)), SKB).Run(NewPacket(someFrame(), 1), &world{maps: maps})

@@ -17,6 +17,9 @@ type Packet struct {
 	// Sender is the socket that has sent the packet, if that is known; else helpers
 	// ask Outside.
 	Sender *Socket
+	// Assigned is the socket that is to get the packet (bpf_sk_assign), nil: the one that
+	// it is for.
+	Assigned *Socket
 	// Task returns who is on the processor, nil if that is not known.
 	Task func() *Task
 	// Redirect is where the last program wants the packet to go.

@@ -4,6 +4,9 @@ package machine
 // there: PACKET_HOST and so on. It has not been received yet.
 func (p *Packet) Reached(ifindex, kind uint32) {
 	p.On(ifindex)
+	if p.Assigned != nil {
+		p.Sender, p.Assigned = nil, nil
+	}
 	native.PutUint32(p.Context[skbIngress:], 0)
 	native.PutUint32(p.Context[skbPktType:], kind)
 }

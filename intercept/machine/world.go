@@ -39,6 +39,16 @@ type Outside interface {
 	Socket(SocketQuestion) (s Socket, found bool, err error)
 	// Cookie is the network namespace's own number.
 	Cookie() (uint64, error)
+	// HasNetns reports whether a network namespace has an id here.
+	HasNetns(id int32) (bool, error)
+	// SYNCookies tells of SYN cookies.
+	SYNCookies() (SYNCookies, error)
+}
+
+// SYNCookies is what a network namespace does with SYN cookies.
+type SYNCookies struct {
+	Mode int  // net.ipv4.tcp_syncookies: 0 never, 1 when there are too many connections to come, 2 always
+	Sent bool // some have been
 }
 
 // Device is what programs get to know of a device.
@@ -76,6 +86,13 @@ type Map interface {
 	Device(index uint32) (ifindex uint32, ok bool)
 	// Devices are the ifindexes of all of them, false if it is no such map.
 	Devices() (all []uint32, ok bool)
+	// Cgroup returns the id of the cgroup that an element of an array of cgroups is.
+	Cgroup(index uint32) (id uint64, ok bool)
+	// Stored returns what a storage has for a socket, a task or a cgroup; where that is
+	// nothing, it keeps initial, if that is not nil.
+	Stored(owner uint64, initial []byte) []byte
+	// Forget deletes it, and reports whether there was something.
+	Forget(owner uint64) bool
 	// Held reports whether an element of an array of references is there.
 	Held(index uint32) bool
 	// Push, Pop and Peek are of queues and stacks.

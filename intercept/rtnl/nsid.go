@@ -52,3 +52,25 @@ func (s *Server) namespaceID(k *Socket, m message) (handled bool) {
 	}
 	return false
 }
+
+// NamespaceIDs asks for the ids of all namespaces that have one.
+func (a Ask) NamespaceIDs() []byte {
+	return appendMessage(nil, message{typ: getNSID, flags: flagRequest | flagDump, seq: a.Seq, body: make([]byte, genericSize)})
+}
+
+// MadeUp reports whether an id of a namespace may be one that is not the running kernel's.
+func MadeUp(id int32) bool { return id >= firstIndex }
+
+// NamespaceIDs reads what a datagram says of ids.
+func NamespaceIDs(datagram []byte) (list []int32) {
+	for _, m := range split(datagram) {
+		if m.typ != newNSID || len(m.body) < genericSize {
+			continue
+		}
+		attrs, _ := parseAttributes(m.body[genericSize:])
+		if id, told := attrs.u32(nsidID); told {
+			list = append(list, int32(id))
+		}
+	}
+	return list
+}

@@ -142,6 +142,14 @@ func (e *elements) put(key, value []byte, object *Object, flags uint64) error {
 	return nil
 }
 
+// keep has a value for a key, whatever the map's limits are.
+func (e *elements) keep(key, value []byte) {
+	if e.values[string(key)] == nil && !e.m.typ.array() {
+		e.order = append(e.order, string(key))
+	}
+	e.values[string(key)] = &element{value: value}
+}
+
 // remove deletes an element and reports whether it was there.
 func (e *elements) remove(key []byte) bool {
 	old := e.values[string(key)]

@@ -41,6 +41,7 @@ type trial struct {
 	text    []byte           // at textAt of the memory
 	format  []byte           // in the map of constants
 	tail    asm.Instructions // functions of the program
+	note    string           // for people
 }
 
 // step is a part of a program: with the context in r6 and memoryMap's value in r7.
@@ -66,6 +67,7 @@ const (
 	theHash
 	theQueue
 	theTimers
+	theStorage
 	mapCount
 
 	mapMark = 0x7fff_0000 // before it, in place of an fd
@@ -101,6 +103,7 @@ func functionOf(name string) *types.Func {
 
 func (c *trial) describe() string {
 	var b bytes.Buffer
+	b.WriteString(c.note)
 	for i, s := range c.steps {
 		fmt.Fprintf(&b, "%d %s\n", i, s.name)
 	}
@@ -142,7 +145,12 @@ var trialMaps = [mapCount]ebpf.MapSpec{
 	theRing:      {Type: ebpf.RingBuf, MaxEntries: pageSize},
 	theHash:      {Type: ebpf.Hash, KeySize: 4, ValueSize: 8, MaxEntries: 3},
 	theQueue:     {Type: ebpf.Queue, ValueSize: 8, MaxEntries: 2},
+	theStorage:   {Type: ebpf.SkStorage, KeySize: 4, ValueSize: 8, Flags: noPrealloc, Key: signed(4), Value: number(8)},
 	theTimers:    {Type: ebpf.Array, KeySize: 4, ValueSize: 24, MaxEntries: 2, Key: number(4), Value: timerAndMore},
+}
+
+func signed(size uint32) *types.Int {
+	return &types.Int{Name: "int", Size: size, Encoding: types.Signed}
 }
 
 func number(size uint32) *types.Int {
@@ -181,26 +189,44 @@ func newJudge(t *testing.T) *judge {
 		}
 		t.Cleanup(func() { m.Close() })
 		j.kernel[i] = m
-		j.here[i] = int(j.p.must(0, attrOf(int(spec.Type), spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags)))
+		j.here[i] = j.mapHere(&spec)
 	}
 	return j
 }
 
-// constants makes the map of constants anew, as it is frozen.
-func (j *judge) constants(c *trial) {
-	spec := trialMaps[theConstants]
-	value := append(bytes.Clone(c.format), make([]byte, constantsSize)...)[:constantsSize]
-	j.kernel[theConstants].Close()
-	m, err := ebpf.NewMap(&spec)
+// mapHere makes a map here, with its types where it has to have some.
+func (j *judge) mapHere(spec *ebpf.MapSpec) (fd int) {
+	a := attrOf(int(spec.Type), spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags)
+	if mapType(spec.Type).storage() {
+		b, err := types.NewBuilder([]types.Type{spec.Key, spec.Value})
+		require.NoError(j.t, err)
+		raw, err := b.Marshal(nil, nil)
+		require.NoError(j.t, err)
+		of := j.p.must(18, attrOf(j.p.put(raw), uint64(0), len(raw)))
+		a = append(a, make([]byte, createBTF-len(a))...)
+		a = append(a, attrOf(of, 1, 2)...)
+	}
+	return int(j.p.must(0, a))
+}
+
+// renew makes a map anew, there and here.
+func (j *judge) renew(i int) {
+	j.kernel[i].Close()
+	m, err := ebpf.NewMap(&trialMaps[i])
 	require.NoError(j.t, err)
 	j.t.Cleanup(func() { m.Close() })
-	j.kernel[theConstants] = m
+	j.kernel[i] = m
+	j.p.close(uint32(j.here[i]))
+	j.here[i] = j.mapHere(&trialMaps[i])
+}
+
+// constants makes the map of constants anew, as it is frozen.
+func (j *judge) constants(c *trial) {
+	value := append(bytes.Clone(c.format), make([]byte, constantsSize)...)[:constantsSize]
+	j.renew(theConstants)
+	m, p, fd := j.kernel[theConstants], j.p, j.here[theConstants]
 	require.NoError(j.t, m.Put(uint32(0), value))
 	require.NoError(j.t, m.Freeze())
-	p := j.p
-	p.close(uint32(j.here[theConstants]))
-	fd := p.must(0, attrOf(int(spec.Type), spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags))
-	j.here[theConstants] = int(fd)
 	p.must(2, attrOf(fd, 0, p.put(make([]byte, 8)), p.put(value), uint64(0)))
 	p.must(22, attrOf(fd))
 }
@@ -224,6 +250,10 @@ func (loopbackOnly) Cookie() (uint64, error) {
 	defer unix.Close(fd)
 	return unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
 }
+
+func (loopbackOnly) HasNetns(int32) (bool, error) { return false, machine.ErrUnknown }
+
+func (loopbackOnly) SYNCookies() (c machine.SYNCookies, err error) { return c, machine.ErrUnknown }
 
 func (loopbackOnly) Socket(machine.SocketQuestion) (s machine.Socket, found bool, err error) {
 	return s, false, machine.ErrUnknown
@@ -309,6 +339,7 @@ func (j *judge) compare(c *trial) (difference string, err error) {
 	}
 	got := j.simulated(c)
 	if got.Errno == mprog.EOPNOTSUPP && want.Errno == 0 {
+		j.renew(theStorage) // of which the kernel's has now what the trial has put there
 		return "", errUnknown
 	}
 	if want.Errno != got.Errno {

@@ -109,6 +109,15 @@ func (t mapType) indexed() bool {
 // fds reports whether values are fds of programs or maps, and ids when read.
 func (t mapType) fds() bool { return t == progArray || t.outer() }
 
+// storage reports whether values are those of sockets, tasks and others, by their fds.
+func (t mapType) storage() bool {
+	switch t {
+	case skStorage, inodeStorage, taskStorage, cgrpStorage:
+		return true
+	}
+	return false
+}
+
 func (t mapType) outer() bool { return t == arrayOfMaps || t == hashOfMaps }
 
 func (m *bpfMap) object() *Object { return &Object{Kind: Map, ID: m.id, sim: m.sim, m: m} }

@@ -112,6 +112,12 @@ func (k *call) valueOf(m *bpfMap, key []byte, remove bool) (value []byte, err er
 		if m.valueSize != 8 {
 			return nil, refuse("map/value", mprog.ENOSPC, "values of %d bytes: cookies of sockets have 8", m.valueSize)
 		}
+	case skStorage, inodeStorage, taskStorage, cgrpStorage:
+		owner, err := k.owner(m, key)
+		if err != nil {
+			return nil, err
+		}
+		value = m.stored(owner, nil)
 	case bloomFilter:
 		value = make([]byte, m.valueSize)
 		if err := k.read(k.u64(elementValue), value); err != nil {
@@ -207,6 +213,10 @@ func (k *call) store(m *bpfMap, key, value []byte, flags uint64) error {
 		return refuse("map/operation", mprog.EINVAL, "stacks are put there by programs")
 	case cgroupStorage, perCPUCgroup:
 		return refuse("map/absent", mprog.ENOENT, "no program is attached with this storage")
+	case skStorage, inodeStorage, taskStorage, cgrpStorage:
+		return k.storeOwned(m, key, value, flags)
+	case cgroupArray:
+		return k.storeCgroup(m, key, value, flags)
 	}
 	if !m.typ.fds() {
 		return m.elements.put(key, value, nil, flags)
@@ -252,6 +262,13 @@ func (k *call) mapDelete() error {
 	m, key, err := k.toWrite()
 	if err != nil {
 		return err
+	}
+	if m.typ.storage() {
+		owner, err := k.owner(m, key)
+		if err != nil {
+			return err
+		}
+		key = ownerKey(owner)
 	}
 	return m.delete(key)
 }

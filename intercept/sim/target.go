@@ -6,6 +6,8 @@ type Target struct {
 	ID   uint64 // the inode's number
 	Name string // for people
 	Perf *PerfEvent
+	// Owner is a socket's cookie, or as what a task owns values; 0 of a task that is gone.
+	Owner uint64
 	// Object is one of BPF.
 	Object *Object
 }
@@ -19,4 +21,6 @@ const (
 	NetnsTarget
 	CgroupTarget
 	PerfTarget
+	SocketTarget
+	TaskTarget
 )

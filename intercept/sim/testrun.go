@@ -33,6 +33,7 @@ const (
 	badMessage     = mprog.Errno(74)     // EBADMSG
 	maxWireLen     = 1 << 16             // GSO_LEGACY_MAX_SIZE
 	maxRepeat      = 100_000             // more is not worth anybody's time
+	testCookies    = 1 << 62             // from here on no socket of the running kernel's has its cookie
 )
 
 // testRun is bpf_prog_test_run.
@@ -100,7 +101,8 @@ func (k *call) testSKB(p *program) error {
 	packet := machine.NewPacket(data, loopback)
 	packet.Outside, packet.Task = k.caller.Outside(), k.caller.Task
 	k.cookies++
-	packet.Sender = packet.TestSender(k.cookies) // of root's
+	packet.Sender = packet.TestSender(testCookies + k.cookies) // of root's
+	defer k.forget(packet.Sender.Cookie)
 	packet.Sender.Cgroups = func() []uint64 { return k.caller.Task().Groups() }
 	packet.ToLoopback()
 	clear(packet.Context[machine.SKBWireLen:][:4]) // unless there is a context

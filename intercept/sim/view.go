@@ -98,6 +98,19 @@ func (v mapView) Held(index uint32) bool {
 	return v.m.elements.values[string(native.AppendUint32(nil, index))] != nil
 }
 
+// Cgroup is of an element that storeCgroup has put there.
+func (v mapView) Cgroup(index uint32) (id uint64, ok bool) {
+	e := v.m.elements.values[string(native.AppendUint32(nil, index))]
+	if v.m.typ != cgroupArray || e == nil {
+		return 0, false
+	}
+	return native.Uint64(e.value), true
+}
+
+func (v mapView) Stored(owner uint64, initial []byte) []byte { return v.m.stored(owner, initial) }
+
+func (v mapView) Forget(owner uint64) bool { return v.m.elements.remove(ownerKey(owner)) }
+
 func (v mapView) Ring() []byte {
 	if v.m.typ != ringBuffer {
 		return nil

@@ -1,0 +1,60 @@
+package machine
+
+import "bytes"
+
+// create is BPF_LOCAL_STORAGE_GET_F_CREATE: to make what is not there.
+const create = 1
+
+// stored is bpf_sk_storage_get and its like: what a map has for who is asked for.
+func (m *run) stored(owner uint64) (uint64, error) {
+	of, err := m.mapAt(m.r[1])
+	if err != nil {
+		return 0, err
+	}
+	value, flags := m.r[3], m.r[4]
+	if flags&^create != 0 {
+		return 0, nil
+	}
+	var initial []byte
+	if flags == create {
+		initial = make([]byte, of.ValueSize())
+		if value != 0 {
+			p, err := m.bytes(value, len(initial))
+			if err != nil {
+				return 0, err
+			}
+			initial = bytes.Clone(p)
+		}
+	}
+	return m.value(of.Stored(owner, initial)), nil
+}
+
+// forget is bpf_sk_storage_delete and its like.
+func (m *run) forget(owner uint64) (uint64, error) {
+	of, err := m.mapAt(m.r[1])
+	switch {
+	case err != nil:
+		return 0, err
+	case !of.Forget(owner):
+		return failed(noEntry), nil
+	}
+	return 0, nil
+}
+
+// socketStorage is bpf_sk_storage_get.
+func (m *run) socketStorage() (uint64, error) {
+	s, err := m.socketAt(m.r[2])
+	if err != nil || s == nil || !s.whole() {
+		return 0, err
+	}
+	return m.stored(s.Cookie)
+}
+
+// forgetSocket is bpf_sk_storage_delete.
+func (m *run) forgetSocket() (uint64, error) {
+	s, err := m.socketAt(m.r[2])
+	if err != nil || s == nil || !s.whole() {
+		return failed(invalid), err
+	}
+	return m.forget(s.Cookie)
+}
