@@ -31,7 +31,9 @@ type Result struct {
 	Took    time.Duration
 }
 
-// Run runs one scenario on a fresh environment. It does not shut it down.
+// Run runs one scenario on a fresh environment. It does not shut it down. An environment that
+// answers in part for something else has a method Covered, whose error is the reason why a
+// scenario that passed shows nothing, and is skipped.
 func Run(env mprog.Environment, s Scenario) Result {
 	var r Result
 	if runner, ok := env.(mprog.Runner); ok {
@@ -72,6 +74,13 @@ func play(env mprog.Environment, s Scenario) Result {
 		}
 		if r.Status != Passed {
 			break
+		}
+	}
+	if r.Status == Passed {
+		if c, ok := env.(interface{ Covered() error }); ok {
+			if err := c.Covered(); err != nil {
+				r.Status, r.Reason = Skipped, err.Error()
+			}
 		}
 	}
 	r.Took = clock() - began

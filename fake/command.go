@@ -31,6 +31,14 @@ func (p *Process) Command(r mprog.CommandRequest) error {
 
 // command is __sys_bpf.
 func (p *Process) command(r mprog.CommandRequest) error {
+	if p.kernel.code != nil {
+		return p.askCommand(r, func() error { return p.simulated(r) })
+	}
+	return p.simulated(r)
+}
+
+// simulated is command by the fake's own rules.
+func (p *Process) simulated(r mprog.CommandRequest) error {
 	b := new(attr.Buffer)
 	size := attr.EncodeCommand(b, r)
 	cmd := attr.Command(r.Command)

@@ -7,13 +7,14 @@ type netns struct {
 	devices     map[uint32]*device // by ifindex
 	lastIfindex uint32
 	closed      bool // only the processes that live there refer to it
+	number      uint32
 }
 
 // loopback is the kind of lo, which no environment creates.
 const loopback mprog.DeviceKind = "loopback"
 
-func newNetns() *netns {
-	n := &netns{devices: make(map[uint32]*device)}
+func newNetns(number uint32) *netns {
+	n := &netns{number: number, devices: make(map[uint32]*device)}
 	n.register("lo", loopback)
 	return n
 }
@@ -35,6 +36,8 @@ type device struct {
 	xdp    xdp
 
 	ingressQueue bool // there has been a request for a qdisc
+
+	number uint64 // that the kernel's code has for it, see Code
 }
 
 // register adds a device under the next ifindex (register_netdevice).

@@ -65,13 +65,14 @@ func (p *Process) addDevice(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 		}
 	}
 	if len(names) == 1 {
-		return [2]uint32{p.net.register(spec.Name, spec.Kind).ifindex}, nil
+		d := p.net.register(spec.Name, spec.Kind)
+		return [2]uint32{d.ifindex}, k.stageDevices(d, nil)
 	}
 	b := p.net.register(spec.Peer, spec.Kind)
 	a := p.net.register(spec.Name, spec.Kind)
 	a.peer, b.peer, a.primary = b, a, true
 	a.policy, b.policy = spec.Policy, spec.PeerPolicy
-	return [2]uint32{a.ifindex, b.ifindex}, nil
+	return [2]uint32{a.ifindex, b.ifindex}, k.stageDevices(a, b)
 }
 
 // addSingle makes a netkit device without a peer (netkit_new_link): EOPNOTSUPP
@@ -90,7 +91,7 @@ func (p *Process) addSingle(spec mprog.DeviceSpec) (pair [2]uint32, err error) {
 	}
 	d := p.net.register(spec.Name, spec.Kind)
 	d.primary, d.single = true, true
-	return [2]uint32{d.ifindex}, nil
+	return [2]uint32{d.ifindex}, p.kernel.stageDevices(d, nil)
 }
 
 // checkName checks the name of a device to be made; taken are those of devices
@@ -133,8 +134,9 @@ func (p *Process) deleteDevice(ifindex uint32) error {
 	case d.kind == loopback:
 		return refuse(deviceLoopback, "ifindex %d is %s", ifindex, d.name)
 	}
+	p.kernel.unstage(d)
 	d.remove()
-	return nil
+	return p.kernel.breach
 }
 
 // LoadProg loads a program. Nothing is verified but type and name, EINVAL. Types
@@ -166,7 +168,13 @@ func (p *Process) loadProg(spec mprog.ProgSpec) (fd uint32, err error) {
 	if !validProgName(spec.Name) {
 		return 0, refuse(progName, "name %q", spec.Name)
 	}
-	return p.open(p.newProg(spec)), nil
+	prog := p.newProg(spec)
+	if p.kernel.code != nil {
+		if err := p.kernel.code.NewProg(prog.id, spec); err != nil {
+			return 0, err
+		}
+	}
+	return p.open(prog), nil
 }
 
 // lastProgType is BPF_PROG_TYPE_NETFILTER.
@@ -199,8 +207,12 @@ func (k *Kernel) Shutdown() error {
 	}
 	for _, n := range k.namespaces {
 		for _, d := range n.devices {
+			k.unstage(d)
 			d.unregister()
 		}
+	}
+	if k.code != nil {
+		err = errors.Join(err, k.breach, k.code.Close())
 	}
 	return err
 }

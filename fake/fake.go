@@ -43,6 +43,11 @@ type Kernel struct {
 	lastLinkID uint32
 
 	lastCgroupID uint64
+
+	code   Code     // that decides about hooks; nil: the fake itself
+	asked  bool     // the code, for anything
+	stage  mprog.Op // the first call whose answer is not the code's
+	breach error    // what the code has broken, where nobody could be told
 }
 
 var _ mprog.Environment = (*Kernel)(nil)
@@ -107,9 +112,12 @@ func New(opts ...Option) *Kernel {
 		}
 	}
 	k.tcx, k.netkit = k.supports(mprog.FeatureTCX), k.supports(mprog.FeatureNetkit)
-	k.namespaces = []*netns{newNetns()}
+	k.namespaces = []*netns{newNetns(0)}
 	k.topCgroup = k.newCgroup("", nil)
 	k.Process = k.newProcess(k.namespaces[0], allCapabilities)
+	if err := k.stageDevices(k.namespaces[0].devices[1], nil); err != nil {
+		k.broken(err)
+	}
 	k.startRecording()
 	return k
 }

@@ -20,7 +20,7 @@ func (k *Kernel) Guest(neighbour *Process, without ...mprog.Capability) *Process
 	if neighbour != nil {
 		net = neighbour.net
 	} else {
-		net = newNetns()
+		net = newNetns(0)
 	}
 	p := k.newProcess(net, allCapabilities.without(without))
 	p.lastFD = guestFD

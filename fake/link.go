@@ -18,6 +18,9 @@ func (p *Process) LinkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
 // linkCreate is link_create with netkit_link_attach and tcx_link_attach. No
 // mask is laid over flags.
 func (p *Process) linkCreate(r mprog.LinkCreateRequest) (fd uint32, err error) {
+	if p.kernel.code != nil {
+		return p.askLink(r)
+	}
 	if r.Shape != (mprog.Shape{}) {
 		if err := reshape(p, attr.LinkCreate, &r, attr.EncodeLinkCreate, attr.DecodeLinkCreate); err != nil {
 			return 0, err
@@ -68,6 +71,9 @@ func (p *Process) LinkUpdate(r mprog.LinkUpdateRequest) error {
 
 // linkUpdate is link_update.
 func (p *Process) linkUpdate(r mprog.LinkUpdateRequest) error {
+	if p.kernel.code != nil {
+		return p.ask0(mprog.OpLinkUpdate, attr.LinkUpdate, attr.EncodeLinkUpdate(p.kernel.code.Attr(), r))
+	}
 	if r.Shape != (mprog.Shape{}) {
 		if err := reshape(p, attr.LinkUpdate, &r, attr.EncodeLinkUpdate, attr.DecodeLinkUpdate); err != nil {
 			return err
@@ -140,6 +146,9 @@ func (p *Process) LinkDetach(r mprog.LinkDetachRequest) error {
 
 // linkDetach is link_detach.
 func (p *Process) linkDetach(r mprog.LinkDetachRequest) error {
+	if p.kernel.code != nil {
+		return p.ask0(mprog.OpLinkDetach, attr.LinkDetach, attr.EncodeLinkDetach(p.kernel.code.Attr(), r))
+	}
 	if r.Shape != (mprog.Shape{}) {
 		if err := reshape(p, attr.LinkDetach, &r, attr.EncodeLinkDetach, attr.DecodeLinkDetach); err != nil {
 			return err

@@ -15,8 +15,9 @@ func (k *Kernel) NewNetns() (mprog.Netns, error) {
 
 func (p *Process) newNetns(none) (mprog.Netns, error) {
 	k := p.kernel
-	k.namespaces = append(k.namespaces, newNetns())
-	return mprog.Netns(len(k.namespaces) - 1), nil
+	n := newNetns(uint32(len(k.namespaces)))
+	k.namespaces = append(k.namespaces, n)
+	return mprog.Netns(n.number), k.stageDevices(n.devices[1], nil)
 }
 
 // namespace finds a network namespace: EINVAL when there is none, EBADF when it has
@@ -58,6 +59,7 @@ func (k *Kernel) cleanUp(n *netns) {
 		return
 	}
 	for _, d := range n.devices {
+		k.unstage(d)
 		d.remove()
 	}
 }
@@ -105,5 +107,8 @@ func (p *Process) moveDevice(r MoveRequest) (uint32, error) {
 		d.ifindex = n.newIfindex()
 	}
 	n.devices[d.ifindex] = d
+	if p.kernel.code != nil {
+		p.kernel.code.MoveDevice(d.number, n.number, d.ifindex)
+	}
 	return d.ifindex, nil
 }

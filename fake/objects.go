@@ -51,15 +51,23 @@ func (p *Process) newProg(spec mprog.ProgSpec) *program {
 }
 
 func (p *program) get() *program {
+	if p.refs == 0 && p.kernel.code != nil {
+		p.kernel.code.HoldProg(p.id)
+	}
 	p.refs++
 	return p
 }
 
 // put lets go of a reference; with the last one the id goes (bpf_prog_put).
 func (p *program) put() {
-	if p.refs--; p.refs == 0 {
-		delete(p.kernel.progs, p.id)
+	if p.refs--; p.refs > 0 {
+		return
 	}
+	if c := p.kernel.code; c != nil {
+		p.kernel.put(c.PutProg, p.id)
+		return
+	}
+	delete(p.kernel.progs, p.id)
 }
 
 // link is the kernel's struct bpf_link inside struct netkit_link or tcx_link.
@@ -98,6 +106,10 @@ func (l *link) get() *link {
 // its id goes (bpf_link_put, bpf_link_free).
 func (l *link) put() {
 	if l.refs--; l.refs > 0 {
+		return
+	}
+	if c := l.kernel.code; c != nil {
+		l.kernel.put(c.PutLink, l.id)
 		return
 	}
 	l.release()

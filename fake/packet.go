@@ -72,6 +72,7 @@ func (p *Process) transmit(ifindex uint32) (mprog.Delivery, error) {
 	if to.xdp.prog != nil {
 		return mprog.Delivery{}, fmt.Errorf("%s: %w: device %s has an XDP program", mprog.OpTransmit, mprog.ErrUnsupported, to.name)
 	}
+	defer p.kernel.showHooks(d, to)()
 	return d.transmit(to), nil
 }
 

@@ -25,8 +25,9 @@ type Process struct {
 	around func(do func())
 	// witness, if set, is told what becomes of its calls.
 	witness func(*Call, Stage, any, error)
-	thread  uint32 // see Thread
-	trail   *trail // of the call in hand; nil: nobody observes
+	thread  uint32                     // see Thread
+	trail   *trail                     // of the call in hand; nil: nobody observes
+	asking  func(fd uint32) CodeObject // codeFile, once it was asked for
 }
 
 // fdTable is what a process has open. Threads share it.

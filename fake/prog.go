@@ -28,6 +28,9 @@ func (p *Process) ProgAttach(r mprog.AttachRequest) error {
 // progAttach is bpf_prog_attach, and the part of netkit_prog_attach and
 // tcx_prog_attach that they share.
 func (p *Process) progAttach(r mprog.AttachRequest) error {
+	if p.kernel.code != nil {
+		return p.ask0(mprog.OpProgAttach, attr.ProgAttach, attr.EncodeAttach(p.kernel.code.Attr(), r))
+	}
 	if r.Shape != (mprog.Shape{}) {
 		if err := reshape(p, attr.ProgAttach, &r, attr.EncodeAttach, attr.DecodeAttach); err != nil {
 			return err
@@ -87,6 +90,9 @@ func (p *Process) ProgDetach(r mprog.DetachRequest) error {
 // progDetach is bpf_prog_detach, and the part of netkit_prog_detach and
 // tcx_prog_detach that they share.
 func (p *Process) progDetach(r mprog.DetachRequest) (err error) {
+	if p.kernel.code != nil {
+		return p.ask0(mprog.OpProgDetach, attr.ProgDetach, attr.EncodeDetach(p.kernel.code.Attr(), r))
+	}
 	if r.Shape != (mprog.Shape{}) {
 		if err := reshape(p, attr.ProgDetach, &r, attr.EncodeDetach, attr.DecodeDetach); err != nil {
 			return err
@@ -139,6 +145,9 @@ func (p *Process) ProgQuery(r mprog.QueryRequest) (mprog.QueryResult, error) {
 
 // progQuery is bpf_prog_query with netkit_prog_query and tcx_prog_query.
 func (p *Process) progQuery(r mprog.QueryRequest) (res mprog.QueryResult, err error) {
+	if p.kernel.code != nil {
+		return p.askQuery(&r)
+	}
 	var tail error
 	if r.Shape != (mprog.Shape{}) || p.kernel.hooks(r.AttachType) == unknown {
 		if tail, err = p.kernel.reshapeQuery(&r); err != nil {

@@ -87,6 +87,13 @@ func (k *Kernel) answer(op mprog.Op, err error) error {
 		return err
 	}
 	e.Op = op
+	if k.code != nil {
+		if e.Rule == byCode {
+			e.Rule = ""
+			return e
+		}
+		k.staged(op)
+	}
 	if then := earlier[e.Rule]; then != nil && k.running.Before(then.Until) {
 		e.Extack = then.Extack
 	}

@@ -175,6 +175,7 @@ func completeBackend(c *cobra.Command, args []string, word string) ([]cobra.Comp
 		cobra.CompletionWithDesc("fake", "the simulated kernel"),
 		cobra.CompletionWithDesc("host", "the running kernel"),
 		cobra.CompletionWithDesc(backend.VMPrefix, "a kernel booted for it"),
+		cobra.CompletionWithDesc(backend.SourcePrefix, "a kernel's own code, compiled here"),
 		cobra.CompletionWithDesc("testee:", "the running kernel through a program"),
 	}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

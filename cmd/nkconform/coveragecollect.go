@@ -26,7 +26,7 @@ func collectCoverage(ctx context.Context, o coverageOptions) error {
 	if err := os.WriteFile(debugFS+"/gcov/reset", []byte("1"), 0); err != nil {
 		return fmt.Errorf("the kernel is not built with gcov: %w", err)
 	}
-	if err := runSuite(o.chosen); err != nil {
+	if err := runSuite(ctx, o.chosen); err != nil {
 		return err
 	}
 	var c counters
@@ -34,7 +34,7 @@ func collectCoverage(ctx context.Context, o coverageOptions) error {
 	if c.Suite, err = readCounters(); err != nil {
 		return err
 	}
-	a, b, done, err := lockstepBackends("fake", "host", "")
+	a, b, done, err := lockstepBackends(ctx, "fake", "host", "")
 	if err != nil {
 		return err
 	}
@@ -58,12 +58,12 @@ func collectCoverage(ctx context.Context, o coverageOptions) error {
 }
 
 // runSuite runs every scenario chosen, whatever comes of it.
-func runSuite(chosen choice) error {
+func runSuite(ctx context.Context, chosen choice) error {
 	all, err := chosen.load()
 	if err != nil {
 		return err
 	}
-	b, err := backend.Open("host")
+	b, err := backend.Open(ctx, "host", progress())
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ type player struct {
 	begun int // scenarios
 }
 
-func opened(name string) (*player, error) {
-	b, err := backend.Open(name)
+func opened(ctx context.Context, name string) (*player, error) {
+	b, err := backend.Open(ctx, name, progress())
 	return &player{Backend: b}, err
 }
 
@@ -32,7 +32,7 @@ func opened(name string) (*player, error) {
 // own. It calls begin with what answers, then ended with some at a time.
 func eachScenario(ctx context.Context, name string, chosen []conformance.Scenario,
 	begin func(report.Kernel) error, ended func([]outcome) error) error {
-	b, err := opened(name)
+	b, err := opened(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -40,8 +40,8 @@ to the same state are continued once.`,
 		RunE: func(c *cobra.Command, _ []string) error { return exhaustive(c.Context(), o) },
 	}
 	f := c.Flags()
-	f.StringVarP(&o.backend, "backend", "b", "fake", "what is compared: fake or host")
-	f.StringVarP(&o.against, "against", "a", "fake", "with what: fake, host or vm:IMAGE")
+	f.StringVarP(&o.backend, "backend", "b", "fake", "what is compared: fake, host or source:SOURCE")
+	f.StringVarP(&o.against, "against", "a", "fake", "with what: fake, host, source:SOURCE or vm:IMAGE")
 	f.StringVarP(&o.kernel, "kernel", "k", "", kernelUsage)
 	f.StringVar(&o.hook, "hook", "primary", "which hook: primary, peer, ingress or egress")
 	f.Int16Var(&o.universe.Progs, "progs", 3, "how many programs")
@@ -64,7 +64,7 @@ func exhaustive(ctx context.Context, o exhaustiveOptions) error {
 			"--progs", strconv.Itoa(int(o.universe.Progs)), "--links", strconv.Itoa(int(o.universe.Links)),
 			"--steps", strconv.Itoa(o.universe.Steps), "--progress=" + strconv.FormatBool(o.progress)}, kernelArgs(o.kernel)...))
 	}
-	a, b, done, err := lockstepBackends(o.backend, o.against, o.kernel)
+	a, b, done, err := lockstepBackends(ctx, o.backend, o.against, o.kernel)
 	if err != nil {
 		return err
 	}

@@ -66,8 +66,8 @@ With vm:IMAGE both backends run in the guest.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.backend, "backend", "b", "fake", "what is compared: fake or host")
-	f.StringVarP(&o.against, "against", "a", "fake", "with what: fake, host or vm:IMAGE")
+	f.StringVarP(&o.backend, "backend", "b", "fake", "what is compared: fake, host or source:SOURCE")
+	f.StringVarP(&o.against, "against", "a", "fake", "with what: fake, host, source:SOURCE or vm:IMAGE")
 	f.StringVarP(&o.kernel, "kernel", "k", "", kernelUsage)
 	f.Uint64Var(&o.seed, "seed", 0, "seed of all sequences (default: another each time)")
 	f.Uint64Var(&o.first, "first", 0, "number of the first sequence")
@@ -93,7 +93,7 @@ func fuzz(ctx context.Context, o fuzzOptions) error {
 		}
 		return fuzzInVM(ctx, o, image)
 	}
-	a, b, done, err := lockstepBackends(o.backend, o.against, o.kernel)
+	a, b, done, err := lockstepBackends(ctx, o.backend, o.against, o.kernel)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -13,15 +14,15 @@ import (
 
 // lockstepBackends returns two backends to compare. A fake among them is made like the
 // other, and of a version if one is given.
-func lockstepBackends(nameA, nameB, version string) (a, b lockstep.Backend, done func() error, err error) {
+func lockstepBackends(ctx context.Context, nameA, nameB, version string) (a, b lockstep.Backend, done func() error, err error) {
 	if nameA, nameB, err = lockstepNames(nameA, nameB, version); err != nil {
 		return a, b, nil, err
 	}
-	localA, err := backend.Open(nameA)
+	localA, err := backend.Open(ctx, nameA, progress())
 	if err != nil {
 		return a, b, nil, err
 	}
-	localB, err := backend.Open(nameB)
+	localB, err := backend.Open(ctx, nameB, progress())
 	if err != nil {
 		return a, b, nil, errors.Join(err, localA.Close())
 	}

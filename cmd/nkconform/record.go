@@ -55,7 +55,7 @@ the answers are not theirs, the file is left as it is and the exit status is 1.`
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.print {
-				return printRecorded(o, args)
+				return printRecorded(c.Context(), o, args)
 			}
 			return record(c.Context(), o, args)
 		},
@@ -81,7 +81,7 @@ type recording struct {
 }
 
 // printRecorded prints a recording for the host.
-func printRecorded(o recordOptions, files []string) error {
+func printRecorded(ctx context.Context, o recordOptions, files []string) error {
 	var chosen []conformance.Scenario
 	if len(o.chosen.ids) > 0 {
 		var err error
@@ -89,7 +89,7 @@ func printRecorded(o recordOptions, files []string) error {
 			return err
 		}
 	}
-	r, err := recordLocal(o.backend, files, chosen)
+	r, err := recordLocal(ctx, o.backend, files, chosen)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func record(ctx context.Context, o recordOptions, args []string) error {
 	if image, ok := backend.Image(o.backend); ok {
 		r, err = recordInVM(ctx, o, image, files, chosen)
 	} else {
-		r, err = recordLocal(name, files, chosen)
+		r, err = recordLocal(ctx, name, files, chosen)
 	}
 	if err != nil {
 		return err
@@ -206,9 +206,9 @@ func noteKernel(text, file, kernel string) (_ string, ok bool) {
 }
 
 // recordLocal records in this process.
-func recordLocal(name string, files []string, chosen []conformance.Scenario) (recording, error) {
+func recordLocal(ctx context.Context, name string, files []string, chosen []conformance.Scenario) (recording, error) {
 	r := recording{Traces: map[string]string{}, Errors: map[string]string{}}
-	b, err := backend.Open(name)
+	b, err := backend.Open(ctx, name, progress())
 	if err != nil {
 		return r, err
 	}

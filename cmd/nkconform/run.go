@@ -56,6 +56,9 @@ Backends:
   fake       the kernel simulated in memory, of the version --kernel: needs nothing
   host       the running kernel, in a network namespace of its own: needs root
   vm:IMAGE   a kernel booted for this run: needs QEMU, not root, not KVM
+  source:SOURCE a kernel's own code, compiled here from debian:VERSION or tree:FOLDER: what
+             decides about hooks is the kernel's, fds and devices are simulated; needs
+             a compiler for C; see docs/source.md
   testee:CMD the running kernel through a library: CMD makes the attaching calls
              that it reads from its input; see docs/libraries.md
 IMAGE is a file, debian:VERSION for the newest kernel package of Debian whose
@@ -66,6 +69,8 @@ version begins with VERSION, or another that 'nkconform kernels' tells of.`,
   nkconform run my.trace other.trace
   sudo nkconform run --backend host
   nkconform run --backend vm:debian:7.1
+  nkconform run --backend source:debian:7.3
+  nkconform run --backend source:tree:$HOME/linux
   nkconform run --backend vm:debian:7.1 ./traces
   nkconform run --backend vm:./vmlinuz --format junit >results.xml`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -79,7 +84,7 @@ version begins with VERSION, or another that 'nkconform kernels' tells of.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: fake, host, testee:CMD or vm:IMAGE")
+	f.StringVarP(&o.backend, "backend", "b", "fake", "what answers: "+backend.Names)
 	f.StringVarP(&o.kernel, "kernel", "k", "", kernelUsage)
 	f.StringArrayVarP(&o.choice.paths, "scenarios", "s", nil, scenariosUsage)
 	f.StringVarP(&o.format, "format", "f", "text", "how to report: "+report.FormatNames())

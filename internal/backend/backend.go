@@ -3,11 +3,14 @@
 package backend
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/internal/source"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/report"
 	"github.com/nkconform/nkconform/trace"
@@ -34,10 +37,11 @@ const (
 	VMPrefix     = "vm:"
 	umlPrefix    = "uml:"
 	testeePrefix = "testee:"
+	SourcePrefix = "source:"
 )
 
 // Names is what a flag says that takes any name.
-const Names = "fake, host, testee:CMD or vm:IMAGE"
+const Names = "fake, host, source:SOURCE, testee:CMD or vm:IMAGE"
 
 // Name is the name of a backend, which of the fake tells its version; "" is none.
 func Name(backend, version string) (string, error) {
@@ -61,8 +65,9 @@ func Image(name string) (image string, ok bool) {
 	return strings.CutPrefix(name, VMPrefix)
 }
 
-// Open returns the backend that a name stands for, of those that need no machine.
-func Open(name string) (*Backend, error) {
+// Open returns the backend that a name stands for, of those that need no machine. What takes
+// long is told on progress, which may be nil.
+func Open(ctx context.Context, name string, progress io.Writer) (*Backend, error) {
 	if version, ok := strings.CutPrefix(name, FakePrefix); ok {
 		release, err := fake.ParseRelease(version)
 		if err != nil {
@@ -72,6 +77,9 @@ func Open(name string) (*Backend, error) {
 	}
 	if command, ok := strings.CutPrefix(name, testeePrefix); ok {
 		return through(name, strings.Fields(command))
+	}
+	if ref, ok := strings.CutPrefix(name, SourcePrefix); ok {
+		return ofSource(ctx, name, ref, progress)
 	}
 	switch name {
 	case "fake":
@@ -91,6 +99,20 @@ func simulated(name string, release fake.Release) *Backend {
 		Run:   here,
 		Close: func() error { return nil },
 	}
+}
+
+// ofSource is a kernel's own code.
+func ofSource(ctx context.Context, name, ref string, progress io.Writer) (*Backend, error) {
+	s, err := source.Open(ctx, ref, progress)
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{
+		Name: name, Kernel: report.Kernel{Release: s.Release, Machine: "source"},
+		New:   func(*trace.File) (mprog.Environment, error) { return s.New() },
+		Run:   here,
+		Close: func() error { return nil },
+	}, nil
 }
 
 // here runs a function.

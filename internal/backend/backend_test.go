@@ -43,7 +43,7 @@ func TestImage(t *testing.T) {
 // A fake is of the version in its name, and lacks what a trace says that it lacks.
 func TestFake(t *testing.T) {
 	for name, release := range map[string]string{"fake": "7.3", "fake:6.12": "6.12"} {
-		b, err := Open(name)
+		b, err := Open(t.Context(), name, nil)
 		require.NoError(t, err)
 		assert.Equal(t, release, b.Kernel.Release)
 		f, err := trace.Parse("t", "need !tcx\n")
@@ -59,7 +59,7 @@ func TestFake(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	for _, name := range []string{"", "fakes", "fake:x", "testee:", "testee:/no/such/program", "vm:debian:7.3"} {
-		_, err := Open(name)
+		_, err := Open(t.Context(), name, nil)
 		assert.Error(t, err, name)
 	}
 }

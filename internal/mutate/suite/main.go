@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,7 +106,7 @@ func all() ([]play, error) {
 	}
 	var plays []play
 	for i, release := range releases {
-		of, err := backend.Open(backend.FakePrefix + release)
+		of, err := backend.Open(context.Background(), backend.FakePrefix+release, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,171 @@
+package source
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/nkconform/nkconform/fake"
+	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
+)
+
+// machine is one kernel that a [fake.Kernel] asks.
+type machine struct {
+	code *code
+	mem  *memory
+	c    *call
+}
+
+var _ fake.Code = (*machine)(nil)
+
+func (c *code) newMachine() (*machine, error) {
+	mem, err := c.take()
+	if err != nil {
+		return nil, err
+	}
+	m := &machine{code: c, mem: mem, c: mem.call}
+	m.do(opOpen, machineSize)
+	return m, nil
+}
+
+// do makes a call with arguments and returns the answer.
+func (m *machine) do(op uint32, args ...uint64) int64 {
+	m.c.op = op
+	copy(m.c.arg[:], args)
+	m.code.run(m.mem)
+	return m.c.result
+}
+
+// end returns what the call let go of, and what it broke.
+func (m *machine) end() ([]fake.CodeObject, error) {
+	gone := m.c.gone[:m.c.ngone]
+	if m.c.warned > 0 {
+		return gone, fmt.Errorf("the kernel's code warns: %s", text(m.c.warning[:]))
+	}
+	if m.c.uncovered[0] != 0 {
+		return gone, fmt.Errorf("%w: not covered: %s is not among the functions compiled", mprog.ErrUnsupported, text(m.c.uncovered[:]))
+	}
+	return gone, nil
+}
+
+func text(b []byte) string {
+	s, _, _ := bytes.Cut(b, []byte{0})
+	return string(s)
+}
+
+func (m *machine) Attr() *attr.Buffer { return &m.c.attr }
+
+func (m *machine) Command(cmd attr.Command, size uint32, by fake.CodeCaller, arrays *[4][]uint32) (int64, []fake.CodeObject, error) {
+	c := m.c
+	c.cmd, c.size, c.net, c.caps, c.nextFD = uint32(cmd), size, by.Netns, by.Caps, by.NextFD
+	m.open(size, by.File)
+	for i := range c.room {
+		c.room[i] = 0
+		if arrays != nil {
+			c.room[i] = uint32(min(len(arrays[i]), entries))
+		}
+	}
+	m.do(opBPF)
+	for i, n := range c.written {
+		if n > 0 {
+			copy(arrays[i], c.array[i][:n])
+		}
+	}
+	gone, err := m.end()
+	return c.result, gone, err
+}
+
+// open looks up every number of the attr that may be an fd: they are words of it, or 0
+// where it ends in front.
+func (m *machine) open(size uint32, file func(uint32) fake.CodeObject) {
+	n := 0
+	for i := range min(int(size+3)/4+1, len(m.c.fds)) {
+		fd := uint32(0)
+		if b := m.c.attr[4*max(i-1, 0):]; i > 0 {
+			fd = uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+			if over := 4*uint32(i) - min(size, 4*uint32(i)); over > 0 { // a word that is cut
+				fd &= 1<<(32-8*over) - 1
+			}
+		}
+		if f := file(fd); f.Kind != 0 && (i == 0 || fd != 0) {
+			e := &m.c.fds[n]
+			e.fd, e.kind, e.id = fd, f.Kind, f.ID
+			n++
+		}
+	}
+	m.c.nfds = uint32(n)
+}
+
+func (m *machine) LastLink() uint32 { return m.c.last }
+
+func (m *machine) NewProg(id uint32, spec mprog.ProgSpec) error {
+	typ := spec.Type
+	if typ == 0 {
+		typ = mprog.SchedCLS
+	}
+	enforce := spec.Expected == mprog.CgroupInetEgress && spec.Return > 1 // says the verifier
+	return failed("new program", m.do(opProgNew, uint64(id), uint64(typ), uint64(spec.Expected), number(enforce), uint64(spec.Return)))
+}
+
+func (m *machine) HoldProg(id uint32) { m.do(opProgGet, uint64(id)) }
+
+func (m *machine) PutProg(id uint32) ([]fake.CodeObject, error) {
+	m.do(opProgPut, uint64(id))
+	return m.end()
+}
+
+func (m *machine) PutLink(id uint32) ([]fake.CodeObject, error) {
+	m.do(opLinkPut, uint64(id))
+	return m.end()
+}
+
+func (m *machine) LinkInfo(id uint32) mprog.ObjectInfo {
+	m.do(opLinkInfo, uint64(id))
+	a := &m.c.arg
+	return mprog.ObjectInfo{
+		Kind: mprog.LinkObject, ID: id, LinkType: mprog.LinkType(a[0]), ProgID: uint32(a[1]),
+		Ifindex: uint32(a[2]), AttachType: mprog.AttachType(a[3]),
+	}
+}
+
+func (m *machine) NewDevice(net, ifindex uint32, netkit, primary, single bool) (uint64, error) {
+	m.c.net = net
+	n := m.do(opDevNew, uint64(ifindex), number(netkit), number(primary), number(single))
+	return uint64(n), failed("new device", n)
+}
+
+func (m *machine) PairDevices(a, b uint64) { m.do(opDevPair, a, b) }
+
+func (m *machine) MoveDevice(device uint64, net, ifindex uint32) {
+	m.do(opDevMove, device, uint64(net), uint64(ifindex))
+}
+
+func (m *machine) DeleteDevice(device uint64) ([]fake.CodeObject, error) {
+	m.do(opDevDel, device)
+	return m.end()
+}
+
+func (m *machine) Programs(device uint64, at mprog.AttachType) []uint32 {
+	n := m.do(opList, device, uint64(at))
+	return m.c.array[0][:n]
+}
+
+func (m *machine) Close() error {
+	m.code.giveBack(m.mem)
+	m.mem = nil
+	return nil
+}
+
+func failed(what string, answer int64) error {
+	if answer < 0 && answer > -4096 {
+		return fmt.Errorf("%s: the kernel's code has no memory left: %w", what, mprog.Errno(-answer))
+	}
+	return nil
+}
+
+func number(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
