@@ -100,6 +100,7 @@ type generation struct {
 	licenseLast bool             // BPF_PROG_LOAD reads the license behind its other checks of zeros
 	adminReads  bool             // CAP_SYS_ADMIN stands for CAP_NET_ADMIN in a query
 	noIDsLeft   bool             // ENOSPC where the kernel has no priority left to choose, no longer EINVAL
+	driverFirst bool             // XDP in the driver is refused for want of a driver's before another mode's is looked for; of this generation alone
 	anyDetaches bool             // without CAP_NET_ADMIN, what to detach need not be named; of this generation alone
 	what        string
 }
@@ -112,7 +113,8 @@ const preorder mprog.Feature = "preorder"
 var generations = []generation{
 	{
 		since: Release{6, 1}, features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy, mprog.FeatureClsact, mprog.FeatureCgroup},
-		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 40, linkEnd: 48, loadEnd: 140, pinEnd: 16, btfEnd: 4, commands: 36, types: 44,
+		driverFirst: true,
+		attrSize:    144, attachEnd: 20, detachEnd: 12, queryEnd: 40, linkEnd: 48, loadEnd: 140, pinEnd: 16, btfEnd: 4, commands: 36, types: 44,
 		what: "neither tcx nor netkit: their attach types are unknown",
 	},
 	{
@@ -129,8 +131,8 @@ var generations = []generation{
 		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE; CAP_SYS_ADMIN is enough to query",
 	},
 	{
-		since: Release{6, 12}, features: []mprog.Feature{mprog.FeatureCgroupMprog, preorder},
-		what: "positions and revisions on cgroups, and PREORDER, from 6.12.111 on",
+		since: Release{6, 12}, features: []mprog.Feature{mprog.FeatureCgroupMprog, preorder}, driverFirst: true,
+		what: "positions and revisions on cgroups, and PREORDER, from 6.12.111 on; XDP that a driver does not have is EOPNOTSUPP also beside a generic program, by 6.12.113 and 6.1.192",
 	},
 	{
 		since: Release{6, 13}, lacks: []mprog.Feature{mprog.FeatureCgroupMprog, preorder},
@@ -161,8 +163,8 @@ var generations = []generation{
 		what: "netkit devices without a peer, which take no programs",
 	},
 	{
-		since: Release{7, 2}, linkEnd: 64, types: 62, commonAttrs: true,
-		what: "BPF_COMMON_ATTRS may be set in a command; BPF_LINK_CREATE knows bytes up to 64; attach types up to 61",
+		since: Release{7, 2}, linkEnd: 64, types: 62, commonAttrs: true, driverFirst: true,
+		what: "XDP that a driver does not have is EOPNOTSUPP also beside a generic program; BPF_COMMON_ATTRS may be set in a command; BPF_LINK_CREATE knows bytes up to 64; attach types up to 61",
 	},
 }
 
@@ -208,7 +210,7 @@ func (g *generation) become(later generation) {
 	g.licenseLast = g.licenseLast || later.licenseLast
 	g.adminReads = g.adminReads || later.adminReads
 	g.noIDsLeft = g.noIDsLeft || later.noIDsLeft
-	g.anyDetaches = later.anyDetaches
+	g.anyDetaches, g.driverFirst = later.anyDetaches, later.driverFirst
 }
 
 // has reports whether kernels of the generation have a feature, built in.

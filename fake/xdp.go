@@ -140,8 +140,6 @@ func (k *Kernel) attachXDP(op mprog.Op, d *device, c xdpChange) error {
 		return refuse(xdpFlags, "flags %s", c.flags)
 	case !known && modes != xdpGeneric:
 		return fmt.Errorf("%s: %w: XDP programs of the driver of %s", op, mprog.ErrUnsupported, d.name)
-	case !driver && modes == xdpDriver && d.xdp.prog != nil && (c.prog != nil || c.link != nil): // EEXIST or EOPNOTSUPP, also within a release
-		return fmt.Errorf("%s: %w: XDP programs of a driver that has none, where there is a generic one", op, mprog.ErrUnsupported)
 	}
 	mode := c.flags & xdpModes
 	switch {
@@ -166,12 +164,16 @@ func (k *Kernel) attachXDP(op mprog.Op, d *device, c xdpChange) error {
 	if c.link != nil {
 		prog = c.link.prog
 	}
-	if prog != nil {
-		if err := d.takesXDP(prog, current, mode, c.flags); err != nil {
-			return err
-		}
+	if prog != nil && c.flags&xdpAbsent != 0 && current != nil {
+		return refuse(xdpThere, "program id %d is there", current.id)
 	}
 	if prog != current {
+		if k.release.driverFirst && !driver && mode != xdpGeneric {
+			return refuse(xdpNative, "the driver of %s has no XDP", d.name)
+		}
+		if err := d.takesXDP(prog, mode); err != nil {
+			return err
+		}
 		if err := d.installXDP(mode, driver, prog != nil); err != nil {
 			return err
 		}
@@ -188,11 +190,11 @@ func (k *Kernel) attachXDP(op mprog.Op, d *device, c xdpChange) error {
 	return nil
 }
 
-// takesXDP says whether the device takes a program where current is.
-func (d *device) takesXDP(prog, current *program, mode, flags mprog.Flags) error {
+// takesXDP says whether the device takes a program, if there is one.
+func (d *device) takesXDP(prog *program, mode mprog.Flags) error {
 	switch {
-	case flags&xdpAbsent != 0 && current != nil:
-		return refuse(xdpThere, "program id %d is there", current.id)
+	case prog == nil:
+		return nil
 	case mode != xdpHardware && d.xdp.prog != nil && d.xdp.mode != mode:
 		return refuse(xdpOtherMode, "program id %d is there in the other mode", d.xdp.prog.id)
 	case prog.expected == forDevmap:
