@@ -3,7 +3,9 @@
 package intercept
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -60,39 +62,77 @@ const (
 	packetPast       = 20 // PACKET_QDISC_BYPASS
 )
 
-// sendFrame sends by a device of the running kernel's. The socket is not kept: it would
-// keep the namespace.
+// sendFrame sends by a device of the running kernel's.
 func (p *pump) sendFrame(o outlet, j *journey) error {
-	where, ok := o.at.outside.(around)
-	if !ok || len(j.Data) < linkHeader {
+	if len(j.Data) < linkHeader {
 		return unix.EINVAL
 	}
 	if len(j.Data) != j.length {
 		mend(j.vnet, j.Data, len(j.Data)-j.length)
 		j.length = len(j.Data)
 	}
-	return where.enter(func() error {
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-		if err != nil {
-			return fmt.Errorf("socket: %w", err)
-		}
-		defer unix.Close(fd)
-		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, packetVnetHeader, 1); err != nil {
-			return fmt.Errorf("socket: %w", err)
-		}
-		if o.past {
-			if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, packetPast, 1); err != nil {
-				return fmt.Errorf("socket: %w", err)
-			}
-		}
-		to := &unix.SockaddrLinklayer{Ifindex: int(o.index), Protocol: swapped(j.Protocol())}
-		_, err = unix.SendmsgBuffers(fd, [][]byte{j.vnet, j.Data}, nil, to, 0)
-		switch err {
-		case unix.ENETDOWN, unix.ENOBUFS, unix.EAGAIN, unix.EMSGSIZE, unix.ENXIO: // a kernel drops such a packet, too
-			return nil
-		}
+	fd, err := p.senderIn(o)
+	if err != nil {
+		return err
+	}
+	to := &unix.SockaddrLinklayer{Ifindex: int(o.index), Protocol: swapped(j.Protocol())}
+	_, err = unix.SendmsgBuffers(fd, [][]byte{j.vnet, j.Data}, nil, to, 0)
+	switch err {
+	case unix.ENETDOWN, unix.ENOBUFS, unix.EAGAIN, unix.EMSGSIZE, unix.ENXIO: // a kernel drops such a packet, too
+		return nil
+	}
+	return err
+}
+
+// sendsIn is where a packet socket sends.
+type sendsIn struct {
+	netns uint64
+	past  bool
+}
+
+// senderLife is for how long a packet socket stays open, which keeps its namespace as long.
+const senderLife = 100 * time.Millisecond
+
+// senderIn returns a packet socket in the namespace of an outlet, which closes soon.
+func (p *pump) senderIn(o outlet) (fd int, err error) {
+	at := sendsIn{o.at.netns, o.past}
+	if fd, open := p.senders[at]; open {
+		return fd, nil
+	}
+	where, ok := o.at.outside.(around)
+	if !ok {
+		return -1, unix.EINVAL
+	}
+	err = where.enter(func() (err error) {
+		fd, err = openSender(o.past)
 		return err
 	})
+	if err != nil {
+		return -1, err
+	}
+	p.senders[at] = fd
+	time.AfterFunc(senderLife, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.senders, at)
+		unix.Close(fd)
+	})
+	return fd, nil
+}
+
+// openSender opens a packet socket in the current thread's network namespace.
+func openSender(past bool) (fd int, err error) {
+	if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
+		return -1, fmt.Errorf("socket: %w", err)
+	}
+	err = unix.SetsockoptInt(fd, unix.SOL_PACKET, packetVnetHeader, 1)
+	if err == nil && past {
+		err = unix.SetsockoptInt(fd, unix.SOL_PACKET, packetPast, 1)
+	}
+	if err != nil {
+		return -1, errors.Join(fmt.Errorf("socket: %w", err), unix.Close(fd))
+	}
+	return fd, nil
 }
 
 // takesFromDriver reports whether what the driver of a tethered veth device sends by

@@ -29,6 +29,7 @@ type pump struct {
 	events  [64]unix.EpollEvent
 	buffer  []byte
 	started bool
+	senders map[sendsIn]int // packet sockets
 
 	// While a packet is sent: from which namespace, by whom, and where a frame of it
 	// was dropped at once.
@@ -62,7 +63,9 @@ type end struct {
 	lost rtnl.Lost // by the pump's lock alone
 }
 
-func newPump(s *supervisor) *pump { return &pump{s: s, ends: make(map[int32]*end)} }
+func newPump(s *supervisor) *pump {
+	return &pump{s: s, ends: make(map[int32]*end), senders: make(map[sendsIn]int)}
+}
 
 // maxFrame is more than any frame has, with room in front for what tells of it.
 const maxFrame = 1 << 17
