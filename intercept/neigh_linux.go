@@ -66,6 +66,9 @@ func putAddresses(o outlet, j *journey, to netip.Addr) (known bool, err error) {
 	r := machine.Route{Ifindex: o.index, Gateway: j.Redirect.NextHop}
 	if !r.Gateway.IsValid() {
 		found, result, err := a.route(rtnl.RouteQuestion{To: to, Out: o.index})
+		if err == nil && len(found.Hops) > 0 {
+			found, err = throughDevice(found, o.index)
+		}
 		if err != nil || result != machine.RouteFound || found.Out != o.index {
 			return false, err
 		}

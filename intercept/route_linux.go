@@ -55,6 +55,10 @@ func routeHere(q machine.RouteQuestion) (r machine.Route, err error) {
 		lookUp = func(rtnl.RouteQuestion) (rtnl.Route, int, error) { return a.routeIn(q) }
 	}
 	found, result, err := lookUp(question)
+	several := len(found.Hops) > 0
+	if result == machine.RouteFound && err == nil && several {
+		found, err = a.choose(q, found)
+	}
 	if result != machine.RouteFound || err != nil {
 		return machine.Route{Result: result, Looked: q.Direct}, err
 	}
@@ -74,7 +78,7 @@ func routeHere(q machine.RouteQuestion) (r machine.Route, err error) {
 		r.Source = found.Source
 	} else if q.Source {
 		question.Source = true
-		if q.Direct {
+		if q.Direct || several {
 			question.Out = found.Out
 		}
 		source, result, err := a.route(question)
@@ -143,8 +147,6 @@ func (a *asker) route(q rtnl.RouteQuestion) (r rtnl.Route, result int, err error
 // found says what a route leads to.
 func found(r rtnl.Route) (rtnl.Route, int, error) {
 	switch {
-	case r.Several:
-		return r, 0, fmt.Errorf("a route with several next hops: %w", machine.ErrUnknown)
 	case r.Type == unix.RTN_BLACKHOLE:
 		return r, machine.RouteBlackhole, nil
 	case r.Type == unix.RTN_UNREACHABLE:
@@ -212,7 +214,7 @@ func (a *asker) routeIn(q machine.RouteQuestion) (best rtnl.Route, result int, e
 			switch {
 			case !one, r.Dead, !r.To.Contains(q.To), r.TOS != 0 && r.TOS != q.TOS:
 				continue
-			case q.Output && q.To.Is4() && r.Out != q.Ifindex && r.Type == unix.RTN_UNICAST:
+			case q.Output && q.To.Is4() && !leadsBy(r, q.Ifindex) && r.Type == unix.RTN_UNICAST:
 				continue
 			}
 			longer := r.To.Bits() - best.To.Bits()
@@ -230,8 +232,8 @@ func (a *asker) routeIn(q machine.RouteQuestion) (best rtnl.Route, result int, e
 
 // prefers reports whether a route with the same prefix is taken in place of another.
 func prefers(q machine.RouteQuestion, r, other rtnl.Route) bool {
-	if q.Output && q.To.Is6() && (r.Out == q.Ifindex) != (other.Out == q.Ifindex) {
-		return r.Out == q.Ifindex
+	if q.Output && q.To.Is6() && leadsBy(r, q.Ifindex) != leadsBy(other, q.Ifindex) {
+		return leadsBy(r, q.Ifindex)
 	}
 	return r.Priority < other.Priority
 }

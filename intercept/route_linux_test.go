@@ -5,11 +5,14 @@ package intercept
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -132,6 +135,38 @@ func furnishRoutes() error {
 			return fmt.Errorf("route to %s: %w", r.to, err)
 		}
 	}
+	return furnishHops()
+}
+
+// furnishHops makes routes with several next hops, also in a table that no rule chooses.
+func furnishHops() error {
+	index := map[string]int{}
+	for _, name := range []string{"a", "b"} {
+		l, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		index[name] = l.Attrs().Index
+	}
+	for to, hops := range map[string][]string{
+		"10.6.0.0/16": {"a 10.1.0.2", "a 10.1.0.3", "b 10.2.0.2"}, "10.6.1.0/24": {"a 10.1.0.2", "a 10.1.0.9"},
+		"fd06::/64": {"a fd01::2", "a fd01::3", "b fd02::2"}, "fd06:1::/64": {"a fd01::2", "a fd01::9"},
+	} {
+		_, dst, err := net.ParseCIDR(to)
+		if err != nil {
+			return err
+		}
+		for _, table := range []int{0, otherTable} {
+			route := &netlink.Route{Dst: dst, Table: table, Priority: 5}
+			for i, hop := range hops {
+				name, via, _ := strings.Cut(hop, " ")
+				route.MultiPath = append(route.MultiPath, &netlink.NexthopInfo{LinkIndex: index[name], Gw: net.ParseIP(via), Hops: i})
+			}
+			if err := netlink.RouteAdd(route); err != nil {
+				return fmt.Errorf("route to %s by %s: %w", to, hops, err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -143,14 +178,19 @@ func fibQuestion(r *rand.Rand) []byte {
 	if r.IntN(2) == 0 {
 		p[0] = unix.AF_INET
 		from = pick("10.2.0.5", "10.1.0.1", "0.0.0.0")
-		to = pick("10.1.0.2", "10.1.0.3", "10.1.0.1", "10.2.0.9", "10.8.0.1", "10.8.1.1", "10.8.2.1", "10.8.3.1", "10.7.0.1", "10.7.1.1", "10.7.2.1", "9.9.9.9", "127.0.0.1")
+		to = pick("10.1.0.2", "10.1.0.3", "10.1.0.1", "10.2.0.9", "10.8.0.1", "10.8.1.1", "10.8.2.1", "10.8.3.1", "10.7.0.1", "10.7.1.1", "10.7.2.1", "9.9.9.9", "10.6.0.1", "10.6.0.2", "10.6.1.7", "127.0.0.1")
 	} else {
 		p[0] = unix.AF_INET6
 		from = pick("fd02::5", "fd01::1", "::")
-		to = pick("fd01::2", "fd01::3", "fd01::1", "fd02::9", "fd08::1", "fd07::1", "fd07:1::1", "fd07:2::1", "fd99::1", "::1")
+		to = pick("fd01::2", "fd01::3", "fd01::1", "fd02::9", "fd08::1", "fd07::1", "fd07:1::1", "fd07:2::1", "fd99::1", "::1", "fd06::1", "fd06::2", "fd06:1::7")
 	}
 	if r.IntN(30) == 0 {
 		p[0] = []byte{0, 1, 3, 7, 255}[r.IntN(5)]
+	}
+	if r.IntN(2) == 0 { // ports, on which a next hop may depend
+		p[1] = []byte{unix.IPPROTO_TCP, unix.IPPROTO_UDP}[r.IntN(2)]
+		binary.BigEndian.PutUint16(p[2:], uint16(r.IntN(9)+1))
+		binary.BigEndian.PutUint16(p[4:], uint16(r.IntN(9)+1))
 	}
 	copy(p[16:], from.AsSlice())
 	copy(p[32:], to.AsSlice())
@@ -173,7 +213,7 @@ func TestRoutes(t *testing.T) {
 		return unix.Open(fmt.Sprintf("/proc/%d/ns/net", tid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	})
 	r := rand.New(rand.NewPCG(1, 0))
-	results := map[int32]int{}
+	results, unknown := map[int32]int{}, map[string]int{}
 	for _, kind := range []ebpf.ProgramType{ebpf.SchedCLS, ebpf.XDP} {
 		for _, flags := range []int32{0, 2, 4, 6, 16, 16 | 4, 1 << 20, 1, 1 | 2, 1 | 4, 1 | 8, 1 | 2 | 8, 8, 1 | 16} {
 			insns := fibProgram(kind, flags)
@@ -187,7 +227,10 @@ func TestRoutes(t *testing.T) {
 				as = machine.XDP
 			}
 			p := machine.New(code.Bytes(), as)
-			for range 120 {
+			for n := range 120 {
+				if n%40 == 0 { // what next hops depend on
+					require.NoError(t, c.do(func() error { return setHashPolicy(n / 40) }))
+				}
 				question := append(fibQuestion(r), make([]byte, 16)...)
 				if r.IntN(8) == 0 {
 					question = append(question, make([]byte, 1390)...)
@@ -201,6 +244,10 @@ func TestRoutes(t *testing.T) {
 				packet := machine.NewPacket(bytes.Clone(question), 1)
 				packet.Outside = there
 				got, err := p.Run(packet, noWorld{})
+				if errors.Is(err, machine.ErrUnknown) {
+					unknown[err.Error()]++
+					continue
+				}
 				require.NoError(t, err)
 				require.Equal(t, int32(want), got, "%s, flags %#x: %x", kind, flags, question[:fibSize])
 				require.Equal(t, wanted[:fibSize], packet.Data[:fibSize], "%s, flags %#x, result %d: %x", kind, flags, got, question[:fibSize])
@@ -209,6 +256,21 @@ func TestRoutes(t *testing.T) {
 		}
 	}
 	t.Log("results, and how often: ", results)
+	t.Log("not simulated: ", unknown)
+	for _, n := range unknown {
+		require.Less(t, n, 60)
+	}
+}
+
+// setHashPolicy says on what the choice of a next hop depends: addresses, ports too, or what
+// is within a tunnel.
+func setHashPolicy(policy int) error {
+	for _, version := range []string{"ipv4", "ipv6"} {
+		if err := os.WriteFile("/proc/sys/net/"+version+"/fib_multipath_hash_policy", []byte(strconv.Itoa(policy)), 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // byteOrder is the machine's; package asm does not know binary.NativeEndian.

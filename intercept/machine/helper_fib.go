@@ -14,6 +14,10 @@ type RouteQuestion struct {
 	Table   uint32 // which, 0: the main one
 	Source  bool   // the address that the packet is to come from is asked for
 	SkipMAC bool   // addresses of the link layer are not
+	// Of several next hops, one is chosen by these, too.
+	Protocol         uint8
+	FromPort, ToPort uint16
+	FlowLabel        uint32 // as in the header of IPv6
 }
 
 // Route is what a namespace answers.
@@ -45,6 +49,8 @@ const (
 // Where struct bpf_fib_lookup has its fields.
 const (
 	fibFamily   = 0
+	fibProtocol = 1 // l4_protocol
+	fibFromPort = 2 // sport, in the network's order of bytes, as dport behind it
 	fibLength   = 6 // tot_len, and mtu_result
 	fibIfindex  = 8
 	fibTOS      = 12 // and flowinfo, and rt_metric
@@ -94,8 +100,11 @@ func (m *run) lookUpRoute() (uint64, error) {
 	if q.Direct && flags&fibTable != 0 {
 		q.Table = native.Uint32(p[fibVLAN:])
 	}
+	q.Protocol, q.FromPort, q.ToPort = p[fibProtocol], big16(p[fibFromPort:]), big16(p[fibFromPort+2:])
 	if p[fibFamily] == familyIPv4 {
 		q.TOS = p[fibTOS]
+	} else {
+		q.FlowLabel = uint32(p[fibTOS+1]&0xf)<<16 | uint32(big16(p[fibTOS+2:]))
 	}
 	if flags&fibUseMark != 0 {
 		q.Mark = native.Uint32(p[fibMark:])

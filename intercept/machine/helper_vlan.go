@@ -43,6 +43,8 @@ func (m *run) vlanPush() (uint64, error) {
 	return 0, nil
 }
 
+func big16(p []byte) uint16 { return uint16(p[0])<<8 | uint16(p[1]) }
+
 func putBig16(p []byte, v uint16) { p[0], p[1] = byte(v>>8), byte(v) }
 
 func (p *Packet) setVLAN(kind, tag uint16) {

@@ -8,7 +8,12 @@ type RouteQuestion struct {
 	Out    uint32 // the device by which it is to go, 0: any
 	Mark   uint32
 	TOS    uint8
-	Source bool // the packet's source is asked for, not the entry of the table
+	Source bool // the packet's source is asked for, and how it goes, not the entry of the table
+	// What the choice between next hops depends on, where that is asked for.
+	From             netip.Addr // not valid: this host's own
+	In               uint32     // the device at which it arrives, 0: it is this host's own
+	Protocol         uint8      // 0: not said, nor are the ports
+	FromPort, ToPort uint16
 }
 
 // Route is an entry of a routing table, or what follows from one.
@@ -18,8 +23,8 @@ type Route struct {
 	Gateway  netip.Addr // not valid: none
 	Source   netip.Addr
 	Priority uint32
-	MTU      uint32 // that holds for what is forwarded, too; 0: the device's
-	Several  bool   // next hops
+	MTU      uint32  // that holds for what is forwarded, too; 0: the device's
+	Hops     []Route // of several next hops, what they have of their own
 	To       netip.Prefix
 	Table    uint32
 	TOS      uint8
@@ -52,6 +57,12 @@ const (
 	hopDead       = 1  // RTNH_F_DEAD
 	routeVia      = 18 // RTA_VIA
 	routeEncap    = 22 // RTA_ENCAP
+	routeFrom     = 2  // RTA_SRC
+	routeIn       = 3  // RTA_IIF
+	routeProtocol = 27 // RTA_IP_PROTO
+	routeFromPort = 28 // RTA_SPORT
+	routeToPort   = 29 // RTA_DPORT
+	hopSize       = 8  // sizeof(struct rtnexthop)
 	metricLock    = 1  // RTAX_LOCK
 	metricMTU     = 2  // RTAX_MTU
 
@@ -86,6 +97,19 @@ func (a Ask) Route(q RouteQuestion) []byte {
 	if q.Mark != 0 {
 		body = appendU32(body, routeMark, q.Mark)
 	}
+	if q.From.IsValid() {
+		body[2] = byte(q.From.BitLen())
+		body = appendAttribute(body, routeFrom, q.From.AsSlice())
+	}
+	if q.In != 0 {
+		body = appendU32(body, routeIn, q.In)
+	}
+	if q.Protocol != 0 {
+		body = appendU8(body, routeProtocol, q.Protocol)
+		for attribute, port := range map[uint16]uint16{routeFromPort: q.FromPort, routeToPort: q.ToPort} {
+			body = appendAttribute(body, attribute, []byte{byte(port >> 8), byte(port)})
+		}
+	}
 	return appendMessage(nil, message{typ: getRoute, flags: flagRequest, seq: a.Seq, body: body})
 }
 
@@ -106,11 +130,8 @@ func Routes(datagram []byte) (list []Route) {
 		r := Route{Type: m.body[7], Table: uint32(m.body[4]), TOS: m.body[3], Dead: native.Uint32(m.body[8:])&hopDead != 0}
 		r.Out, _ = attrs.u32(routeOut)
 		r.Priority, _ = attrs.u32(routePriority)
-		r.Gateway, _ = netip.AddrFromSlice(attrs[routeGateway])
 		r.Source, _ = netip.AddrFromSlice(attrs[routeSource])
-		if via := attrs[routeVia]; len(via) > 2 {
-			r.Gateway, _ = netip.AddrFromSlice(via[2:])
-		}
+		r.hop(attrs)
 		if table, told := attrs.u32(routeTable); told {
 			r.Table = table
 		}
@@ -127,9 +148,33 @@ func Routes(datagram []byte) (list []Route) {
 		if locked, _ := metrics.u32(metricLock); locked&(1<<metricMTU) != 0 {
 			r.MTU, _ = metrics.u32(metricMTU)
 		}
-		_, r.Several = attrs[routeSeveral]
-		_, r.Tunnel = attrs[routeEncap]
+		r.Hops = hops(attrs[routeSeveral])
 		list = append(list, r)
+	}
+	return list
+}
+
+// hop reads what a next hop has of its own, besides its device.
+func (r *Route) hop(attrs attributes) {
+	r.Gateway, _ = netip.AddrFromSlice(attrs[routeGateway])
+	if via := attrs[routeVia]; len(via) > 2 {
+		r.Gateway, _ = netip.AddrFromSlice(via[2:])
+	}
+	_, r.Tunnel = attrs[routeEncap]
+}
+
+// hops reads a list of struct rtnexthop.
+func hops(p []byte) (list []Route) {
+	for len(p) >= hopSize {
+		n := int(native.Uint16(p))
+		if n < hopSize || n > len(p) {
+			return list
+		}
+		attrs, _ := parseAttributes(p[hopSize:n])
+		r := Route{Out: native.Uint32(p[4:]), Dead: p[2]&hopDead != 0}
+		r.hop(attrs)
+		list = append(list, r)
+		p = p[min(align(n), len(p)):]
 	}
 	return list
 }
