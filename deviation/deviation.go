@@ -14,7 +14,8 @@ import (
 
 // Deviation is one known failure of a scenario.
 type Deviation struct {
-	Kernels []string // globs for names of runs, images or releases; empty for all
+	Kernels []string // globs for names of runs, images or releases, or FROM..TO of releases; empty for all
+	Real    bool     // the fake of such a release does not deviate
 	Case    string   // id of the scenario
 	Message string   // text that the failure contains
 	Reason  string
@@ -26,10 +27,19 @@ type List []Deviation
 
 // of says whether the deviation is listed for the kernel of the run.
 func (d Deviation) of(run *report.Run) bool {
+	if d.Real && run.Kernel.Machine == report.Simulated {
+		return false
+	}
 	if len(d.Kernels) == 0 {
 		return true
 	}
 	for _, glob := range d.Kernels {
+		if from, to, found := strings.Cut(glob, rangeMark); found {
+			if between(run.Kernel.Release, from, to) {
+				return true
+			}
+			continue
+		}
 		for _, name := range []string{run.Name, run.Image, run.Kernel.Release} {
 			if name != "" && matches(glob, name) {
 				return true

@@ -76,6 +76,9 @@ func TestParseErrors(t *testing.T) {
 		{"cases: a\n", `f:1: unknown field "cases"`},
 		{"case: a\ncase: b\n", `f:2: a second "case" in one deviation`},
 		{"  a\n", "f:1: a continued line without a field before it"},
+		{"fake: yes\ncase: a\nmessage: m\nreason: r\n", `f:1: fake "yes": expected no`},
+		{"kernels: 6.6..x\ncase: a\nmessage: m\nreason: r\n", `f:1: kernels "6.6..x": "x" is no release`},
+		{"kernels: 6.13..6.6\ncase: a\nmessage: m\nreason: r\n", "6.13 is newer than 6.6"},
 		{"kernels: [\ncase: a\nmessage: m\nreason: r\n", "f:1: kernel \"[\": syntax error in pattern"},
 	} {
 		_, err := Parse("f", tc.text)
@@ -84,6 +87,23 @@ func TestParseErrors(t *testing.T) {
 	list, err := Parse("f", "# nothing\n")
 	require.NoError(t, err)
 	require.Empty(t, list)
+}
+
+func TestRanges(t *testing.T) {
+	list, err := Parse("known", "kernels: 6.6..6.12.113 6.18.2..6.18.15\nfake: no\ncase: a/b\nmessage: EINVAL\nreason: r\n")
+	require.NoError(t, err)
+	for release, listed := range map[string]bool{
+		"6.5.9": false, "6.6.0": true, "6.10": true, "6.12.95+deb13-amd64": true, "6.12.113": true, "6.12.114": false, "6.13": false,
+		"6.18.1": false, "6.18.2": true, "6.18.15-x": true, "6.18.16": false, "": false, "x": false,
+	} {
+		r := run("x", release, failed("a/b", "! EINVAL"))
+		list.Apply(r)
+		require.Equal(t, listed, r.Cases[0].Status == report.Known, release)
+	}
+	r := run("x", "6.10 (simulated)", passed("a/b"))
+	r.Kernel.Machine = report.Simulated
+	list.Apply(r)
+	require.Equal(t, report.Passed, r.Cases[0].Status)
 }
 
 func TestUnknown(t *testing.T) {

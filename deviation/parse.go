@@ -3,10 +3,15 @@ package deviation
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
-// Parse reads a list: paragraphs of the fields kernels (globs, optional),
+// fieldNames are the fields of a deviation.
+var fieldNames = []string{"kernels", "fake", "case", "message", "reason"}
+
+// Parse reads a list: paragraphs of the fields kernels (globs, or FROM..TO of releases;
+// optional), fake ("no" where the fake of these releases does not deviate; optional),
 // case, message and reason, each "name: text", continued by indented lines.
 // Lines that begin with # are comments. The name is for messages.
 //
@@ -29,8 +34,17 @@ func Parse(name, text string) (List, error) {
 			}
 		}
 		d = Deviation{Kernels: strings.Fields(fields["kernels"]), Case: fields["case"], Message: fields["message"],
-			Reason: fields["reason"], Where: fmt.Sprintf("%s:%d", name, began)}
+			Reason: fields["reason"], Where: fmt.Sprintf("%s:%d", name, began), Real: fields["fake"] == "no"}
+		if fake := fields["fake"]; fake != "" && fake != "no" {
+			return fmt.Errorf("%s: fake %q: expected no", d.Where, fake)
+		}
 		for _, glob := range d.Kernels {
+			if from, to, found := strings.Cut(glob, rangeMark); found {
+				if err := checkRange(from, to); err != nil {
+					return fmt.Errorf("%s: kernels %q: %w", d.Where, glob, err)
+				}
+				continue
+			}
 			if _, err := path.Match(glob, ""); err != nil {
 				return fmt.Errorf("%s: kernel %q: %w", d.Where, glob, err)
 			}
@@ -57,8 +71,8 @@ func Parse(name, text string) (List, error) {
 			fields[last] += " " + strings.TrimSpace(line)
 		default:
 			field, value, ok := strings.Cut(line, ":")
-			if !ok || field != "kernels" && field != "case" && field != "message" && field != "reason" {
-				return nil, fmt.Errorf("%s:%d: unknown field %q: expected kernels, case, message or reason", name, n, field)
+			if !ok || !slices.Contains(fieldNames, field) {
+				return nil, fmt.Errorf("%s:%d: unknown field %q: expected %s", name, n, field, strings.Join(fieldNames, ", "))
 			}
 			if _, twice := fields[field]; twice {
 				return nil, fmt.Errorf("%s:%d: a second %q in one deviation: an empty line must stand between two", name, n, field)

@@ -201,7 +201,7 @@ func TestTraceOfInjections(t *testing.T) {
 	m.Before(fake.Match{Op: mprog.OpProgDetach}, fake.Fail(mprog.EIO))
 	wantErrno(t, m.ProgAttach(m.attach(m.a)), 0)
 	wantErrno(t, m.ProgDetach(mprog.DetachRequest(m.attach(m.a))), mprog.EIO)
-	want := `# Calls on Linux 7.3 (simulated).
+	want := `# Calls on Linux 7.3.4 (simulated).
 need netkit
 netkit nk0 nk1
 prog a

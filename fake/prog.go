@@ -113,7 +113,7 @@ func (p *Process) progDetach(r mprog.DetachRequest) (err error) {
 		if prog, err = p.schedCLS(r.AttachFD); err != nil {
 			return err
 		}
-	} else if !p.netAdmin() && !p.kernel.release.anyDetaches {
+	} else if !p.netAdmin() && p.kernel.release.detachAsks {
 		return refuse(needNetAdmin, "no program named, and the caller lacks CAP_NET_ADMIN and CAP_SYS_ADMIN")
 	} else {
 		p.passed(needNetAdmin, 0, 0)

@@ -9,8 +9,9 @@ import (
 
 func TestParseRelease(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"6.6", "6.6"}, {"6.12.117+deb13-amd64", "6.12"}, {"7.3-rc1", "7.3"}, {"6.1", "6.1"}, {"7.0", "7.0"},
+		{"6.6", "6.6"}, {"6.12.117+deb13-amd64", "6.12.117"}, {"6.12.0", "6.12.0"}, {"6.12.900", "6.12.900"}, {"7.3-rc1", "7.3"}, {"6.1", "6.1"}, {"7.0", "7.0"},
 		{"5.15", ""}, {"7.4", ""}, {"8.0", ""}, {"6", ""}, {"6.x", ""}, {"", ""}, {"linux", ""}, {"-6.6", ""},
+		{"6.12.", ""}, {"6.12.1.2", ""}, {"6.99999", ""}, {"6.12.x", ""},
 	} {
 		r, err := ParseRelease(c.text)
 		if c.want == "" {
@@ -39,15 +40,17 @@ func TestFeatures(t *testing.T) {
 		release string
 		lacks   string
 	}{
-		{nil, "7.3 (simulated)", ""},
-		{[]Option{Linux("6.1")}, "6.1 (simulated)", "tcx netkit single cgroup-mprog "},
+		{nil, "7.3.4 (simulated)", ""},
+		{[]Option{Linux("6.1")}, "6.1.192 (simulated)", "tcx netkit single cgroup-mprog "},
 		{[]Option{Linux("6.6")}, "6.6 (simulated)", "netkit single cgroup-mprog "},
 		{[]Option{Linux("6.7")}, "6.7 (simulated)", "single cgroup-mprog "},
-		{[]Option{Linux("6.12")}, "6.12 (simulated)", "single "},
-		{[]Option{Linux("6.16")}, "6.16 (simulated)", "single cgroup-mprog "},
-		{[]Option{Linux("7.0")}, "7.0 (simulated)", "single "},
-		{[]Option{Linux("7.1")}, "7.1 (simulated)", ""},
-		{[]Option{Without(mprog.FeatureNetkit), Linux("7.2")}, "7.2 without netkit (simulated)", "netkit "},
+		{[]Option{Linux("6.12")}, "6.12.118 (simulated)", "single "},
+		{[]Option{Linux("6.12.109")}, "6.12.109 (simulated)", "single cgroup-mprog "},
+		{[]Option{Linux("6.12.110")}, "6.12.110 (simulated)", "single "},
+		{[]Option{Linux("6.16")}, "6.16.12 (simulated)", "single cgroup-mprog "},
+		{[]Option{Linux("7.0")}, "7.0.13 (simulated)", "single "},
+		{[]Option{Linux("7.1")}, "7.1.13 (simulated)", ""},
+		{[]Option{Without(mprog.FeatureNetkit), Linux("7.2")}, "7.2.13 without netkit (simulated)", "netkit "},
 		{[]Option{Linux("6.6"), With(mprog.FeatureNetkit)}, "6.6 with netkit (simulated)", "single cgroup-mprog "},
 	} {
 		k := New(c.opts...)
@@ -130,8 +133,42 @@ func TestReleases(t *testing.T) {
 		if parsed, err := ParseRelease(r.String()); err != nil || parsed != r {
 			t.Errorf("%s: read as %s (%v)", r, parsed, err)
 		}
-		if i > 0 && !list[i-1].Before(r) {
+		if i > 0 && !list[i-1].Before(r) && list[i-1] != r.line() {
 			t.Errorf("%s comes after %s", r, list[i-1])
+		}
+	}
+}
+
+// An update changes what is said of it, in its release alone; without one the release
+// is the newest seen.
+func TestUpdates(t *testing.T) {
+	for _, c := range []struct {
+		release          string
+		asks, scrub      bool
+		mapInfo          uint32
+		mprogs, preorder bool
+	}{
+		{"6.12.0", false, false, 88, false, false},
+		{"6.12.4", false, true, 88, false, false},
+		{"6.12.31", false, true, 88, false, true},
+		{"6.12.95", false, true, 88, false, true},
+		{"6.12.113", false, true, 88, true, true},
+		{"6.12.114", true, true, 88, true, true},
+		{"6.12", true, true, 88, true, true},
+		{"6.13", false, true, 88, false, false},
+		{"6.16", false, true, 88, false, true},
+		{"6.17.13", false, true, 88, true, true},
+		{"6.18.0", false, true, 104, true, true},
+		{"6.18", true, true, 104, true, true},
+	} {
+		r, err := ParseRelease(c.release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := r.generation()
+		if g.detachAsks != c.asks || g.NetkitScrub != c.scrub || g.MapInfo != c.mapInfo || g.has(mprog.FeatureCgroupMprog) != c.mprogs || g.has(preorder) != c.preorder {
+			t.Errorf("Linux %s: asks %t, scrub %t, map info %d, mprog on cgroups %t, PREORDER %t", c.release,
+				g.detachAsks, g.NetkitScrub, g.MapInfo, g.has(mprog.FeatureCgroupMprog), g.has(preorder))
 		}
 	}
 }

@@ -62,14 +62,14 @@ var earlier = map[mprog.Rule]*Then{}
 
 // before says what was said before a release.
 func (r *RuleInfo) before(major, minor int, extack string) *RuleInfo {
-	r.Then = &Then{Release{major, minor}, extack}
+	r.Then = &Then{Version(major, minor), extack}
 	earlier[r.ID] = r.Then
 	return r
 }
 
 // from says which release is the first to have the rule.
 func (r *RuleInfo) from(major, minor int) *RuleInfo {
-	r.Since = Release{major, minor}
+	r.Since = Version(major, minor)
 	return r
 }
 

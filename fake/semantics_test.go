@@ -74,13 +74,18 @@ func semanticsText(t *testing.T) string {
 		"numbers were measured on 6.1, 6.12 and every release from 6.16 to 7.3; those of 6.6, 6.7 and 6.9 were not.\n"+
 		"That 6.6 has the order of checks of later releases in BPF_PROG_LOAD, but wants CAP_NET_ADMIN itself in a query, was read\n"+
 		"in its source. 6.12 was seen to take CAP_SYS_ADMIN; that 6.9 was the first is believed.\n\n"+
-		"That anyone may detach without naming a program was so from 6.6 on, until it was repaired early in 2026 (commit\n"+
-		"ae23bc81ddf7), also in updates of 6.6, 6.12 and 6.18. The fake has it where it was seen for good.\n\n"+
-		"| From | What is new | bpf_attr | attach | detach | query | link create | load | pin |\n|---|---|---|---|---|---|---|---|---|\n")
+		"A release without a third number, such as 6.12, stands for the newest stable update of it that was seen; where none is\n"+
+		"named, none was. A row with three numbers holds in its release alone. That anyone may detach without naming a program was\n"+
+		"repaired in an update of 6.6, too, of which it is not known which: no update of 6.6 has it here.\n\n"+
+		"| From | Newest seen | What is new | Seen | bpf_attr | attach | detach | query | link create | load | pin |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, row := range generations {
-		g := row.since.generation()
-		fmt.Fprintf(b, "| %s | %s | %d | %d | %d | %d | %d | %d | %d |\n",
-			g.since, g.what, g.attrSize, g.attachEnd, g.detachEnd, g.queryEnd, g.linkEnd, g.loadEnd, g.pinEnd)
+		g, newest := row.since.generation(), ""
+		if row.since.update == 0 && row.newest != 0 {
+			newest = row.since.Known().String()
+			g = row.since.Update(0).generation()
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %d | %d | %d | %d | %d | %d | %d |\n",
+			row.since, newest, row.what, row.source, g.attrSize, g.attachEnd, g.detachEnd, g.queryEnd, g.linkEnd, g.loadEnd, g.pinEnd)
 	}
 	return b.String()
 }

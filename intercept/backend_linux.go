@@ -3,7 +3,6 @@
 package intercept
 
 import (
-	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/rtnl"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -16,9 +15,10 @@ var _ rtnl.Backend = hooks{}
 func (h hooks) Supports(netns uint64) rtnl.Netkit {
 	k := h.s.at(netns).Kernel()
 	single := k.Supports(mprog.FeatureSingle) == nil
+	facts := k.Running().Facts()
 	return rtnl.Netkit{
 		Pairs: k.Supports(mprog.FeatureNetkit) == nil, Single: single,
-		Room: single || !k.Running().Before(fake.Version(6, 14)),
+		Scrub: facts.NetkitScrub, Room: single || facts.NetkitRoom,
 	}
 }
 

@@ -22,10 +22,15 @@ func TestFakeDeviatesAsReleases(t *testing.T) {
 	for _, c := range []struct {
 		release string
 		known   int
-	}{{"6.1", 2}, {"6.7", 4}, {"6.12", 2}, {"6.16", 11}, {"6.17", 11}, {"6.18", 0}, {"7.3", 0}} {
-		run := &report.Run{Name: "fake", Kernel: report.Kernel{Release: c.release + ".0"}}
+		passes  int // percent at least
+	}{
+		{"6.1", 2, 3}, {"6.6", 8, 30}, {"6.7", 15, 55}, {"6.12.0", 13, 55}, {"6.12.95", 13, 55}, {"6.12.111", 13, 95}, {"6.12", 2, 95}, {"6.16", 11, 55}, {"6.17", 11, 95},
+		{"6.18.7", 11, 95}, {"6.18.15", 0, 95}, {"6.18", 0, 95}, {"7.1", 0, 99}, {"7.3", 0, 99},
+	} {
+		k := fake.New(fake.Linux(c.release))
+		run := &report.Run{Name: "fake", Kernel: report.Kernel{Release: k.Release(), Machine: report.Simulated}}
 		for _, s := range chosen {
-			run.Add(conformance.Run(fake.New(fake.Linux(c.release)), s))
+			run.Add(conformance.Run(fake.New(append(fake.Lacking(s.Trace), fake.Linux(c.release))...), s))
 		}
 		known.Apply(run)
 		n := 0
@@ -36,5 +41,6 @@ func TestFakeDeviatesAsReleases(t *testing.T) {
 			}
 		}
 		assert.Equal(t, c.known, n, "Linux %s", c.release)
+		assert.GreaterOrEqual(t, 100*run.Passed/len(chosen), c.passes, "Linux %s: %d of %d", c.release, run.Passed, len(chosen))
 	}
 }

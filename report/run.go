@@ -25,10 +25,13 @@ type Run struct {
 	Cases   []Case `json:"cases"`
 }
 
+// Simulated is the machine of the fake.
+const Simulated = "simulated"
+
 // Kernel names what answered.
 type Kernel struct {
 	Release string `json:"release"` // uname -r, or what the fake models
-	Machine string `json:"machine"` // uname -m, or "simulated"
+	Machine string `json:"machine"` // uname -m, or Simulated
 }
 
 // VM is the virtual machine that a kernel ran in.

@@ -70,4 +70,4 @@ func kernelArgs(version string) []string {
 }
 
 // kernelUsage is what the flag says that names a version of the simulated kernel.
-var kernelUsage = "version of Linux to simulate, with the backend fake (default " + fake.Newest.String() + ")"
+var kernelUsage = "version of Linux to simulate, with the backend fake: 6.12.111, or 6.12 for its newest update known (default " + fake.Newest.String() + ")"

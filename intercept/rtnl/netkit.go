@@ -8,6 +8,7 @@ const kind = "netkit"
 // Netkit is what a release knows of netkit devices.
 type Netkit struct {
 	Pairs  bool // there are such devices: Linux 6.7
+	Scrub  bool // SCRUB and PEER_SCRUB: Linux 6.12.4
 	Room   bool // HEADROOM and TAILROOM, which 6.12 ignores: Linux 6.14
 	Single bool // devices without a peer, PAIRING, and one transmit queue only: Linux 7.1
 }
@@ -79,7 +80,7 @@ func (d *Device) data(peer *Device) []byte {
 	p = appendU32(p, netkitMode, d.mode)
 	if d.single {
 		pairing = pairingSingle
-	} else {
+	} else if d.release.Scrub {
 		p = appendU32(p, netkitScrub, d.scrub)
 	}
 	if d.release.Room {
@@ -91,7 +92,9 @@ func (d *Device) data(peer *Device) []byte {
 	}
 	if peer != nil {
 		p = appendU32(p, netkitPeerPolicy, peer.policy)
-		p = appendU32(p, netkitPeerScrub, peer.scrub)
+		if d.release.Scrub {
+			p = appendU32(p, netkitPeerScrub, peer.scrub)
+		}
 	}
 	return p
 }
@@ -102,9 +105,12 @@ func (d *Device) data(peer *Device) []byte {
 func (r *linkRequest) netkitData(release Netkit) (attributes, error) {
 	numbers := map[uint16]number{
 		netkitPolicy: u32Number, netkitPeerPolicy: u32Number, netkitMode: u32Number,
-		netkitScrub: upTo(scrubOn), netkitPeerScrub: upTo(scrubOn),
 	}
-	known := uint16(netkitPeerScrub)
+	known := uint16(netkitMode)
+	if release.Scrub {
+		known = netkitPeerScrub
+		numbers[netkitScrub], numbers[netkitPeerScrub] = upTo(scrubOn), upTo(scrubOn)
+	}
 	if release.Room {
 		known = netkitTailroom
 		numbers[netkitMode], numbers[netkitHeadroom], numbers[netkitTailroom] = upTo(modeL3), u16Number, u16Number

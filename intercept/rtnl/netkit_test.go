@@ -12,9 +12,9 @@ import (
 
 // The releases that differ.
 var (
-	newest  = Netkit{Pairs: true, Room: true, Single: true} // as Linux 7.1 and 7.3
-	between = Netkit{Pairs: true, Room: true}               // as 6.16 and 6.18
-	oldest  = Netkit{Pairs: true}                           // as 6.12
+	newest  = Netkit{Pairs: true, Scrub: true, Room: true, Single: true} // as Linux 7.1 and 7.3
+	between = Netkit{Pairs: true, Scrub: true, Room: true}               // as 6.16 and 6.18
+	oldest  = Netkit{Pairs: true, Scrub: true}                           // as 6.12
 )
 
 // told is an answer's errno, and what is told besides as the kernel's words and the

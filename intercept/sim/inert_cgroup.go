@@ -16,18 +16,14 @@ const (
 	preorder      mprog.Flags = 1 << 6
 
 	cgroupMode = allowOverride | allowMulti
-	// cgroupPlace are those of mprog, which cgroups have from cgroupOrder on.
+	// cgroupPlace are those of mprog, which cgroups do not have in every release.
 	cgroupPlace = mprog.Before | mprog.After | mprog.ID | mprog.Link
 
 	mostInCgroup = 64 // BPF_CGROUP_MAX_PROGS
 )
 
-// cgroupOrder is the release from which on the place of a program can be chosen, and
-// sockmapLinks that with links at maps.
-var (
-	cgroupOrder  = fake.Version(6, 17)
-	sockmapLinks = fake.Version(6, 10)
-)
+// sockmapLinks is the release from which on there are links at maps.
+var sockmapLinks = fake.Version(6, 10)
 
 // cgroupKey is a hook of a cgroup; LSM programs have one for each function.
 type cgroupKey struct {
@@ -82,10 +78,13 @@ func (s *Sim) cgroupHook(id uint64, at mprog.AttachType, of uint32) *cgroupHook 
 	return h
 }
 
+// placesCgroups reports whether programs have places on cgroups, and lists revisions.
+func (k *call) placesCgroups() bool { return k.kernel.Supports(mprog.FeatureCgroupMprog) == nil }
+
 // attachCgroup is cgroup_bpf_prog_attach.
 func (k *call) attachCgroup(o *Object, p *program, r mprog.AttachRequest) error {
 	known := cgroupMode | mprog.Replace | preorder
-	if !k.kernel.Running().Before(cgroupOrder) {
+	if k.placesCgroups() {
 		known |= cgroupPlace
 	}
 	if r.Flags&^known != 0 {
@@ -118,7 +117,7 @@ func cgroupWhat(at mprog.AttachType, t Target) string {
 // linkCgroup is cgroup_bpf_link_attach.
 func (k *call) linkCgroup(o *Object, p *program, r mprog.LinkCreateRequest) error {
 	known := mprog.Flags(0)
-	if !k.kernel.Running().Before(cgroupOrder) {
+	if k.placesCgroups() {
 		known = allowMulti | preorder | cgroupPlace
 	} else {
 		r.Relative, r.ExpectedRevision = 0, 0
@@ -349,7 +348,7 @@ func (k *call) queryCgroup(r *mprog.QueryRequest, arrays attr.Arrays) error {
 		}
 		if key.at != lsmCgroup {
 			res.AttachFlags = uint32(h.flags)
-			if !k.kernel.Running().Before(cgroupOrder) {
+			if k.placesCgroups() {
 				res.Revision = h.revision
 			}
 		}
@@ -358,7 +357,7 @@ func (k *call) queryCgroup(r *mprog.QueryRequest, arrays attr.Arrays) error {
 			flags = append(flags, uint32(h.flags))
 		}
 	}
-	if res.Revision == 0 && r.AttachType != lsmCgroup && !k.kernel.Running().Before(cgroupOrder) {
+	if res.Revision == 0 && r.AttachType != lsmCgroup && k.placesCgroups() {
 		res.Revision = 1
 	}
 	return k.answerQuery(r, arrays, ids, flags, res)

@@ -124,7 +124,7 @@ func TestInertReleases(t *testing.T) {
 		{"netfilter's family", "6.6", progNetfilter, attachNetfilter, map[int]uint32{16: 3}, mprog.EAFNOSUPPORT},
 		{"netfilter's hook", "6.6", progNetfilter, attachNetfilter, map[int]uint32{16: 2, 20: 5}, mprog.EPROTO},
 		{"a cgroup's fd", "6.12", progCgroupSkb, 0, map[int]uint32{4: 91}, mprog.EBADF},
-		{"before, in a cgroup", "6.12", progCgroupSkb, 0, map[int]uint32{4: 90, 12: 8}, mprog.EINVAL},
+		{"before, in a cgroup", "6.12.95", progCgroupSkb, 0, map[int]uint32{4: 90, 12: 8}, mprog.EINVAL},
 		{"revision, in a cgroup", "7.3", progCgroupSkb, 0, map[int]uint32{4: 90, 24: 77}, mprog.ESTALE},
 		{"another attach type", "7.3", progCgroupSkb, 3, map[int]uint32{4: 90}, mprog.EINVAL},
 		{"no perf event", "7.3", progKprobe, attachPerf, map[int]uint32{4: 90}, mprog.EBADF},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 
-	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/mprog/attr"
 )
@@ -29,16 +28,12 @@ func (k *call) objInfo() error {
 	case o == nil || o.Kind > BTF:
 		return refuse("info/not-an-object", mprog.EINVAL, "fd %d is no BPF object", r.FD)
 	}
-	mapSize := uint32(mapInfoSize)
-	if k.kernel.Running().Before(fake.Version(6, 18)) {
-		mapSize = oldMapInfo
-	}
 	fill := map[Kind]struct {
 		size uint32
 		fill func(*Object, []byte) error
 	}{
 		Prog: {progInfoSize, k.progInfo}, Link: {linkInfoSize, k.linkInfo},
-		Map: {mapSize, k.mapInfo}, BTF: {btfInfoSize, k.btfInfo},
+		Map: {k.kernel.Running().Facts().MapInfo, k.mapInfo}, BTF: {btfInfoSize, k.btfInfo},
 	}[o.Kind]
 	if r.InfoLen > pageSize {
 		return refuse("info/size", mprog.E2BIG, "info_len %d is more than a page", r.InfoLen)

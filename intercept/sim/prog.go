@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 
-	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -255,7 +254,7 @@ func (k *call) tagOf(insns []byte) (tag [8]byte) {
 		}
 		at += insnSize
 	}
-	if k.kernel.Running().Before(fake.Version(6, 18)) {
+	if !k.kernel.Running().Facts().SHA256 {
 		sum := sha1.Sum(plain)
 		copy(tag[:], sum[:])
 		return tag

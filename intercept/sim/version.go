@@ -22,11 +22,17 @@ type Version struct {
 }
 
 // VersionOf is what Debian's kernel of a release says, on this machine's architecture.
-// Of a release that Debian has not, it is a version with a zero.
+// Of a release that Debian has not, it is a version with a zero, and of a stable update of
+// which nothing is recorded its number alone.
 func VersionOf(r fake.Release) Version {
-	whole := fmt.Sprintf("Linux version %s.0 (nkconform) #1 SMP PREEMPT_DYNAMIC", r)
+	number, said := r.String(), strings.Count(r.String(), ".") == 2
+	if !said {
+		number += ".0"
+	}
+	whole := fmt.Sprintf("Linux version %s (nkconform) #1 SMP PREEMPT_DYNAMIC", number)
 	for line := range strings.Lines(versions) {
-		if name, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": "); name == r.String() {
+		name, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		if !said && name == r.String() || said && strings.HasPrefix(text, "Linux version "+number+"+") {
 			whole = strings.ReplaceAll(text, "amd64", runtime.GOARCH)
 		}
 	}

@@ -92,7 +92,7 @@ func Open(ctx context.Context, name string, progress io.Writer) (*Backend, error
 
 func simulated(name string, release fake.Release) *Backend {
 	return &Backend{
-		Name: name, Kernel: report.Kernel{Release: release.String(), Machine: "simulated"}, Fake: true,
+		Name: name, Kernel: report.Kernel{Release: release.Known().String(), Machine: report.Simulated}, Fake: true,
 		New: func(f *trace.File) (mprog.Environment, error) {
 			return fake.New(append(fake.Lacking(f), fake.Running(release))...), nil
 		},
