@@ -42,7 +42,7 @@ func TestImage(t *testing.T) {
 
 // A fake is of the version in its name, and lacks what a trace says that it lacks.
 func TestFake(t *testing.T) {
-	for name, release := range map[string]string{"fake": "7.3", "fake:6.12": "6.12"} {
+	for name, release := range map[string]string{"fake": "7.3.4", "fake:6.12": "6.12.118"} {
 		b, err := Open(t.Context(), name, nil)
 		require.NoError(t, err)
 		assert.Equal(t, release, b.Kernel.Release)
