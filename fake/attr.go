@@ -7,6 +7,14 @@ import (
 
 const pageSize = 4096
 
+// scratch is memory for one bpf_attr, until the call in hand ends.
+func (k *Kernel) scratch() *attr.Buffer {
+	if k.attr == nil {
+		k.attr = new(attr.Buffer)
+	}
+	return k.attr
+}
+
 // readSize checks the size of a bpf_attr and what this kernel does not know of
 // it, before the command is looked at (bpf_check_uarg_tail_zero, called by
 // __sys_bpf).
@@ -51,7 +59,7 @@ func nonzero(b *attr.Buffer, from, to uint32) uint32 {
 // see of it, or refuses its bytes.
 func reshape[R any](p *Process, cmd attr.Command, r *R, encode func(*attr.Buffer, R) uint32, decode func([]byte) R) error {
 	k := p.kernel
-	b := new(attr.Buffer)
+	b := k.scratch()
 	size := encode(b, *r)
 	if err := k.readAttr(cmd, b, size); err != nil {
 		return err
@@ -79,7 +87,7 @@ var unwritable = []uint32{}
 // checks of bytes the kernel looks at capabilities, so that what the second says
 // is a result of its own.
 func (k *Kernel) reshapeQuery(r *mprog.QueryRequest) (tail, err error) {
-	b := new(attr.Buffer)
+	b := k.scratch()
 	sent := attr.Arrays{
 		ProgIDs:         addressOf(r.ProgIDs, progIDsAddress),
 		ProgAttachFlags: addressOf(r.ProgAttachFlags, progAttachFlagsAddress),

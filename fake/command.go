@@ -39,7 +39,7 @@ func (p *Process) command(r mprog.CommandRequest) error {
 
 // simulated is command by the fake's own rules.
 func (p *Process) simulated(r mprog.CommandRequest) error {
-	b := new(attr.Buffer)
+	b := p.kernel.scratch()
 	size := attr.EncodeCommand(b, r)
 	cmd := attr.Command(r.Command)
 	if (cmd == cmdMapCreate || cmd == cmdProgLoad) && !p.kernel.release.sizeFirst {

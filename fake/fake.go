@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/mprog/attr"
 	"github.com/nkconform/nkconform/trace"
 )
 
@@ -43,6 +44,8 @@ type Kernel struct {
 	lastLinkID uint32
 
 	lastCgroupID uint64
+
+	attr *attr.Buffer // see scratch
 
 	code   Code     // that decides about hooks; nil: the fake itself
 	asked  bool     // the code, for anything

@@ -25,7 +25,7 @@ const (
 func (p *Process) objPin(r mprog.PinRequest) error {
 	pathname := uint64(pathAddress)
 	if r.Shape != (mprog.Shape{}) {
-		b := new(attr.Buffer)
+		b := p.kernel.scratch()
 		size := attr.EncodePin(b, r, pathname)
 		if err := p.kernel.readAttr(attr.ObjPin, b, size); err != nil {
 			return err
@@ -105,7 +105,7 @@ func (p *Process) ObjGet(r mprog.GetRequest) (fd uint32, err error) {
 func (p *Process) objGet(r mprog.GetRequest) (uint32, error) {
 	pathname := uint64(pathAddress)
 	if r.Shape != (mprog.Shape{}) {
-		b := new(attr.Buffer)
+		b := p.kernel.scratch()
 		size := attr.EncodeGet(b, r, pathname)
 		if err := p.kernel.readAttr(attr.ObjGet, b, size); err != nil {
 			return 0, err

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -76,8 +77,18 @@ func (r *RuleInfo) from(major, minor int) *RuleInfo {
 // refuse says no by a rule, with the numbers that decided. The command's name
 // is filled in by answer.
 func refuse(r *RuleInfo, format string, args ...any) error {
-	return &mprog.Error{Errno: r.Errno, Rule: r.ID, Detail: fmt.Sprintf(format, args...), Extack: r.Extack}
+	e := &mprog.Error{Errno: r.Errno, Rule: r.ID, Extack: r.Extack}
+	if !terse.Load() {
+		e.Detail = fmt.Sprintf(format, args...)
+	}
+	return e
 }
+
+// Terse says whether refusals, of every kernel in this process, leave out the reason in
+// words, which takes longer than the call. It is for who makes millions and reads none.
+func Terse(yes bool) { terse.Store(yes) }
+
+var terse atomic.Bool
 
 // answer completes a refusal with the name of the command, as it was in the kernel's
 // release.

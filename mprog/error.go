@@ -88,6 +88,9 @@ func ErrnoOf(err error) (Errno, bool) {
 	if err == nil {
 		return 0, true
 	}
+	if refusal, ok := err.(*Error); ok { // as nearly always
+		return refusal.Errno, true
+	}
 	var refusal *Error
 	if errors.As(err, &refusal) {
 		return refusal.Errno, true

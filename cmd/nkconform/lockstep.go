@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 
 	"github.com/nkconform/nkconform/conformance/lockstep"
@@ -31,6 +32,10 @@ func lockstepBackends(ctx context.Context, nameA, nameB, version string) (a, b l
 	if err != nil {
 		return a, b, nil, errors.Join(err, done())
 	}
+	// Millions of calls are made, of which nobody reads the reasons, and what is kept of them
+	// is little: a collector of garbage that works seldom is enough.
+	fake.Terse(true)
+	debug.SetGCPercent(1000)
 	wrap := func(l *backend.Backend) lockstep.Backend {
 		name, open := l.Name, func() (mprog.Environment, error) { return l.New(&trace.File{}) }
 		if l.Name == "fake" {

@@ -35,9 +35,9 @@ func (w *world) beginDevices() error {
 				s.ifindex = append(s.ifindex, d.peer[i])
 			}
 		}
-		clear(s.devices)
+		s.devices.clear()
 		for n, ifindex := range s.ifindex {
-			s.devices[ifindex] = int16(n)
+			s.devices.put(ifindex, int16(n))
 		}
 	}
 	return nil

@@ -116,7 +116,7 @@ func (s *side) listFilters(viewer int8, h Hook, a *Answer) error {
 	}
 	list, err := tc.FilterList(mprog.Hook{Ifindex: s.device(slot(h.Device)), Type: h.Type})
 	for _, f := range list {
-		one := Filter{f, slotOf(s.progs, f.ProgID)}
+		one := Filter{f, s.progs.slot(f.ProgID)}
 		one.ProgID = 0
 		a.Filters = append(a.Filters, one)
 	}

@@ -10,12 +10,13 @@ import (
 // most of them succeed.
 type generator struct {
 	source
-	w       *world
-	ops     ops
-	progs   int16 // how many programs the sequence chooses from: few meet often
-	hooks   []Hook
-	fill    int // how full the first hook is made
-	started bool
+	w        *world
+	ops      ops
+	progs    int16 // how many programs the sequence chooses from: few meet often
+	hooks    []Hook
+	fill     int // how full the first hook is made
+	started  bool
+	xdpLinks bool // can be made
 }
 
 // ops are the steps that both environments can perform.
@@ -26,7 +27,7 @@ func (g *generator) chance(n int) bool { return g.intn(100) >= 100-n }
 
 // newGenerator chooses what a sequence is about.
 func newGenerator(src source, can ops, features features) (*generator, Stage) {
-	g := &generator{source: src, ops: can}
+	g := &generator{source: src, ops: can, xdpLinks: features.xdp}
 	var stage Stage
 	if features.netkit {
 		for range 1 + g.intn(4)/3 {
@@ -61,7 +62,7 @@ func newGenerator(src source, can ops, features features) (*generator, Stage) {
 }
 
 // features are those that both environments have.
-type features struct{ netkit, tcx bool }
+type features struct{ netkit, tcx, xdp bool }
 
 // chooseHooks chooses up to five hooks.
 func (g *generator) chooseHooks(stage Stage, features features) {

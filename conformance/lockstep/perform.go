@@ -116,7 +116,7 @@ func (s *side) createLink(k mprog.Kernel, st *Step, revision uint64, a *Answer) 
 		return fmt.Errorf("info of a new link: %w", err)
 	}
 	s.bind(st.Makes, fd, info.ID)
-	s.links[info.ID] = st.Makes
+	s.links.put(info.ID, st.Makes)
 	return nil
 }
 
@@ -127,11 +127,11 @@ func (s *side) info(k mprog.Kernel, fd uint32, a *Answer) error {
 	}
 	a.Info = Described{Kind: info.Kind, AttachType: info.AttachType}
 	if info.Kind == mprog.ProgObject {
-		a.Info.Type, a.Info.Object = uint32(info.ProgType), slotOf(s.progs, info.ID)
+		a.Info.Type, a.Info.Object = uint32(info.ProgType), s.progs.slot(info.ID)
 		return nil
 	}
-	a.Info.Type, a.Info.Object = uint32(info.LinkType), slotOf(s.links, info.ID)
-	a.Info.Prog, a.Info.Device = slotOf(s.progs, info.ProgID), slotOf(s.devices, info.Ifindex)
+	a.Info.Type, a.Info.Object = uint32(info.LinkType), s.links.slot(info.ID)
+	a.Info.Prog, a.Info.Device = s.progs.slot(info.ProgID), s.devices.slot(info.Ifindex)
 	return nil
 }
 
@@ -150,9 +150,9 @@ func (s *side) performOther(k mprog.Kernel, st *Step, a *Answer) error {
 	case Dup:
 		fd, err = k.Dup(s.fdOf(st.Object))
 	case NextProg:
-		return s.next(s.progs, a)(k.ProgNextID(byID))
+		return s.next(&s.progs, a)(k.ProgNextID(byID))
 	case NextLink:
-		return s.next(s.links, a)(k.LinkNextID(byID))
+		return s.next(&s.links, a)(k.LinkNextID(byID))
 	case Pin:
 		return a.refusal(k.ObjPin(mprog.PinRequest{
 			Shape: st.Shape, Path: path(st.Path), FD: s.fdOf(st.Object), Flags: st.AttachFlags,
@@ -171,7 +171,7 @@ func (s *side) performOther(k mprog.Kernel, st *Step, a *Answer) error {
 		d, err := s.env.Transmit(s.device(st.Device))
 		a.Delivered = d.Delivered
 		for _, id := range d.Ran {
-			a.Entries = append(a.Entries, Entry{slotOf(s.progs, id), -1})
+			a.Entries = append(a.Entries, Entry{s.progs.slot(id), -1})
 		}
 		return a.refusal(err)
 	}
@@ -183,17 +183,17 @@ func (s *side) performOther(k mprog.Kernel, st *Step, a *Answer) error {
 		return fmt.Errorf("info of a new fd: %w", err)
 	}
 	s.bind(st.Makes, fd, info.ID)
-	a.Info.Kind, a.Info.Object = info.Kind, slotOf(s.progs, info.ID)
+	a.Info.Kind, a.Info.Object = info.Kind, s.progs.slot(info.ID)
 	if info.Kind == mprog.LinkObject {
-		a.Info.Object = slotOf(s.links, info.ID)
+		a.Info.Object = s.links.slot(info.ID)
 	}
 	return nil
 }
 
-func (s *side) next(slots map[uint32]int16, a *Answer) func(uint32, error) error {
+func (s *side) next(slots *numbers, a *Answer) func(uint32, error) error {
 	return func(id uint32, err error) error {
 		if err == nil {
-			a.Next = slotOf(slots, id)
+			a.Next = slots.slot(id)
 		}
 		return a.refusal(err)
 	}
@@ -224,7 +224,7 @@ func (s *side) moveDevice(st *Step, a *Answer) error {
 	ifindex, err := s.env.MoveDevice(s.device(st.Device), s.netns)
 	if err == nil && st.Device.slot() {
 		s.ifindex[st.Device.Slot] = ifindex
-		s.devices[ifindex] = st.Device.Slot
+		s.devices.put(ifindex, st.Device.Slot)
 	}
 	return a.refusal(err)
 }

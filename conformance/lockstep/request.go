@@ -10,7 +10,7 @@ func (g *generator) attach(s *Step, h Hook, wild bool) {
 		}
 		s.Makes = g.newSlot()
 	}
-	if s.Op == CreateLink && g.chance(6) {
+	if s.Op == CreateLink && g.chance(6) && g.xdpLinks {
 		g.xdp(s)
 		return
 	}

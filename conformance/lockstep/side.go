@@ -3,6 +3,7 @@ package lockstep
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -53,14 +54,14 @@ type side struct {
 	ifindex  []uint32    // by slot of the device
 	netns    mprog.Netns // the other one, if the stage has it
 
-	devices, progs, links map[uint32]int16
+	devices, progs, links numbers
 	progIDs, linkIDs      [mprog.MaxPrograms + 1]uint32
 	progFlags, linkFlags  [mprog.MaxPrograms + 1]uint32
 }
 
 // newSide loads the programs that all sequences use.
 func newSide(env mprog.Environment) (*side, error) {
-	s := &side{env: env, devices: map[uint32]int16{}, progs: map[uint32]int16{}, links: map[uint32]int16{}}
+	s := &side{env: env}
 	s.procs, s.children = []mprog.Kernel{env}, []mprog.Process{nil}
 	for n := range int16(firstDynamic) {
 		if err := s.load(n); err != nil {
@@ -80,10 +81,10 @@ func (s *side) load(n int16) error {
 		return fmt.Errorf("load program: %w", err)
 	}
 	if s.made[n] {
-		delete(s.progs, s.id[n])
+		s.progs.remove(s.id[n])
 	}
 	s.fd[n], s.id[n], s.made[n] = fd, info.ID, true
-	s.progs[info.ID] = n
+	s.progs.put(info.ID, n)
 	return nil
 }
 
@@ -141,7 +142,7 @@ func (s *side) end(objects []object, pins [maxPaths]bool) error {
 	for n := firstDynamic; n < len(objects); n++ {
 		s.made[n] = false
 	}
-	clear(s.links)
+	s.links.clear()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("end sequence: %w", err)
 	}
@@ -173,32 +174,55 @@ func (s *side) number(table *[maxObjects]uint32, r Ref) uint32 {
 func (s *side) fdOf(r Ref) uint32 { return s.number(&s.fd, r) }
 func (s *side) idOf(r Ref) uint32 { return s.number(&s.id, r) }
 
-// slotOf returns what an id or ifindex is to the sequence; 0 is none.
-func slotOf(m map[uint32]int16, n uint32) int16 {
-	if n == 0 {
-		return -1
-	}
-	if slot, ok := m[n]; ok {
-		return slot
-	}
-	return unknown
-}
-
 // bind gives a slot an object of which another slot may tell the id.
 func (s *side) bind(n int16, fd, id uint32) {
 	s.fd[n], s.id[n], s.made[n] = fd, id, true
 }
 
-// state queries the whole of a hook, as a process that sees the device.
-func (s *side) state(viewer int8, h Hook, a *Answer) error {
-	return s.query(s.procs[viewer], mprog.QueryRequest{
+// shown is a hook as a query of one side shows it, in the numbers of that side.
+type shown struct {
+	known  bool
+	err    error
+	errno  mprog.Errno
+	result mprog.QueryResult
+	progs  [mprog.MaxPrograms + 1]uint32
+	links  [mprog.MaxPrograms + 1]uint32
+}
+
+// look queries the whole of a hook, as a process that sees the device, and reports
+// whether it is not as it was when it was looked at last.
+func (s *side) look(viewer int8, h Hook, was *shown) (changed bool) {
+	res, err := s.procs[viewer].ProgQuery(mprog.QueryRequest{
 		TargetIfindex: s.device(slot(h.Device)), AttachType: h.Type, Count: uint32(len(s.progIDs)),
 		ProgIDs: s.progIDs[:], LinkIDs: s.linkIDs[:],
-	}, a)
+	})
+	var errno mprog.Errno
+	if err != nil {
+		errno, _ = mprog.ErrnoOf(err)
+	}
+	n := min(int(res.Count), len(s.progIDs))
+	if was.known && errno == was.errno && (err == nil) == (was.err == nil) && res == was.result &&
+		slices.Equal(s.progIDs[:n], was.progs[:n]) && slices.Equal(s.linkIDs[:n], was.links[:n]) {
+		return false
+	}
+	was.known, was.err, was.errno, was.result = true, err, errno, res
+	copy(was.progs[:n], s.progIDs[:n])
+	copy(was.links[:n], s.linkIDs[:n])
+	return true
+}
+
+// translate writes what a query showed in slots.
+func (s *side) translate(v *shown, a *Answer) error {
+	a.reset()
+	return s.answer(v.result, v.err, mprog.QueryRequest{Count: uint32(len(v.progs)), ProgIDs: v.progs[:], LinkIDs: v.links[:]}, a)
 }
 
 func (s *side) query(k mprog.Kernel, r mprog.QueryRequest, a *Answer) error {
 	res, err := k.ProgQuery(r)
+	return s.answer(res, err, r, a)
+}
+
+func (s *side) answer(res mprog.QueryResult, err error, r mprog.QueryRequest, a *Answer) error {
 	if err := a.refusal(err); err != nil || a.Errno != 0 && a.Errno != mprog.ENOSPC && a.Errno != mprog.EFAULT {
 		return err
 	}
@@ -210,9 +234,9 @@ func (s *side) query(k mprog.Kernel, r mprog.QueryRequest, a *Answer) error {
 		if a.Errno == mprog.EFAULT && r.ProgIDs[i] == 0 {
 			break // written up to here
 		}
-		e := Entry{slotOf(s.progs, r.ProgIDs[i]), -1}
+		e := Entry{s.progs.slot(r.ProgIDs[i]), -1}
 		if r.LinkIDs != nil {
-			e.Link = slotOf(s.links, r.LinkIDs[i])
+			e.Link = s.links.slot(r.LinkIDs[i])
 		}
 		a.Entries = append(a.Entries, e)
 	}
@@ -222,6 +246,10 @@ func (s *side) query(k mprog.Kernel, r mprog.QueryRequest, a *Answer) error {
 // refusal notes a call's errno. An error that is none is returned.
 func (a *Answer) refusal(err error) error {
 	if err == nil {
+		return nil
+	}
+	if e, ok := err.(*mprog.Error); ok { // as all that is refused
+		a.Errno = e.Errno
 		return nil
 	}
 	errno, ok := mprog.ErrnoOf(err)

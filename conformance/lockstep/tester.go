@@ -75,9 +75,10 @@ func New(a, b Backend) (*Tester, error) {
 		return nil, err
 	}
 	t.features = features{netkit: t.both(mprog.FeatureNetkit), tcx: t.both(mprog.FeatureTCX)}
-	if t.features == (features{}) {
+	if !t.features.netkit && !t.features.tcx {
 		return nil, errors.Join(fmt.Errorf("%s and %s have neither netkit nor tcx in common", a.Name, b.Name), t.Close())
 	}
+	t.features.xdp = t.w.sides[0].linksXDP() && t.w.sides[1].linksXDP()
 	t.ops = t.probe()
 	return t, t.refresh()
 }
@@ -127,6 +128,14 @@ func (t *Tester) probe() (can ops) {
 		}
 	}
 	return can
+}
+
+// linksXDP reports whether links of XDP programs can be made, and makes one.
+func (s *side) linksXDP() bool {
+	_, err := s.env.LinkCreate(mprog.LinkCreateRequest{
+		ProgFD: s.fd[xdpProgs], TargetIfindex: 1, AttachType: mprog.XDPDevice, Flags: 1 << 1, // XDP_FLAGS_SKB_MODE
+	})
+	return !errors.Is(err, mprog.ErrUnsupported)
 }
 
 // probe tries a step without consequences.

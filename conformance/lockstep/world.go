@@ -65,7 +65,8 @@ type hookState struct {
 	gone     bool   // the device is deleted
 	revision uint64 // the real one, also of an empty hook
 	answer   Answer
-	other    Answer // scratch
+	other    Answer   // scratch
+	shown    [2]shown // by side
 }
 
 // world is both sides in the middle of a sequence, and what their common
@@ -158,6 +159,20 @@ func (w *world) closeLink() (Step, bool) {
 		}
 	}
 	return Step{}, false
+}
+
+// watch has a hook compared from now on. The memory is that of earlier sequences.
+func (w *world) watch(h Hook) {
+	var s *hookState
+	if n := len(w.hooks); n < cap(w.hooks) {
+		s = w.hooks[:n+1][n]
+	}
+	if s == nil {
+		s = &hookState{}
+	}
+	s.answer.reset()
+	s.Hook, s.gone, s.revision, s.shown[0].known, s.shown[1].known = h, false, w.oldRevision(h), false, false
+	w.hooks = append(w.hooks, s)
 }
 
 // hook returns the state of a hook, which is fetched when it is new.
@@ -283,7 +298,7 @@ func (w *world) do(s *Step) (*Difference, error) {
 		return nil, errSkipped // a real kernel's peer is reached by the namespace's fd
 	}
 	if h, ok := s.touches(); ok && w.hook(h) == nil && s.Op != Query {
-		w.hooks = append(w.hooks, &hookState{Hook: h, revision: w.oldRevision(h)})
+		w.watch(h)
 	}
 	w.watchFilters(s)
 	s.expected = w.expected(s)
@@ -327,11 +342,13 @@ func (w *world) compareHooks(s *Step, answer *Answer) (*Difference, error) {
 		if h.gone || !seen {
 			continue
 		}
+		changed := w.sides[0].look(viewer, h.Hook, &h.shown[0])
+		if !w.sides[1].look(viewer, h.Hook, &h.shown[1]) && !changed {
+			continue
+		}
 		old := h.answer.Revision
 		was := len(h.answer.Entries)
-		h.answer.reset()
-		h.other.reset()
-		if err := errors.Join(w.sides[0].state(viewer, h.Hook, &h.answer), w.sides[1].state(viewer, h.Hook, &h.other)); err != nil {
+		if err := errors.Join(w.sides[0].translate(&h.shown[0], &h.answer), w.sides[1].translate(&h.shown[1], &h.other)); err != nil {
 			return nil, err
 		}
 		if !h.answer.equal(&h.other) {

@@ -58,7 +58,7 @@ func (m *machine) Attr() *attr.Buffer { return &m.c.attr }
 func (m *machine) Command(cmd attr.Command, size uint32, by fake.CodeCaller, arrays *[4][]uint32) (int64, []fake.CodeObject, error) {
 	c := m.c
 	c.cmd, c.size, c.net, c.caps, c.nextFD = uint32(cmd), size, by.Netns, by.Caps, by.NextFD
-	m.open(size, by.File)
+	m.open(cmd, size, by.File)
 	for i := range c.room {
 		c.room[i] = 0
 		if arrays != nil {
@@ -75,19 +75,37 @@ func (m *machine) Command(cmd attr.Command, size uint32, by fake.CodeCaller, arr
 	return c.result, gone, err
 }
 
-// open looks up every number of the attr that may be an fd: they are words of it, or 0
-// where it ends in front.
-func (m *machine) open(size uint32, file func(uint32) fake.CodeObject) {
+// fdsAt are the offsets at which commands have fds; of others every word may be one.
+var fdsAt = map[attr.Command][]uint32{
+	attr.ProgAttach: {0, 4, 16, 20}, attr.ProgDetach: {0, 4, 16, 20}, attr.ProgQuery: {0},
+	attr.LinkCreate: {0, 4, 16}, attr.LinkUpdate: {0, 4, 12}, attr.LinkDetach: {0},
+}
+
+// everyWord is where fds are in a command that is not known.
+var everyWord = func() (list []uint32) {
+	for i := range uint32(len(call{}.fds)) {
+		list = append(list, 4*i)
+	}
+	return list
+}()
+
+// open looks up every number of the attr that may be an fd.
+func (m *machine) open(cmd attr.Command, size uint32, file func(uint32) fake.CodeObject) {
+	offsets, ok := fdsAt[cmd]
+	if !ok {
+		offsets = everyWord
+	}
 	n := 0
-	for i := range min(int(size+3)/4+1, len(m.c.fds)) {
-		fd := uint32(0)
-		if b := m.c.attr[4*max(i-1, 0):]; i > 0 {
+	for _, at := range offsets {
+		fd := uint32(0) // where the attr ends in front
+		if at < size {
+			b := m.c.attr[at:]
 			fd = uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
-			if over := 4*uint32(i) - min(size, 4*uint32(i)); over > 0 { // a word that is cut
-				fd &= 1<<(32-8*over) - 1
+			if size < at+4 { // within the word
+				fd &= 1<<(8*(size-at)) - 1
 			}
 		}
-		if f := file(fd); f.Kind != 0 && (i == 0 || fd != 0) {
+		if f := file(fd); f.Kind != 0 {
 			e := &m.c.fds[n]
 			e.fd, e.kind, e.id = fd, f.Kind, f.ID
 			n++
