@@ -175,7 +175,7 @@ func (f *files) forget(gone *file) {
 // it is left.
 func (f *files) inject(l *notify.Listener, c *notify.Call, o *sim.Object) (number int, err error) {
 	if m, ok := o.Memory().(*memory); ok {
-		return f.injectMapped(l, c, o, m)
+		return f.injectMapped(l, c, o, m, true)
 	}
 	open := f.pair
 	if o.ReadOnly() {

@@ -13,22 +13,25 @@ import (
 	"github.com/nkconform/nkconform/intercept/sim"
 )
 
-// A socket cannot be mapped. What stands for a map that can is a memfd, opened
+// A socket cannot be mapped. What stands for a map or perf event that can is a memfd, opened
 // anew for each fd handed out. inotify(7) tells that one was closed, and unmapped
 // wherever it was mapped; which one it was is told by locks, of which each holds
 // one on a byte of its own as long as it is open.
 
-// mappedFile are the open file descriptions of a map's memory.
+// mappedFile are the open file descriptions of a memory.
 type mappedFile struct {
 	memory  *memory
 	watch   int
-	handles map[int64]*sim.Object // by the byte that is locked
+	handles map[int64]handle // by the byte that is locked
 	next    int64
 	closed  bool // one was, and has not been found yet
 }
 
-// injectMapped answers a call with a new fd of a map that can be mapped.
-func (f *files) injectMapped(l *notify.Listener, c *notify.Call, o *sim.Object, m *memory) (number int, err error) {
+// handle is what an open file description refers to: a map or a perf event.
+type handle interface{ Close() }
+
+// injectMapped answers a call with a new fd of what can be mapped.
+func (f *files) injectMapped(l *notify.Listener, c *notify.Call, o handle, m *memory, cloexec bool) (number int, err error) {
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(m.fd), unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open memory: %w", err)
@@ -44,15 +47,15 @@ func (f *files) injectMapped(l *notify.Listener, c *notify.Call, o *sim.Object, 
 	if err := unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock); err != nil {
 		return -1, fmt.Errorf("lock memory: %w", err)
 	}
-	if number, err = l.AnswerFD(c, fd, true); err != nil {
+	if number, err = l.AnswerFD(c, fd, cloexec); err != nil {
 		return -1, err
 	}
 	h.handles[h.next] = o
 	return number, nil
 }
 
-// mapped returns what is known of a map's memory.
-func (f *files) mapped(m *memory, o *sim.Object) (*file, error) {
+// mapped returns what is known of a memory.
+func (f *files) mapped(m *memory, o handle) (*file, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(m.fd, &st); err != nil {
 		return nil, fmt.Errorf("fstat: %w", err)
@@ -65,13 +68,14 @@ func (f *files) mapped(m *memory, o *sim.Object) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch memory: %w", err)
 	}
-	made := &file{key: key, end: -1, object: o, mapped: &mappedFile{memory: m, watch: wd, handles: map[int64]*sim.Object{}}}
+	made := &file{key: key, end: -1, mapped: &mappedFile{memory: m, watch: wd, handles: map[int64]handle{}}}
+	made.refer(o)
 	f.byKey[key] = made
 	f.byWatch[int32(wd)] = made
 	return made, nil
 }
 
-// review finds which descriptions of a map's memory are closed.
+// review finds which descriptions of a memory are closed.
 func (f *files) review(m *file) {
 	h := m.mapped
 	if !h.closed {
@@ -92,6 +96,16 @@ func (f *files) review(m *file) {
 		o.Close()
 	}
 	for _, o := range h.handles {
-		m.object = o
+		m.refer(o)
+	}
+}
+
+// refer says what the program's fds of a memory are.
+func (f *file) refer(to handle) {
+	switch to := to.(type) {
+	case *sim.Object:
+		f.object = to
+	case *perfEvent:
+		f.perf = to
 	}
 }

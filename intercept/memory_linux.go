@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -18,8 +19,8 @@ type memory struct {
 	fd   int
 	data []byte
 	// waiters is an eventfd in the epoll sets of those who wait for a ring buffer's
-	// records; -1: nobody does.
-	waiters int
+	// records, or a perf event's; -1: nobody does.
+	waiters atomic.Int32
 }
 
 func newMemory(size int) (sim.Memory, error) {
@@ -27,7 +28,8 @@ func newMemory(size int) (sim.Memory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("memfd: %w", err)
 	}
-	m := &memory{fd: fd, waiters: -1}
+	m := &memory{fd: fd}
+	m.waiters.Store(-1)
 	if err = unix.Ftruncate(fd, int64(size)); err == nil {
 		m.data, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	}
@@ -41,10 +43,13 @@ func newMemory(size int) (sim.Memory, error) {
 func (m *memory) Bytes() []byte { return m.data }
 
 func (m *memory) Close() error {
-	err := unix.Munmap(m.data)
-	m.data = nil
-	if m.waiters >= 0 {
-		unix.Close(m.waiters)
+	var err error
+	if m.data != nil {
+		err = unix.Munmap(m.data)
+		m.data = nil
+	}
+	if fd := m.waiters.Load(); fd >= 0 {
+		unix.Close(int(fd))
 	}
 	if closeErr := unix.Close(m.fd); err == nil {
 		err = closeErr

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -18,11 +17,11 @@ import (
 )
 
 // perfEvent is an event of perf_event_open(2) for which an end of a pair of sockets
-// stands. Nothing is counted and sampled.
+// stands, or a memory. Nothing is counted, and sampled is what programs write.
 type perfEvent struct {
 	sim.PerfEvent
-	id      uint64
-	enabled bool
+	id     uint64
+	memory *memory // of one with an Output
 }
 
 // Where struct perf_event_attr has its fields (include/uapi/linux/perf_event.h).
@@ -62,8 +61,7 @@ func readPerfTypes() perfTypes {
 }
 
 // perfEventOpen answers perf_event_open(2): probes, tracepoints and events of other
-// tasks or CPUs than the caller's own are inert, and what is mapped to get samples is
-// an event of the running kernel's that never has one.
+// tasks or CPUs than the caller's own are inert.
 func (s *supervisor) perfEventOpen(c *notify.Call) {
 	s.tellTrees()
 	who := s.caller(c)
@@ -85,8 +83,8 @@ func (s *supervisor) perfEventOpen(c *notify.Call) {
 	var errno unix.Errno
 	switch types := s.perfTypes(); {
 	case typ == unix.PERF_TYPE_SOFTWARE && config == unix.PERF_COUNT_SW_BPF_OUTPUT:
-		s.openOutput(c)
-		return
+		what = "bpf_output"
+		errno = s.openOutput(c, e, a[:])
 	case typ == types.kprobe:
 		what = "kprobe"
 		errno = s.openKprobe(who, e, a[:])
@@ -117,7 +115,11 @@ func (s *supervisor) perfEventOpen(c *notify.Call) {
 	case errno == 0 && s.options.Refuse[what] != 0:
 		errno = unix.Errno(s.options.Refuse[what])
 	}
-	if errno == 0 {
+	switch {
+	case errno != 0:
+	case e.Output != nil:
+		errno = s.giveOutput(c, e)
+	default:
 		errno = s.givePerf(c, e)
 	}
 	if errno != 0 {
@@ -229,28 +231,6 @@ func (s *supervisor) givePerf(c *notify.Call, e *perfEvent) unix.Errno {
 	return 0
 }
 
-// openOutput answers with an event of the running kernel's that never comes, whose
-// buffer can be mapped and waited for. It is one of this process, which anybody may
-// have.
-func (s *supervisor) openOutput(c *notify.Call) {
-	a := unix.PerfEventAttr{
-		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Wakeup: 1,
-		Bits: unix.PerfBitExcludeKernel | unix.PerfBitExcludeHv, Sample_type: unix.PERF_SAMPLE_RAW,
-	}
-	a.Size = uint32(unsafe.Sizeof(a))
-	a.Sample = 1
-	fd, err := unix.PerfEventOpen(&a, os.Getpid(), -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
-	if err != nil {
-		s.warn(fmt.Sprintf("buffers of perf events: the running kernel refuses them (%v): the program gets none", err))
-		_ = s.listener.Answer(c, 0, unix.EACCES)
-		return
-	}
-	defer unix.Close(fd)
-	if _, err := s.listener.AnswerFD(c, fd, c.Args[4]&cloexecFlag != 0); err != nil {
-		_ = s.listener.Answer(c, 0, unix.EMFILE)
-	}
-}
-
 // perfIoctls are the requests of perf events' fds that are answered.
 var perfIoctls = []uint32{
 	unix.PERF_EVENT_IOC_ENABLE, unix.PERF_EVENT_IOC_DISABLE, unix.PERF_EVENT_IOC_RESET, unix.PERF_EVENT_IOC_ID,
@@ -270,16 +250,35 @@ func (s *supervisor) perfIoctl(c *notify.Call) {
 	var err error
 	var request string
 	switch uint32(c.Args[1]) {
-	case unix.PERF_EVENT_IOC_ENABLE, unix.PERF_EVENT_IOC_REFRESH:
-		request, e.enabled = "ENABLE", true
-	case unix.PERF_EVENT_IOC_DISABLE:
-		request, e.enabled = "DISABLE", false
+	case unix.PERF_EVENT_IOC_ENABLE, unix.PERF_EVENT_IOC_DISABLE:
+		request = "ENABLE"
+		enable := uint32(c.Args[1]) == unix.PERF_EVENT_IOC_ENABLE
+		if !enable {
+			request = "DISABLE"
+		}
+		if e.Output != nil {
+			e.Output.Enable(enable)
+		}
+	case unix.PERF_EVENT_IOC_PAUSE_OUTPUT:
+		request, err = "PAUSE_OUTPUT", unix.EINVAL
+		if e.Output != nil {
+			err = errnoOr(e.Output.Pause(c.Args[2] != 0))
+		}
+	case unix.PERF_EVENT_IOC_SET_OUTPUT:
+		request, err = "SET_OUTPUT", unix.EINVAL
+		if e.Output != nil {
+			err = e.redirectOutput(who, int32(c.Args[2]))
+		}
 	case unix.PERF_EVENT_IOC_SET_BPF:
 		request = "SET_BPF"
 		err = who.kernel().SetPerfProgram(who, &e.PerfEvent, uint32(c.Args[2]))
 	case unix.PERF_EVENT_IOC_ID:
 		request = "ID"
-		if who.Write(sim.Segment{Address: c.Args[2], Data: native.AppendUint64(nil, e.id)}) != nil {
+		id := e.id
+		if e.Output != nil {
+			id = e.Output.ID
+		}
+		if who.Write(sim.Segment{Address: c.Args[2], Data: native.AppendUint64(nil, id)}) != nil {
 			err = unix.EFAULT
 		}
 	case unix.PERF_EVENT_IOC_QUERY_BPF:
@@ -338,4 +337,12 @@ func (s *supervisor) queryPerf(who *caller, e *perfEvent, address uint64) error 
 		return unix.ENOSPC
 	}
 	return nil
+}
+
+// errnoOr is an errno as an error, nil for 0.
+func errnoOr(errno mprog.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
 }

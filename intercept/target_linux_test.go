@@ -58,6 +58,8 @@ var targets = map[string]func() int{
 	"xdp":        check(xdpTarget),
 	"options":    check(optionsTarget),
 	"inert":      check(inertTarget),
+	"samples":    check(samplesTarget),
+	"reader":     check(readerTarget),
 	"xdpanswers": check(xdpAnswersTarget),
 	"groups":     check(groupsTarget),
 	"ethtool":    check(ethtoolTarget),

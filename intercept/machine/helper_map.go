@@ -139,30 +139,3 @@ func (m *run) repeat() (uint64, error) {
 	}
 	return n, nil
 }
-
-const currentCPU = 0xffff_ffff // BPF_F_CURRENT_CPU
-
-// perfOutput is bpf_perf_event_output to a map without events, as all are: those
-// of the running kernel cannot be written to from here.
-func (m *run) perfOutput() (uint64, error) {
-	of, err := m.mapAt(m.r[2])
-	if err != nil {
-		return 0, err
-	}
-	flags := m.r[3]
-	index, n := uint32(flags), flags>>32
-	switch {
-	case n>>20 != 0: // BPF_F_CTXLEN_MASK
-		return failed(invalid), nil
-	case n > uint64(len(m.packet.Data)):
-		return failed(fault), nil
-	case index == currentCPU:
-		index = 0
-	case index >= of.Entries():
-		return failed(tooBig), nil
-	}
-	if of.Held(index) {
-		return 0, ErrUnknown
-	}
-	return failed(noEntry), nil
-}

@@ -87,9 +87,10 @@ func (a *array) Inner(key []byte) (uint32, bool) {
 	return id, ok
 }
 
-func (a *array) Entries() uint32  { return uint32(len(a.values)) }
-func (a *array) Ring() []byte     { return a.ring }
-func (a *array) Held(uint32) bool { return false }
+func (a *array) Entries() uint32                    { return uint32(len(a.values)) }
+func (a *array) Ring() []byte                       { return a.ring }
+func (a *array) Held(uint32) bool                   { return false }
+func (a *array) Output(uint32, Sample) (int, error) { return noEntry, nil }
 
 func (a *array) Cgroup(uint32) (uint64, bool) { return 0, false }
 func (a *array) Stored(uint64, []byte) []byte { return nil }

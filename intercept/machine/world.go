@@ -93,6 +93,8 @@ type Map interface {
 	Stored(owner uint64, initial []byte) []byte
 	// Forget deletes it, and reports whether there was something.
 	Forget(owner uint64) bool
+	// Output writes a sample to the perf event at an index.
+	Output(index uint32, s Sample) (errno int, err error)
 	// Held reports whether an element of an array of references is there.
 	Held(index uint32) bool
 	// Push, Pop and Peek are of queues and stacks.

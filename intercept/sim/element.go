@@ -20,6 +20,8 @@ type elements struct {
 type element struct {
 	value  []byte
 	object *Object
+	event  *PerfEvent // of a map of perf events
+	by     *Object    // the map's fd by which it was put there
 }
 
 func newElements(m *bpfMap) elements { return elements{m: m, values: map[string]*element{}} }
@@ -135,7 +137,7 @@ func (e *elements) put(key, value []byte, object *Object, flags uint64) error {
 	if old == nil && !e.m.typ.array() {
 		e.order = append(e.order, string(key))
 	}
-	e.values[string(key)] = &element{value, object}
+	e.values[string(key)] = &element{value: value, object: object}
 	if old != nil && old.object != nil {
 		old.object.close()
 	}

@@ -205,6 +205,8 @@ func (k *call) store(m *bpfMap, key, value []byte, flags uint64) error {
 		}
 	}
 	switch m.typ {
+	case perfEventArray:
+		return k.storeEvent(m, key, value, flags)
 	case ringBuffer, userRingBuffer:
 		return refuse("map/operation", mprog.ENOTSUPP, "ring buffers have no elements")
 	case arena:

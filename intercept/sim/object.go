@@ -71,6 +71,7 @@ func (o *Object) close() {
 	s := o.sim
 	switch o.Kind {
 	case Map:
+		o.m.leave(o)
 		s.putMap(o.m)
 	case BTF:
 		s.putBTF(o.b)

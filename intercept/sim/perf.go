@@ -17,6 +17,7 @@ type PerfEvent struct {
 	// Address of a function, 0 if nobody may know.
 	Address   uint64
 	Semaphore uint64 // ref_ctr_offset of a probe of a file
+	Output    *PerfOutput
 
 	sim     *Sim
 	program *attached
