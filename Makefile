@@ -64,8 +64,9 @@ bench: ## benchmarks of the fake, of interception and, as root, of the running k
 man: build ## manual pages in bin/man
 	bin/nkconform commands | SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) -C internal/man run . $(CURDIR)/bin/man
 
-page: build ## bin/page.html, the page with the simulated kernel in it, and its tests in Chromium
+page: build ## bin/page.html, the page with the simulated kernel in it, its tests in Chromium, and its code compiled with libbpf
 	bin/nkconform explain --html bin/page.html
+	NKCONFORM_LIBBPF=$(CURDIR)/bin/libbpf $(GO) test -count=1 -v -run CodeCompiles ./internal/picture
 	NKCONFORM_PAGE=$(CURDIR)/bin/page.html $(GO) -C internal/browser test -count=1 -v ./...
 
 release: ## what a release consists of, in dist, to try it

@@ -35,11 +35,24 @@ func (s *Step) Code() []Code {
 			list = append(list, Code{id, title, text, note})
 		}
 	}
-	raw := w.raw()
-	add("raw", "bpf(2)", raw, "")
+	of, ofGo := "", "" // several calls: the last, as with the checks
+	for _, o := range st.Operands {
+		if strings.Contains(o, "..") {
+			of, ofGo = "/* the last of "+o+" */\n", "// the last of "+o+"\n"
+		}
+	}
+	if raw := w.raw(); raw != "" {
+		add("raw", "bpf(2)", of+raw, "")
+	}
 	libbpf, note := w.libbpf()
+	if libbpf != "" {
+		libbpf = of + libbpf
+	}
 	add("libbpf", "libbpf, C", libbpf, note)
 	goText, note := w.cilium()
+	if goText != "" {
+		goText = ofGo + goText
+	}
 	add("go", "cilium/ebpf, Go", goText, note)
 	if text := w.shell(); text != "" {
 		add("shell", "shell", text, "")
@@ -54,12 +67,16 @@ type writer struct {
 	step *Step
 }
 
-// operand returns the nth operand, "" where there is none.
+// operand returns the nth operand, "" where there is none; of a range of names the last.
 func (w writer) operand(n int) string {
-	if n < len(w.st.Operands) {
-		return w.st.Operands[n]
+	if n >= len(w.st.Operands) {
+		return ""
 	}
-	return ""
+	word := w.st.Operands[n]
+	if _, last, isRange := strings.Cut(word, ".."); isRange {
+		return last
+	}
+	return word
 }
 
 func (w writer) param(key string) string {

@@ -1,18 +1,11 @@
 package picture_test
 
 import (
-	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/nkconform/nkconform/internal/picture"
-	"github.com/nkconform/nkconform/mprog"
 )
 
 // coded plays lines and returns the code of each.
@@ -78,59 +71,6 @@ err = bpf_link_update(l_fd, d_fd, &opts);`},
 		require.Contains(t, all[line]["go"].Note, note, line)
 		require.Empty(t, all[line]["go"].Text, line)
 	}
-}
-
-// What is written for cilium/ebpf is compiled with it.
-func TestGoCodeCompiles(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("no Go to compile with:", err)
-	}
-	lines := append(stage[:len(stage):len(stage)],
-		"attach nk0:primary a", "attach nk0:primary b flags=before", "attach nk0:primary c flags=after", "attach nk0:primary d flags=replace replace_bpf_fd=c",
-		"attach nk0:primary e flags=before relative_fd=a", "attach nk0:primary f flags=after+id relative_id=a expected_revision=6", "detach nk0:primary a flags=after relative_fd=e",
-		"query nk0:primary", "link l nk0:peer a", "link m v0:ingress b flags=before", "link n nk0:peer c flags=before+link relative_fd=l", "link o nk0:peer d flags=after+link+id relative_id=l",
-		"detach nk0:peer b flags=before+id relative_id=l+1", "link-update m c", "pin /sys/fs/bpf/l l", "get x /sys/fs/bpf/l", "pin /sys/fs/bpf/a a", "get y /sys/fs/bpf/a", "unlink /sys/fs/bpf/a",
-		"prog-fd z a", "link-fd w l", "info l", "close m",
-		"cgroup g", "prog k s type=cgroup_skb", "attach g:cgroup_inet_ingress k flags=multi+before", "attach g:cgroup_inet_ingress s flags=multi+preorder+after relative_fd=k",
-		"attach g:cgroup_inet_ingress s flags=multi+replace replace_bpf_fd=k", "detach g:cgroup_inet_ingress k expected_revision=2", "query g:cgroup_inet_ingress query_flags=1",
-		"link h g:cgroup_inet_egress k")
-	for at := range mprog.AttachType(64) {
-		if at.Cgroup() {
-			lines = append(lines, "query g:"+at.String())
-		}
-	}
-	all := coded(t, lines)
-	var b strings.Builder
-	b.WriteString("package gocode\n\nimport (\n\t\"os\"\n\n\t\"github.com/cilium/ebpf\"\n\t\"github.com/cilium/ebpf/link\"\n)\n\n" +
-		"var (\n\t_ = os.Remove\n\t_ ebpf.ProgramID\n\t_ link.ID\n)\n")
-	written := 0
-	for i, line := range lines {
-		text := all[line]["go"].Text
-		if text == "" {
-			continue
-		}
-		written++
-		made, _, _ := strings.Cut(text, " := ")
-		var used []string
-		for _, name := range strings.Split(made, ", ") {
-			used = append(used, "\t_ = "+name+"\n")
-		}
-		fmt.Fprintf(&b, "\nfunc _(nk0, v0 int, g *os.File, a, b, c, d, e, f, k, s *ebpf.Program, l, m, n link.Link, aID ebpf.ProgramID, lID link.ID) { // %d: %s\n\t{\n\t%s\n%s\t}\n}\n",
-			i, line, strings.ReplaceAll(text, "\n", "\n\t"), strings.Join(used, ""))
-	}
-	require.Greater(t, written, 20)
-	file := filepath.Join(t.TempDir(), "gocode.go")
-	require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o644))
-	here, err := filepath.Abs("gocode/gocode.go") // which is not there but for the compiler
-	require.NoError(t, err)
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{here: file}})
-	require.NoError(t, err)
-	list := filepath.Join(t.TempDir(), "overlay.json")
-	require.NoError(t, os.WriteFile(list, overlay, 0o644))
-	c := exec.Command("go", "build", "-overlay", list, "./gocode")
-	c.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0")
-	out, err := c.CombinedOutput()
-	require.NoError(t, err, "%s\n%s", out, b.String())
 }
 
 // A cgroup is named by an fd.

@@ -2,6 +2,7 @@ package picture
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -19,6 +20,8 @@ func goType(at mprog.AttachType) string {
 		return "ebpf.AttachTCXIngress"
 	case mprog.TCXEgress:
 		return "ebpf.AttachTCXEgress"
+	case mprog.XDPDevice:
+		return "ebpf.AttachXDP"
 	}
 	if at.Cgroup() {
 		var name strings.Builder
@@ -84,9 +87,12 @@ func goID(word string) string {
 	if trace.IsName(word) {
 		return goName(word) + "ID"
 	}
+	if n, err := strconv.ParseInt(word, 0, 64); err == nil && n < 0 {
+		return strconv.FormatUint(uint64(uint32(n)), 10)
+	}
 	name, above, err := trace.SplitID(word)
 	if err == nil && above > 0 {
-		return fmt.Sprintf("%sID+%d", goName(name), above)
+		return fmt.Sprintf("%sID + %d", goName(name), above)
 	}
 	return word
 }
@@ -95,7 +101,9 @@ func goID(word string) string {
 func options(kind string, fields [][2]string) string {
 	width := 0
 	for _, f := range fields {
-		width = max(width, len(f[0]))
+		if f[1] != "" {
+			width = max(width, len(f[0]))
+		}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s{\n", kind)
@@ -115,6 +123,9 @@ func options(kind string, fields [][2]string) string {
 func (w writer) cilium() (text, note string) {
 	if w.param("size") != "" || w.param("junk") != "" {
 		return "", "cilium/ebpf chooses the size of bpf_attr by itself."
+	}
+	if note := w.excluded(); note != "" {
+		return "", note
 	}
 	anchor, ok := w.anchor()
 	if !ok {
@@ -194,6 +205,51 @@ func (w writer) cilium() (text, note string) {
 		return fmt.Sprintf("info, err := %s.Info()", name), ""
 	}
 	return "", ""
+}
+
+// excluded tells why the types of Go exclude a call, "" if they do not: it names a number
+// for what is an object there, or an object of another kind.
+func (w writer) excluded() string {
+	objects := [][2]string{{w.param("replace_bpf_fd"), "program"}} // a word, and the kinds that it may be
+	relative := "program"
+	if w.flags()&mprog.Link != 0 {
+		relative = "link"
+	}
+	if w.flags()&mprog.ID == 0 {
+		objects = append(objects, [2]string{w.relative(), relative})
+	}
+	for n := range w.st.Operands {
+		if device, at := w.hook(n); at.Cgroup() && (trace.IsName(device) || w.st.Verb == "link") {
+			objects = append(objects, [2]string{device, "cgroup"})
+		}
+	}
+	switch w.st.Verb {
+	case "attach", "detach":
+		objects = append(objects, [2]string{w.operand(1), "program"})
+	case "link":
+		objects = append(objects, [2]string{w.operand(2), "program"})
+	case "link-update":
+		objects = append(objects, [2]string{w.operand(0), "link"}, [2]string{w.operand(1), "program"})
+	case "link-detach":
+		objects = append(objects, [2]string{w.operand(0), "link"})
+	case "close":
+		objects = append(objects, [2]string{w.operand(0), "program, link or cgroup"})
+	case "info":
+		objects = append(objects, [2]string{w.operand(0), "program or link"})
+	case "pin":
+		objects = append(objects, [2]string{w.operand(1), "program or link"})
+	}
+	for _, o := range objects {
+		word, wanted := o[0], o[1]
+		switch kind := w.step.State.kind(word); {
+		case word == "":
+		case !trace.IsName(word):
+			return "cilium/ebpf takes what it has opened, and no numbers."
+		case kind != "" && !strings.Contains(wanted, kind):
+			return "The types of cilium/ebpf exclude it: " + word + " is a " + kind + "."
+		}
+	}
+	return ""
 }
 
 // isLink says whether what is opened is a link.

@@ -2,9 +2,13 @@ package picture
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nkconform/nkconform/mprog"
+	"github.com/nkconform/nkconform/trace"
 )
 
 // opts writes a struct of libbpf's options, "" where all of them are 0.
@@ -37,9 +41,17 @@ func (w writer) optFields() (fields []string) {
 		fields = append(fields, ".relative_fd = "+variable(relative, "fd"))
 	}
 	if r := w.param("expected_revision"); r != "" {
-		fields = append(fields, ".expected_revision = "+r)
+		fields = append(fields, ".expected_revision = "+unsigned(r))
 	}
 	return fields
+}
+
+// unsigned is a number as C wants it: with a u where it is larger than what has a sign.
+func unsigned(number string) string {
+	if n, err := strconv.ParseUint(number, 10, 64); err == nil && n > math.MaxInt64 {
+		return number + "u"
+	}
+	return number
 }
 
 // libbpf writes the call with libbpf, or tells why it cannot be written so.
@@ -53,6 +65,9 @@ func (w writer) libbpf() (text, note string) {
 		opts, arg := w.opts("bpf_prog_attach_opts", w.optFields())
 		return fmt.Sprintf("%serr = bpf_prog_attach_opts(%s, %s, %s, %s);", opts, variable(w.operand(1), "fd"), target(device, at), typeConstant(at), arg), ""
 	case "detach":
+		if w.param("replace_bpf_fd") != "" {
+			return "", "libbpf's bpf_prog_detach_opts has no program to replace."
+		}
 		opts, arg := w.opts("bpf_prog_detach_opts", w.optFields())
 		prog := "0"
 		if w.operand(1) != "" {
@@ -66,10 +81,10 @@ func (w writer) libbpf() (text, note string) {
 		return w.libbpfLink()
 	case "link-update":
 		l, prog := w.operand(0), w.operand(1)
-		if w.flags() == 0 && w.param("old_prog_fd") == "" {
-			return fmt.Sprintf("err = bpf_link__update_program(%s, %s);", l, prog), ""
+		var fields []string
+		if w.flags() != 0 {
+			fields = append(fields, ".flags = "+constants(w.flags()))
 		}
-		fields := []string{".flags = " + constants(w.flags())}
 		if old := w.param("old_prog_fd"); old != "" {
 			fields = append(fields, ".old_prog_fd = "+variable(old, "fd"))
 		}
@@ -116,18 +131,36 @@ func (w writer) libbpf() (text, note string) {
 
 func (w writer) libbpfLink() (text, note string) {
 	device, at := w.hook(1)
-	kind, section := "netkit", "netkit/"+at.String()
-	if at.TCX() {
-		kind, section = "tcx", "tcx/"+at.String()
-	}
-	if at.Cgroup() {
-		opts, arg := w.opts("bpf_cgroup_opts", w.optFields())
-		return fmt.Sprintf("%sstruct bpf_link *%s = bpf_program__attach_cgroup_opts(%s, %s, %s);", opts, w.operand(0), w.operand(2), target(device, at), arg), ""
-	}
-	if !at.TCX() && !at.Netkit() {
+	kind, section, call := "netkit", "netkit/"+at.String(), "netkit"
+	switch {
+	case at.TCX():
+		kind, section, call = "tcx", "tcx/"+at.String(), "tcx"
+	case at.Cgroup():
+		kind, call = "cgroup", "cgroup_opts"
+	case !at.Netkit():
 		return "", ""
 	}
+	if w.param("replace_bpf_fd") != "" {
+		return "", "libbpf has no program to replace in the options of a link."
+	}
+	if !trace.IsName(w.operand(2)) { // no program that libbpf has loaded
+		fields := w.optFields()
+		for i, f := range fields {
+			if !strings.HasPrefix(f, ".flags") {
+				fields[i] = "." + kind + f
+			}
+		}
+		if w.param("relative_id") != "" && w.flags()&mprog.ID != 0 { // which is said here
+			fields = slices.DeleteFunc(fields, func(f string) bool { return strings.HasPrefix(f, ".flags") })
+			fields = append([]string{".flags = " + constants(w.flags())}, fields...)
+		}
+		opts, arg := w.opts("bpf_link_create_opts", fields)
+		return fmt.Sprintf("%s%s = bpf_link_create(%s, %s, %s, %s);", opts, variable(w.operand(0), "fd"), variable(w.operand(2), "fd"), target(device, at), typeConstant(at), arg), ""
+	}
 	opts, arg := w.opts("bpf_"+kind+"_opts", w.optFields())
-	return fmt.Sprintf("/* of SEC(%q), which says which hook */\n%sstruct bpf_link *%s = bpf_program__attach_%s(%s, %s, %s);",
-		section, opts, w.operand(0), kind, w.operand(2), target(device, at), arg), ""
+	made := fmt.Sprintf("%sstruct bpf_link *%s = bpf_program__attach_%s(%s, %s, %s);", opts, w.operand(0), call, w.operand(2), target(device, at), arg)
+	if kind != "cgroup" {
+		made = fmt.Sprintf("/* of SEC(%q), which says which hook */\n", section) + made
+	}
+	return made, ""
 }

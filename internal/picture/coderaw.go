@@ -2,6 +2,7 @@ package picture
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -20,7 +21,7 @@ func (r *rawAttr) field(name string, value uint64, what string) {
 	if value == 0 {
 		return
 	}
-	text := fmt.Sprintf("    .%s = %d,", name, value)
+	text := fmt.Sprintf("    .%s = %s,", name, unsigned(strconv.FormatUint(value, 10)))
 	if what != "" {
 		text = fmt.Sprintf("%-42s /* %s */", text, what)
 	}

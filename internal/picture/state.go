@@ -115,6 +115,26 @@ func (s State) Hook(name string) *Hook {
 	return nil
 }
 
+// kind says what a name stands for: program, link or cgroup; "" for anything else.
+func (s State) kind(name string) string {
+	for _, c := range s.Cgroups {
+		if c.Name == name {
+			return "cgroup"
+		}
+	}
+	for _, p := range s.Programs {
+		if p.Name == name {
+			return "program"
+		}
+	}
+	for _, l := range s.Links {
+		if l.Name == name || slices.ContainsFunc(l.Held, func(h Held) bool { return slices.Contains(h.FDs, name) }) {
+			return "link"
+		}
+	}
+	return ""
+}
+
 // look names what the kernel holds.
 func (s *Session) look() State {
 	shot := s.kernel.Snapshot()
