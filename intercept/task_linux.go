@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/intercept/machine"
+	"github.com/nkconform/nkconform/intercept/notify"
 )
 
 // Task is the caller's thread.
@@ -25,7 +26,11 @@ func taskOf(tid uint32) *machine.Task {
 	if err != nil {
 		return nil
 	}
-	t := &machine.Task{PID: tid}
+	memory := notify.Memory{TID: tid}
+	t := &machine.Task{PID: tid, Memory: func(address uint64, p []byte) int {
+		n, _ := memory.ReadSome(address, p)
+		return n
+	}}
 	for line := range strings.Lines(string(status)) {
 		name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":\t")
 		first, _, _ := strings.Cut(rest, "\t") // the real one

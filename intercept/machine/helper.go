@@ -89,6 +89,16 @@ func helpersByName() map[string]helper {
 		"ringbuf_discard_dynptr": func(m *run) (uint64, error) { return 0, m.ringFinishDynptr(ringDiscarded) },
 		"perf_event_output":      (*run).perfOutput,
 
+		"get_current_task":     ofTask(currentTask),
+		"get_current_task_btf": ofTask(currentTask),
+		"probe_read_user":      ofTask(readUser),
+		"probe_read_user_str":  ofTask(readUserText),
+		"task_storage_get":     ofOwner(taskOwner, (*run).stored, 0),
+		"task_storage_delete":  ofOwner(taskOwner, (*run).forget, failed(invalid)),
+		"cgrp_storage_get":     ofOwner(cgroupOwner, (*run).stored, 0),
+		"cgrp_storage_delete":  ofOwner(cgroupOwner, (*run).forget, failed(invalid)),
+		"get_local_storage":    (*run).localStorage,
+
 		"get_current_pid_tgid":           ofTask(taskIDs),
 		"get_current_uid_gid":            ofTask(taskOwners),
 		"get_current_comm":               ofTask(taskName),

@@ -1,6 +1,9 @@
 package machine
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+)
 
 // create is BPF_LOCAL_STORAGE_GET_F_CREATE: to make what is not there.
 const create = 1
@@ -57,4 +60,51 @@ func (m *run) forgetSocket() (uint64, error) {
 		return failed(invalid), err
 	}
 	return m.forget(s.Cookie)
+}
+
+// errNobody says that an address is no task's, or no cgroup's.
+var errNobody = errors.New("no such task or cgroup")
+
+// ofOwner is a helper of a storage that is asked for a task or a cgroup, in r2; for an
+// address that is 0 it returns none.
+func ofOwner(owner func(m *run, address uint64) (uint64, bool), f func(*run, uint64) (uint64, error), none uint64) helper {
+	return func(m *run) (uint64, error) {
+		if m.r[2] == 0 {
+			return none, nil
+		}
+		id, known := owner(m, m.r[2])
+		if !known {
+			return 0, errNobody
+		}
+		return f(m, id)
+	}
+}
+
+func taskOwner(m *run, address uint64) (uint64, bool) {
+	t := m.tasks[address]
+	if t == nil {
+		return 0, false
+	}
+	return t.Owner(), true
+}
+
+func cgroupOwner(m *run, address uint64) (uint64, bool) {
+	id, known := m.cgroups[address]
+	return id, known
+}
+
+// localStorage is bpf_get_local_storage: what the cgroup has for which the program runs.
+func (m *run) localStorage() (uint64, error) {
+	of, err := m.mapAt(m.r[1])
+	if err != nil {
+		return 0, err
+	}
+	p, id := m.packet, uint32(m.r[1])
+	if p.local[id] == nil {
+		if p.local == nil {
+			p.local = make(map[uint32][]byte)
+		}
+		p.local[id] = make([]byte, of.ValueSize())
+	}
+	return m.share(p.local[id]), nil
 }

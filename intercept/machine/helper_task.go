@@ -10,6 +10,9 @@ type Task struct {
 	Name      string   // comm
 	Cgroups   []uint64 // ids of its cgroup (version 2) and those above it, from the root on; nil: not known
 	Started   uint64   // when its id was taken, in ticks (starttime of proc_pid_stat(5)), 0: not known
+	// Memory reads the front of p from an address of the task's on, as far as there is
+	// something; nil: that is not known.
+	Memory func(address uint64, p []byte) (n int)
 }
 
 // Owner tells the task from all others, also from later ones with the same id.

@@ -98,7 +98,7 @@ func (m *run) free() {
 	clear(m.regions)
 	clear(m.shared)
 	clear(m.addresses[:])
-	m.objects, m.kernelCtx, m.devices, m.sock, m.sockets = nil, 0, nil, 0, nil
+	m.objects, m.kernelCtx, m.devices, m.sock, m.sockets, m.tasks, m.cgroups = nil, 0, nil, 0, nil, nil, nil
 	m.world, m.packet, m.program, m.regions = nil, nil, nil, nil
 	m.ctx, m.data, m.tails, m.base, m.frames = 0, 0, 0, 0, m.frames[:0]
 	m.r = [11]uint64{}

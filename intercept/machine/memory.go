@@ -16,6 +16,8 @@ type memory struct {
 
 	objects   map[uint64]*object // the kernel's, by the number of a piece that is nil
 	sockets   map[uint64]*Socket // whose structures are there, likewise
+	tasks     map[uint64]*Task   // whose structures are at addresses
+	cgroups   map[uint64]uint64  // ids of those
 	sock      uint64             // of the packet's sender, 0: none yet
 	kernelCtx uint64             // address of what the context stands for, 0: none yet
 	devices   map[uint32]uint64  // addresses, by ifindex

@@ -11,6 +11,12 @@ func HelperName(number int32) string {
 	return helperNames[number]
 }
 
+// Simulates reports whether a helper, by its number, does something here. Calls of others
+// end the run.
+func Simulates(number int32) bool {
+	return number == tailCall || number > 0 && int(number) < len(helpers) && helpers[number] != nil
+}
+
 var helperNames = strings.Fields(`
 unspec map_lookup_elem map_update_elem map_delete_elem probe_read ktime_get_ns trace_printk
 get_prandom_u32 get_smp_processor_id skb_store_bytes l3_csum_replace l4_csum_replace tail_call

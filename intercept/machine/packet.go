@@ -37,6 +37,7 @@ type Packet struct {
 	at     int    // where in it
 	meta   int    // how many bytes before Data are metadata
 	skb    skb
+	local  map[uint32][]byte // of maps that have a value for each cgroup
 }
 
 // Redirect is what bpf_redirect and its relatives were told.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -55,6 +56,7 @@ func TestJudgeFormats(t *testing.T) {
 		c.steps = []step{
 			callStep(asm.FnSnprintf, place{outputAt}, oneOf(r, 100, 64, 5, 1, 0), constantPlace(0), place{textAt}, 8*(4+r.IntN(9))),
 			callStep(asm.FnStrncmp, place{textAt}, 1+r.IntN(20), constantPlace(0)),
+			callStep(asm.FnTracePrintk, constantPlace(0), len(c.format), r.IntN(300), r.IntN(300), r.IntN(300)),
 			callStep(asm.FnTraceVprintk, constantPlace(0), len(c.format), place{textAt}, 8*(4+r.IntN(9))),
 		}
 		if n := r.IntN(10); n < len(c.format) {
@@ -73,7 +75,11 @@ func onMaps(r *rand.Rand) step {
 		s.insns = append(s.insns, asm.JEq.Imm(asm.R0, 0, out), asm.LoadMem(asm.R0, asm.R0, 0, asm.DWord), asm.Mov.Reg(asm.R1, asm.R0).WithSymbol(out))
 		return s
 	}
-	switch r.IntN(9) {
+	switch r.IntN(11) {
+	case 9:
+		return counted(callStep(asm.FnMapLookupPercpuElem, mapRef(theCPUs), key, oneOf(r, 0, 0, 999)))
+	case 10:
+		return underLock(labels)
 	case 0, 1:
 		return callStep(asm.FnMapUpdateElem, mapRef(theHash), key, in, oneOf(r, 0, 0, 0, 1, 2, 3, 8))
 	case 2:
@@ -91,6 +97,43 @@ func onMaps(r *rand.Rand) step {
 		return callStep(asm.FnLoop, oneOf(r, 0, 3, 5, 6, 100, 8<<20+1), callback("five"), onStack(-16), oneOf(r, 0, 0, 0, 1))
 	}
 	return callStep(asm.FnForEachMapElem, mapRef(theHash), callback(oneOf(r, "each", "stop")), onStack(-16), oneOf(r, 0, 0, 0, 1))
+}
+
+// underLock counts in a value while its lock is held.
+func underLock(label int) step {
+	none := fmt.Sprint("locked", label)
+	s := callStep(asm.FnMapLookupElem, mapRef(theLocked), onStack(-8))
+	s.insns = append(asm.Instructions{asm.StoreImm(asm.RFP, -8, 0, asm.Word)}, s.insns...)
+	s.insns = append(s.insns, asm.JEq.Imm(asm.R0, 0, none), asm.Mov.Reg(asm.R8, asm.R0), asm.Mov.Reg(asm.R1, asm.R0), asm.FnSpinLock.Call(),
+		asm.LoadMem(asm.R9, asm.R8, 4, asm.Word), asm.Add.Imm(asm.R9, 1), asm.StoreMem(asm.R8, 4, asm.R9, asm.Word),
+		asm.Mov.Reg(asm.R1, asm.R8), asm.FnSpinUnlock.Call(), asm.Mov.Reg(asm.R0, asm.R9), asm.Mov.Reg(asm.R1, asm.R0).WithSymbol(none))
+	s.name = "FnSpinLock"
+	return s
+}
+
+// TestJudgeTail has programs go on with another one, or with what comes next where there is
+// none.
+func TestJudgeTail(t *testing.T) {
+	j := newJudge(t)
+	end := asm.Instructions{asm.Mov.Imm(asm.R0, 5), asm.Return()}
+	there, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL", Instructions: end})
+	require.NoError(t, err)
+	defer there.Close()
+	require.NoError(t, j.kernel[theTails].Put(uint32(0), there))
+	var code bytes.Buffer
+	require.NoError(t, end.Marshal(&code, byteOrder()))
+	here := j.p.must(5, attrOf(int(ebpf.SchedCLS), len(end), j.p.put(code.Bytes()), j.p.put([]byte("GPL\x00"))))
+	j.p.must(2, attrOf(j.here[theTails], 0, j.p.put(make([]byte, 4)), j.p.put(native.AppendUint32(nil, here)), uint64(0)))
+	r := rand.New(rand.NewPCG(1, 0))
+	j.all(50, func() *trial {
+		c := &trial{typ: ebpf.SchedCLS, frame: make([]byte, 64)}
+		for range 3 {
+			s := callStep(asm.FnTailCall, theContext, mapRef(theTails), oneOf(r, 0, 1, 2, -1&0xffffffff, 1<<31))
+			s.insns = append(s.insns, asm.Mov.Imm(asm.R0, 7))
+			c.steps = append(c.steps, s)
+		}
+		return c
+	})
 }
 
 // callbacks are functions that return a number, or whether the number they get is
@@ -156,7 +199,14 @@ func onRings(r *rand.Rand) step {
 	in, out := inputPlace(r), place{outputAt + 8*r.IntN(8)}
 	labels++
 	none := fmt.Sprint("none", labels)
-	switch r.IntN(6) {
+	switch r.IntN(8) {
+	case 6, 7:
+		s := inARow(callStep(asm.FnRingbufReserveDynptr, mapRef(theRing), oneOf(r, 8, 16, 24, 1, 5000), 0, onStack(-48)),
+			callStep(asm.FnDynptrWrite, onStack(-48), oneOf(r, 0, 3, 7), in, 1+r.IntN(8), 0))
+		s.insns = append(s.insns, asm.Mov.Reg(asm.R8, asm.R0))
+		end := callStep(oneOf(r, asm.FnRingbufSubmitDynptr, asm.FnRingbufDiscardDynptr), onStack(-48), 0)
+		s.insns = append(append(s.insns, end.insns...), asm.Mov.Reg(asm.R0, asm.R8))
+		return s
 	case 0:
 		return callStep(asm.FnRingbufOutput, mapRef(theRing), in, 1+r.IntN(30), oneOf(r, 0, 1, 2, 3, 4))
 	case 1:

@@ -221,8 +221,7 @@ func onFound(r *rand.Rand, of *layout.Types, typ ebpf.ProgramType, whole bool) (
 		case 5, 6:
 			if tc {
 				name, insns = inR8(asm.R2, callStep(asm.FnSkStorageGet, mapRef(theStorage), 0, oneOf[any](r, 0, inputPlace(r)), oneOf(r, 0, 1, 1, 1, 2)))
-				return name, append(insns, asm.JEq.Imm(asm.R0, 0, none), asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord), asm.Add.Imm(asm.R1, 1),
-					asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord), asm.Mov.Reg(asm.R0, asm.R1), asm.Mov.Reg(asm.R1, asm.R0).WithSymbol(none))
+				return name, counted(step{insns: insns}).insns
 			}
 		case 7:
 			if tc {
@@ -285,6 +284,11 @@ func (s *sockets) step(r *rand.Rand, of *layout.Types, typ ebpf.ProgramType, siz
 	none := fmt.Sprint("nobody", labels)
 	if typ != ebpf.XDP && r.IntN(4) == 0 {
 		name, insns := onFound(r, of, typ, false)
+		if r.IntN(8) == 0 {
+			s := isNotZero(callStep(asm.FnSkcToMptcpSock, 0))
+			s.insns[0] = asm.Mov.Reg(asm.R1, asm.R8)
+			name, insns = s.name, s.insns
+		}
 		begin := asm.Instructions{asm.LoadMem(asm.R8, asm.R6, 168, asm.DWord), asm.Mov.Imm(asm.R0, 77), asm.JEq.Imm(asm.R8, 0, none)}
 		return step{name: "of the sender: " + name, insns: append(append(begin, insns...), asm.Mov.Reg(asm.R1, asm.R0).WithSymbol(none))}
 	}

@@ -58,6 +58,16 @@ func callStep(fn asm.BuiltinFunc, arguments ...any) step {
 	return s
 }
 
+// inARow makes steps one, with the last one's result.
+func inARow(steps ...step) (all step) {
+	for _, s := range steps {
+		all.name += s.name
+		all.insns = append(all.insns, s.insns...)
+		all.grows += s.grows
+	}
+	return all
+}
+
 func oneOf[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
 // offset is a place in a packet, or a little outside.
@@ -84,7 +94,10 @@ func flags(r *rand.Rand, known ...int) int {
 func onSKB(r *rand.Rand) step {
 	ctx, in, out := theContext, inputPlace(r), place{outputAt + 8*r.IntN(64)}
 	small := 1 + r.IntN(40)
-	switch r.IntN(30) {
+	switch r.IntN(31) {
+	case 30:
+		return oneOf(r, callStep(asm.FnGetCgroupClassid, ctx), callStep(asm.FnGetNumaNodeId), callStep(asm.FnCloneRedirect, ctx, 77, 0), callStep(asm.FnCloneRedirect, ctx, 1, 2),
+			inARow(callStep(asm.FnSetHash, ctx, int(r.Uint32())), callStep(asm.FnGetHashRecalc, ctx)))
 	case 0:
 		return callStep(asm.FnSkbLoadBytes, ctx, offset(r), out, small)
 	case 1:
@@ -295,7 +308,7 @@ func (j *judge) seesPackets(typ ebpf.ProgramType) bool {
 func TestJudgeCgroup(t *testing.T) {
 	j := newJudge(t)
 	r := rand.New(rand.NewPCG(1, 0))
-	kinds := 5
+	kinds := 6
 	if !j.seesPackets(ebpf.CGroupSKB) {
 		kinds--
 		t.Log("the running kernel does not show packets to programs of cgroups in test runs")
@@ -317,6 +330,11 @@ func TestJudgeCgroup(t *testing.T) {
 				at := oneOf(r, 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 64, 68, 164, 176)
 				c.steps = append(c.steps, step{name: fmt.Sprintf("load %d of the context", at), insns: asm.Instructions{asm.LoadMem(asm.R0, asm.R6, int16(at), asm.Word)}})
 			case 4:
+				c.steps = append(c.steps, callStep(asm.FnGetLocalStorage, mapRef(theLocalStorage), 0))
+				s := &c.steps[len(c.steps)-1]
+				s.insns = append(s.insns, asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord), asm.Add.Imm(asm.R1, 1),
+					asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord), asm.Mov.Reg(asm.R0, asm.R1))
+			case 5:
 				c.steps = append(c.steps, onPacket(r, false))
 			}
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/stretchr/testify/require"
 )
 
 // onXDP are the helpers of programs with struct xdp_md.
@@ -27,7 +28,7 @@ func onXDP(r *rand.Rand) step {
 	case 8:
 		return callStep(asm.FnXdpGetBuffLen, ctx)
 	}
-	return oneOf(r, callStep(asm.FnRedirect, 1, oneOf(r, 0, 0, 1)), callStep(asm.FnCsumDiff, in, 4*r.IntN(12), in, 4*r.IntN(12), int(r.Uint32())),
+	return oneOf(r, callStep(asm.FnRedirectMap, mapRef(theDevices), oneOf(r, 0, 1, 2), oneOf(r, 0, 1, 2, 3, 4, 8, 24, 32)), callStep(asm.FnRedirect, 1, oneOf(r, 0, 0, 1)), callStep(asm.FnCsumDiff, in, 4*r.IntN(12), in, 4*r.IntN(12), int(r.Uint32())),
 		callStep(asm.FnCheckMtu, ctx, oneOf(r, 0, 1, 77), place{outputAt}, oneOf(r, 0, 0, 100, -20, 70000), oneOf(r, 0, 0, 1, 2)))
 }
 
@@ -55,6 +56,8 @@ func onXDPPacket(r *rand.Rand) step {
 // TestJudgeXDP is TestJudgeSKB for XDP.
 func TestJudgeXDP(t *testing.T) {
 	j := newJudge(t)
+	require.NoError(t, j.kernel[theDevices].Put(uint32(0), uint32(loopback)))
+	j.p.must(2, attrOf(j.here[theDevices], 0, j.p.put(make([]byte, 4)), j.p.put(native.AppendUint32(nil, loopback)), uint64(0)))
 	const seed, trials = 1, 1000
 	r := rand.New(rand.NewPCG(seed, 0))
 	j.all(trials, func() *trial {
