@@ -33,17 +33,23 @@ type match struct {
 	flags mprog.BPFFlags
 }
 
+// filtered reports whether packets come to filters, whichever they are for: chain 0 has
+// any (tcf_chain0_head_change).
+func (d *device) filtered(at mprog.AttachType) bool {
+	if !d.qdisc.keeps(at) {
+		return false
+	}
+	c := d.qdisc.blocks[at-mprog.TCXIngress].chain(0)
+	return c != nil && len(c.priorities) > 0
+}
+
 // matches returns the filters of chain 0 for packets of an ethertype, in their order
 // (__tcf_classify). No filter here goes to another chain.
 func (d *device) matches(at mprog.AttachType, protocol uint16) (list []match) {
-	if !d.qdisc.keeps(at) {
+	if !d.filtered(at) {
 		return nil
 	}
-	c := d.qdisc.blocks[at-mprog.TCXIngress].chain(0)
-	if c == nil {
-		return nil
-	}
-	for _, pr := range c.priorities {
+	for _, pr := range d.qdisc.blocks[at-mprog.TCXIngress].chain(0).priorities {
 		if pr.protocol != mprog.AnyProtocol && pr.protocol != protocol {
 			continue
 		}

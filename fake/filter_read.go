@@ -70,6 +70,16 @@ func (p *Process) Qdisc(ifindex uint32) mprog.QdiscKind {
 	return ""
 }
 
+// QdiscCounts returns what a device's clsact or ingress qdisc has counted.
+func (p *Process) QdiscCounts(ifindex uint32) (counts mprog.QdiscCounts) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	if d := p.net.devices[ifindex]; d != nil && d.qdisc != nil {
+		counts = d.qdisc.counts
+	}
+	return counts
+}
+
 // Qdiscs returns the clsact and ingress qdiscs of the process's network namespace, by
 // ifindex.
 func (p *Process) Qdiscs() map[uint32]mprog.QdiscKind {

@@ -82,15 +82,23 @@ func (p *Process) MoveDeviceTo(to *Process, ifindex, at uint32) {
 	to.net.devices[at] = d
 }
 
-// PassAt has a packet of an ethertype pass a hook of a device itself: on a netkit
+// PassingPacket is what the kernel looks at of a packet itself: its ethertype, its
+// bytes on the wire, and how many packets they are there.
+type PassingPacket struct {
+	Protocol uint16
+	Bytes    uint32
+	Packets  uint32
+}
+
+// PassAt has a packet pass a hook of a device itself: on a netkit
 // device, PRIMARY is the hook of what the primary transmits, PEER of what the peer
 // does, and both mean here the device's own. On a tcx hook the filters of a qdisc come
 // behind the programs; a device's XDP program is at [mprog.XDPDevice]. Run says what a program, by its id, returns. See [Verdict] and
 // [FilterVerdict] for the answer: the programs that ran, what the last returned, and
 // whether the packet goes on.
-func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.NetkitPolicy, protocol uint16,
+func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.NetkitPolicy, packet PassingPacket,
 	run func(prog uint32) int32) (ran []uint32, verdict int32, passes bool) {
-	progs, filters := p.programsAt(ifindex, at, protocol)
+	progs, filters, counts := p.programsAt(ifindex, at, packet.Protocol)
 	if at == mprog.XDPDevice {
 		for _, id := range progs {
 			verdict = run(id)
@@ -106,10 +114,14 @@ func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.Netki
 		}
 	}
 	_, passes = Verdict(at, returns, policy)
-	if len(filters) > 0 && (len(ran) == 0 || toFilters(verdict)) {
-		var more []uint32
-		more, verdict, passes = classify(filters, func(p *program) int32 { return run(p.id) })
-		ran = append(ran, more...)
+	if counts != nil && (len(ran) == 0 || toFilters(verdict)) {
+		decided := int32(verdictNext)
+		if len(filters) > 0 {
+			var more []uint32
+			more, verdict, passes = classify(filters, func(p *program) int32 { return run(p.id) })
+			ran, decided = append(ran, more...), verdict
+		}
+		p.count(counts, packet, decided == verdictDrop && !passes)
 	}
 	return ran, verdict, passes
 }
@@ -117,26 +129,41 @@ func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.Netki
 // xdpPass is XDP_PASS.
 const xdpPass = 2
 
-// programsAt returns what is at a hook for packets of an ethertype.
-func (p *Process) programsAt(ifindex uint32, at mprog.AttachType, protocol uint16) (ids []uint32, filters []match) {
+// count counts a packet that came to a qdisc's filters (tc_run).
+func (p *Process) count(counts *mprog.QdiscCounts, packet PassingPacket, dropped bool) {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	counts.Bytes += uint64(packet.Bytes)
+	counts.Packets += packet.Packets
+	if dropped {
+		counts.Drops++
+	}
+}
+
+// programsAt returns what is at a hook for packets of an ethertype, and where packets
+// are counted that come to filters, nil if there are none for any packet.
+func (p *Process) programsAt(ifindex uint32, at mprog.AttachType, protocol uint16) (ids []uint32, filters []match, counts *mprog.QdiscCounts) {
 	p.kernel.mu.Lock()
 	defer p.kernel.mu.Unlock()
 	d := p.net.devices[ifindex]
 	if d == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if at == mprog.XDPDevice {
 		if d.xdp.prog != nil {
 			ids = append(ids, d.xdp.prog.id)
 		}
-		return ids, nil
+		return ids, nil, nil
 	}
 	h := &d.netkit
 	if at.TCX() {
 		h, filters = &d.tcx[at-mprog.TCXIngress], d.matches(at, protocol)
+		if d.filtered(at) {
+			counts = &d.qdisc.counts
+		}
 	}
 	for _, e := range h.entries[:h.count] {
 		ids = append(ids, e.prog.id)
 	}
-	return ids, filters
+	return ids, filters, counts
 }

@@ -13,6 +13,7 @@ var _ mprog.TrafficControl = (*Process)(nil)
 type qdisc struct {
 	kind   mprog.QdiscKind
 	blocks [2]*block // of ingress and egress; of an ingress qdisc the same
+	counts mprog.QdiscCounts
 }
 
 // qdiscHandle is what every qdisc at TC_H_CLSACT has as its handle.
@@ -21,9 +22,9 @@ const qdiscHandle = 0xffff0000
 func newQdisc(kind mprog.QdiscKind) *qdisc {
 	in := &block{}
 	if kind == mprog.Ingress {
-		return &qdisc{kind, [2]*block{in, in}}
+		return &qdisc{kind: kind, blocks: [2]*block{in, in}}
 	}
-	return &qdisc{kind, [2]*block{in, {}}}
+	return &qdisc{kind: kind, blocks: [2]*block{in, {}}}
 }
 
 // keeps reports whether the storage of a tcx hook stays although no program uses

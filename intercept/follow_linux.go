@@ -176,12 +176,12 @@ func (w *wires) Changed(d *rtnl.Device) {
 	}
 }
 
-// Lost is what was read from a device and went nowhere.
-func (w *wires) Lost(d *rtnl.Device) (lost rtnl.Lost) {
+// Counts is what a device has sent and received.
+func (w *wires) Counts(d *rtnl.Device) (counts rtnl.Counts) {
 	if e := w.ends[d]; e != nil {
-		w.pump.change(func() { lost = e.lost })
+		w.pump.change(func() { counts = e.counts })
 	}
-	return lost
+	return counts
 }
 
 // NamespaceID is the id that the peer's namespace has in the device's, which it

@@ -32,7 +32,7 @@ func describe(vnet []byte, packet *machine.Packet) {
 	if length := uint32(len(packet.Data)); size > 0 && length > header {
 		pieces = (length - header + size - 1) / size
 	}
-	packet.Offloaded(pieces, size, vnet[vnetFlags]&vnetNeedsSum != 0)
+	packet.Offloaded(pieces, size, header, vnet[vnetFlags]&vnetNeedsSum != 0)
 }
 
 // mend makes a struct virtio_net_hdr right for a frame that has grown by so many

@@ -60,7 +60,7 @@ type end struct {
 	room    [2]uint16 // headroom and tailroom
 	scrub   bool      // a packet for another namespace loses its mark and priority
 
-	lost rtnl.Lost // by the pump's lock alone
+	counts rtnl.Counts // by the pump's lock alone
 }
 
 func newPump(s *supervisor) *pump {

@@ -74,6 +74,7 @@ func (p *pump) redirectPeer(at, to *end, j *journey) {
 		j.On(to.index)
 		p.queue(to, j)
 	case j.Ingress && to.netns != at.netns:
+		to.counts.Received(uint64(len(j.Data)))
 		p.arrive(to, j)
 	}
 }

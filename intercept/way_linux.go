@@ -86,9 +86,7 @@ func (p *pump) transmit(e *end, data []byte) {
 // queue is the way of a frame from a netkit device to its peer (__dev_queue_xmit,
 // netkit_xmit).
 func (p *pump) queue(e *end, j *journey) {
-	sent := uint64(len(j.Data))
 	if made := p.pass(e, mprog.TCXEgress, j); !made.Passes {
-		e.lose(sent, false)
 		p.divert(e, e, &made, j)
 		return
 	}
@@ -99,7 +97,7 @@ func (p *pump) queue(e *end, j *journey) {
 func (p *pump) xmit(e *end, j *journey) {
 	sent := uint64(len(j.Data))
 	if e.peer == nil || !e.up || !e.peer.up {
-		e.lose(sent, true)
+		e.counts.TxDropped++
 		if e.peer == nil {
 			p.refuse(e)
 		}
@@ -110,12 +108,16 @@ func (p *pump) xmit(e *end, j *journey) {
 	}
 	j.Reached(e.peer.index, e.peer.kind(j.Data))
 	if made := p.pass(e, mprog.NetkitPrimary, j); !made.Passes {
-		if made.Verdict != actRedirect {
-			e.lose(sent, true)
+		if made.Verdict == actRedirect {
+			e.counts.Sent(sent)
+		} else {
+			e.counts.TxDropped++
 		}
 		p.divert(e, e.peer, &made, j)
 		return
 	}
+	e.counts.Sent(sent)
+	e.peer.counts.Received(sent)
 	p.arrive(e.peer, j)
 }
 
@@ -239,15 +241,6 @@ func isFor(s *machine.Socket, packet *machine.Packet) bool {
 	}
 	found, ok, err := packet.Outside.Socket(q)
 	return err == nil && ok && found.Cookie == s.Cookie
-}
-
-// lose counts a frame that the TAP device has counted as sent.
-func (e *end) lose(bytes uint64, dropped bool) {
-	e.lost.Packets++
-	e.lost.Bytes += bytes
-	if dropped {
-		e.lost.Dropped++
-	}
 }
 
 // refuse notes that a frame was dropped as its sender is told.

@@ -54,6 +54,14 @@ type QdiscRequest struct {
 	Options bool      // there is a TCA_OPTIONS
 }
 
+// QdiscCounts is what such a qdisc counts: what comes to its filters, where there are
+// any, and what they drop (struct gnet_stats_basic, gnet_stats_queue).
+type QdiscCounts struct {
+	Bytes   uint64
+	Packets uint32
+	Drops   uint32
+}
+
 // FilterRequest is a struct tcmsg with the attributes of cls_bpf.
 type FilterRequest struct {
 	Hook             // its Type is TCXIngress, TCXEgress, or a number for tcm_parent

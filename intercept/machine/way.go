@@ -20,14 +20,22 @@ func (p *Packet) Received(ifindex uint32) {
 }
 
 // Offloaded says what the device is to do with the packet: cut it into so many
-// pieces, of so many bytes of payload each, and add to its checksum what is in the
-// payload (CHECKSUM_PARTIAL).
-func (p *Packet) Offloaded(pieces, size uint32, partial bool) {
+// pieces, of so many bytes of payload each behind a header (qdisc_pkt_len_init), and
+// add to its checksum what is in the payload (CHECKSUM_PARTIAL).
+func (p *Packet) Offloaded(pieces, size, header uint32, partial bool) {
+	if pieces > 1 {
+		native.PutUint32(p.Context[SKBWireLen:], uint32(len(p.Data))+(pieces-1)*header)
+	}
 	native.PutUint32(p.Context[skbGSOSegs:], pieces)
 	native.PutUint32(p.Context[skbGSOSize:], size)
 	if partial {
 		p.skb.checksum = checksumState{kind: checksumPartial}
 	}
+}
+
+// OnWire is how many bytes the packet has on the wire, and in how many packets there.
+func (p *Packet) OnWire() (bytes, packets uint32) {
+	return native.Uint32(p.Context[SKBWireLen:]), max(native.Uint32(p.Context[skbGSOSegs:]), 1)
 }
 
 // Tag gives the packet a mark and a priority.

@@ -1,6 +1,10 @@
 package rtnl
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/nkconform/nkconform/mprog"
+)
 
 // What the running kernel says of a device that stands for a netkit device is
 // shown as what a kernel says of a netkit device.
@@ -82,7 +86,7 @@ func (s *Server) presentDevice(netns uint64, m message) (shown message, ours, ok
 		if d := s.ByIndex(netns, native.Uint32(m.body[4:])); d != nil && d.wires != nil {
 			m.body = append(slices.Clone(m.body[:statsSize]), edited(m.body[statsSize:], func(typ uint16, value []byte) []byte {
 				if typ == linkStats64 {
-					return d.wires.Lost(d).correct(value, true)
+					return d.wires.Counts(d).into(value, true)
 				}
 				return value
 			})...)
@@ -130,7 +134,7 @@ func (d *Device) linked(attrs []byte) (p []byte) {
 }
 
 // undressQdisc makes of the qdisc that a device with a queue has by default the one
-// that others have.
+// that others have, which counts nothing.
 func undressQdisc(body []byte) []byte {
 	attrs, _ := parseAttributes(body[tcSize:])
 	if native.Uint32(body[8:]) != 0 || queueing(attrs[tcKind]) == string(attrs[tcKind]) {
@@ -139,7 +143,10 @@ func undressQdisc(body []byte) []byte {
 	p := slices.Clone(body[:tcSize])
 	walk(body[tcSize:], func(typ uint16, value []byte) {
 		switch typ {
-		case tcOptions, tcExtraStats:
+		case tcOptions, tcExtraStats, tcStats2:
+			return
+		case tcStats:
+			p = appendCounts(p, mprog.QdiscCounts{})
 			return
 		case tcKind:
 			value = []byte(queueing(value))
@@ -203,7 +210,7 @@ func (d *Device) dress(body []byte, peer *Device) []byte {
 		case attrQdisc:
 			value = []byte(queueing(value))
 		case attrStats, attrStats64:
-			value = d.wires.Lost(d).correct(value, typ == attrStats64)
+			value = d.wires.Counts(d).into(value, typ == attrStats64)
 		case attrLinkInfo:
 			p = appendAttribute(p, typ, append(d.linkInfo(peer), ofPort(value)...))
 			p = d.appendPeer(p, peer)
@@ -249,22 +256,33 @@ const (
 
 // Where struct rtnl_link_stats and struct rtnl_link_stats64 have their fields.
 const (
+	rxPackets = 0
 	txPackets = 1
+	rxBytes   = 2
 	txBytes   = 3
 	txDropped = 7
 )
 
-// correct takes what was not sent from the counters.
-func (l Lost) correct(stats []byte, wide bool) []byte {
+// into puts counts in the place of those of the device that stands for the one that
+// counted. What that one dropped itself found no room in its queue.
+func (c Counts) into(stats []byte, wide bool) []byte {
 	stats = slices.Clone(stats)
-	for field, by := range map[int]uint64{txPackets: -l.Packets, txBytes: -l.Bytes, txDropped: l.Dropped} {
-		switch {
+	for field, count := range map[int]uint64{
+		rxPackets: c.RxPackets, txPackets: c.TxPackets, rxBytes: c.RxBytes, txBytes: c.TxBytes, txDropped: c.TxDropped,
+	} {
+		switch drops := field == txDropped; {
 		case wide && len(stats) >= 8*(field+1):
 			p := stats[8*field:]
-			native.PutUint64(p, native.Uint64(p)+by)
+			if drops {
+				count += native.Uint64(p)
+			}
+			native.PutUint64(p, count)
 		case !wide && len(stats) >= 4*(field+1):
 			p := stats[4*field:]
-			native.PutUint32(p, native.Uint32(p)+uint32(by))
+			if drops {
+				count += uint64(native.Uint32(p))
+			}
+			native.PutUint32(p, uint32(count))
 		}
 	}
 	return stats

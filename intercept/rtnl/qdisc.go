@@ -139,20 +139,31 @@ func (s *Server) getQdisc(r *tcRequest) (handled bool, err error) {
 func (r *tcRequest) qdiscMessage(kind mprog.QdiscKind, typ, flags uint16, references uint32) message {
 	return message{
 		typ: typ, flags: flags, seq: r.seq, port: r.socket.Port,
-		body: describeQdisc(header(r.ifindex, clsactHandle, r.parent, references), string(kind)),
+		body: describeQdisc(header(r.ifindex, clsactHandle, r.parent, references), string(kind), r.traffic.QdiscCounts(r.ifindex)),
 	}
 }
 
-// describeQdisc tells of a qdisc of which nothing is counted (tc_fill_qdisc).
-func describeQdisc(p []byte, kind string) []byte {
-	const basic, queue = 1, 3 // TCA_STATS_BASIC, TCA_STATS_QUEUE
+// describeQdisc tells of a qdisc (tc_fill_qdisc).
+func describeQdisc(p []byte, kind string, c mprog.QdiscCounts) []byte {
 	p = appendText(p, tcKind, kind)
 	p = appendAttribute(p, tcOptions, nil)
 	p = appendU8(p, tcHardware, 0)
-	stats := appendAttribute(nil, basic, make([]byte, 16)) // struct gnet_stats_basic
-	stats = appendAttribute(stats, queue, make([]byte, 20))
-	p = appendAttribute(p, tcStats2, stats)
-	return appendAttribute(p, tcStats, make([]byte, 40)) // struct tc_stats
+	return appendCounts(p, c)
+}
+
+// appendCounts tells what a qdisc without a queue has counted.
+func appendCounts(p []byte, c mprog.QdiscCounts) []byte {
+	const basic, queue = 1, 3 // TCA_STATS_BASIC, TCA_STATS_QUEUE
+	sent := make([]byte, 16)  // struct gnet_stats_basic
+	native.PutUint64(sent, c.Bytes)
+	native.PutUint32(sent[8:], c.Packets)
+	queued := make([]byte, 20) // struct gnet_stats_queue
+	native.PutUint32(queued[8:], c.Drops)
+	p = appendAttribute(p, tcStats2, appendAttribute(appendAttribute(nil, basic, sent), queue, queued))
+	old := make([]byte, 40) // struct tc_stats
+	copy(old, sent[:12])
+	native.PutUint32(old[12:], c.Drops)
+	return appendAttribute(p, tcStats, old)
 }
 
 // dumpQdiscs lists the running kernel's qdiscs, with those at TC_H_CLSACT behind the
@@ -167,7 +178,7 @@ func (s *Server) dumpQdiscs(r *tcRequest) bool {
 	until := func(ifindex uint32) {
 		for _, i := range slices.Sorted(maps.Keys(left)) {
 			if i < ifindex {
-				body := describeQdisc(header(i, clsactHandle, clsactParent, 1), string(left[i]))
+				body := describeQdisc(header(i, clsactHandle, clsactParent, 1), string(left[i]), r.traffic.QdiscCounts(i))
 				parts = append(parts, message{typ: newQdisc, body: body})
 				delete(left, i)
 			}

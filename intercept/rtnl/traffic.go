@@ -17,6 +17,8 @@ type Traffic interface {
 	// program's network namespace by ifindex.
 	Qdisc(ifindex uint32) mprog.QdiscKind
 	Qdiscs() map[uint32]mprog.QdiscKind
+	// QdiscCounts returns what a device's has counted.
+	QdiscCounts(ifindex uint32) mprog.QdiscCounts
 	AddQdisc(mprog.QdiscRequest) error
 	DeleteQdisc(mprog.QdiscRequest) error
 	AddFilter(mprog.FilterRequest) (mprog.Filter, error)

@@ -58,7 +58,7 @@ func newFiltering(t testing.TB, without ...mprog.Capability) *filtering {
 		}
 		if native.Uint16(request[4:]) == getQdisc && f.answers == nil { // a qdisc is there
 			return [][]byte{appendMessage(nil, message{
-				typ: newQdisc, body: describeQdisc(header(lo, 0x10000, rootParent, 2), "fq"),
+				typ: newQdisc, body: describeQdisc(header(lo, 0x10000, rootParent, 2), "fq", mprog.QdiscCounts{}),
 			})}
 		}
 		f.forwarded++
@@ -201,9 +201,9 @@ func TestFilterNeedsCapability(t *testing.T) {
 // that it has there itself.
 func TestQdiscsOfBoth(t *testing.T) {
 	root := func(ifindex uint32) message {
-		return message{typ: newQdisc, flags: flagMulti, body: describeQdisc(header(ifindex, 0x10000, rootParent, 2), "fq")}
+		return message{typ: newQdisc, flags: flagMulti, body: describeQdisc(header(ifindex, 0x10000, rootParent, 2), "fq", mprog.QdiscCounts{})}
 	}
-	hidden := message{typ: newQdisc, flags: flagMulti, body: describeQdisc(header(1, clsactHandle, clsactParent, 1), "ingress")}
+	hidden := message{typ: newQdisc, flags: flagMulti, body: describeQdisc(header(1, clsactHandle, clsactParent, 1), "ingress", mprog.QdiscCounts{})}
 	var listed []byte
 	for _, m := range []message{root(1), hidden, root(3)} {
 		listed = appendMessage(listed, m)

@@ -21,15 +21,22 @@ type Wires interface {
 	// NamespaceID is the id that the namespace of the device's peer has in the
 	// device's own.
 	NamespaceID(d *Device) (id uint32, ok bool)
-	// Lost is what the running kernel counts as sent by the device, and was not.
-	Lost(d *Device) Lost
+	// Counts is what the device has sent and received.
+	Counts(d *Device) Counts
 }
 
-// Lost counts frames.
-type Lost struct {
-	Packets, Bytes uint64 // not sent
-	Dropped        uint64 // of these, counted as dropped
+// Counts is what a netkit device counts (netkit_xmit).
+type Counts struct {
+	RxPackets, RxBytes uint64
+	TxPackets, TxBytes uint64
+	TxDropped          uint64
 }
+
+// Sent counts a packet of so many bytes as sent.
+func (c *Counts) Sent(bytes uint64) { c.TxPackets, c.TxBytes = c.TxPackets+1, c.TxBytes+bytes }
+
+// Received counts a packet of so many bytes as received.
+func (c *Counts) Received(bytes uint64) { c.RxPackets, c.RxBytes = c.RxPackets+1, c.RxBytes+bytes }
 
 // Wish is a device to be made: Name may be a template such as nk%d, and Index 0.
 type Wish struct {

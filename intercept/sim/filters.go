@@ -24,6 +24,13 @@ func (t Traffic) Qdisc(ifindex uint32) mprog.QdiscKind {
 	return t.sim.standIn(t.caller).Qdisc(ifindex)
 }
 
+// QdiscCounts is [fake.Process.QdiscCounts].
+func (t Traffic) QdiscCounts(ifindex uint32) mprog.QdiscCounts {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	return t.sim.standIn(t.caller).QdiscCounts(ifindex)
+}
+
 // Qdiscs returns those of the caller's network namespace, by ifindex.
 func (t Traffic) Qdiscs() map[uint32]mprog.QdiscKind {
 	t.sim.mu.Lock()

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -27,7 +28,7 @@ func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mpr
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	packet.Ingress = at == mprog.TCXIngress
-	_, made.Verdict, made.Passes = s.resident(netns).PassAt(ifindex, at, policy, packet.Protocol(), func(id uint32) int32 {
+	_, made.Verdict, made.Passes = s.resident(netns).PassAt(ifindex, at, policy, passing(packet), func(id uint32) int32 {
 		p := s.programs[id]
 		if p == nil { // loaded into the fake by somebody else
 			p = &program{id: id}
@@ -47,6 +48,11 @@ func (s *Sim) Pass(netns uint64, ifindex uint32, at mprog.AttachType, policy mpr
 		return v
 	})
 	return made
+}
+
+func passing(p *machine.Packet) fake.PassingPacket {
+	bytes, packets := p.OnWire()
+	return fake.PassingPacket{Protocol: p.Protocol(), Bytes: bytes, Packets: packets}
 }
 
 func told(p *program, v int32, err error) string {

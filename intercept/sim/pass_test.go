@@ -86,17 +86,19 @@ func TestPassFilters(t *testing.T) {
 		ran          int
 		verdict      int32
 		passes       bool
+		counted      mprog.QdiscCounts
 	}{
-		{nil, nil, mprog.AnyProtocol, 0, 0, true},
-		{nil, []string{"drop"}, mprog.AnyProtocol, 1, 2, false},
-		{nil, []string{"drop"}, 0x800, 0, 0, true},
-		{nil, []string{"drop"}, 0x86dd, 1, 2, false},
-		{[]string{"next"}, []string{"drop"}, mprog.AnyProtocol, 2, 2, false},
-		{[]string{"odd"}, []string{"drop"}, mprog.AnyProtocol, 2, 2, false},
-		{[]string{"pass"}, []string{"drop"}, mprog.AnyProtocol, 1, 0, true},
-		{[]string{"drop"}, []string{"pass"}, mprog.AnyProtocol, 1, 2, false},
-		{[]string{"next"}, []string{"odd", "pass", "drop"}, mprog.AnyProtocol, 3, 0, true},
+		{nil, nil, mprog.AnyProtocol, 0, 0, true, mprog.QdiscCounts{}},
+		{nil, []string{"drop"}, mprog.AnyProtocol, 1, 2, false, mprog.QdiscCounts{Bytes: 20, Packets: 1, Drops: 1}},
+		{nil, []string{"drop"}, 0x800, 0, 0, true, mprog.QdiscCounts{Bytes: 20, Packets: 1}},
+		{nil, []string{"drop"}, 0x86dd, 1, 2, false, mprog.QdiscCounts{Bytes: 20, Packets: 1, Drops: 1}},
+		{[]string{"next"}, []string{"drop"}, mprog.AnyProtocol, 2, 2, false, mprog.QdiscCounts{Bytes: 20, Packets: 1, Drops: 1}},
+		{[]string{"odd"}, []string{"drop"}, mprog.AnyProtocol, 2, 2, false, mprog.QdiscCounts{Bytes: 20, Packets: 1, Drops: 1}},
+		{[]string{"pass"}, []string{"drop"}, mprog.AnyProtocol, 1, 0, true, mprog.QdiscCounts{}},
+		{[]string{"drop"}, []string{"pass"}, mprog.AnyProtocol, 1, 2, false, mprog.QdiscCounts{}},
+		{[]string{"next"}, []string{"odd", "pass", "drop"}, mprog.AnyProtocol, 3, 0, true, mprog.QdiscCounts{Bytes: 20, Packets: 1}},
 	} {
+		before := tc.QdiscCounts(1)
 		for _, name := range c.tcx {
 			p.must(8, attrOf(1, fds[name], int(mprog.TCXIngress), 0))
 		}
@@ -113,6 +115,10 @@ func TestPassFilters(t *testing.T) {
 		require.Len(t, made.Ran, c.ran, c)
 		require.Equal(t, c.verdict, made.Verdict, c)
 		require.Equal(t, c.passes, made.Passes, c)
+		now := tc.QdiscCounts(1)
+		require.Equal(t, c.counted, mprog.QdiscCounts{
+			Bytes: now.Bytes - before.Bytes, Packets: now.Packets - before.Packets, Drops: now.Drops - before.Drops,
+		}, c)
 		for _, name := range c.tcx {
 			p.must(9, attrOf(1, fds[name], int(mprog.TCXIngress), 0))
 		}
