@@ -122,6 +122,8 @@ type Facts struct {
 	MapInfo     uint32 // sizeof(struct bpf_map_info)
 	SHA256      bool   // a program's tag is of SHA-256, no longer of SHA-1
 	NetkitScrub bool   // IFLA_NETKIT_SCRUB and PEER_SCRUB
+	CPUFlags    bool   // BPF_F_CPU and BPF_F_ALL_CPUS, for one value of a per-CPU map
+	KeylessHash bool   // hashes may have BTF of their values alone; of these generations alone
 	NetkitRoom  bool   // IFLA_NETKIT_HEADROOM and TAILROOM, which others ignore
 }
 
@@ -142,6 +144,7 @@ type generation struct {
 	loadEnd     uint32           // of BPF_PROG_LOAD's
 	pinEnd      uint32           // of BPF_OBJ_PIN's and BPF_OBJ_GET's
 	btfEnd      uint32           // of BPF_BTF_GET_FD_BY_ID's
+	mapEnd      uint32           // of BPF_MAP_CREATE's
 	commands    uint32           // how many there are (__MAX_BPF_CMD)
 	types       mprog.AttachType // from where on no attach type belongs to a program type or cgroups
 	commonAttrs bool             // BPF_COMMON_ATTRS may be set in a command
@@ -165,7 +168,7 @@ var generations = []generation{
 	{
 		since: Version(6, 1), newest: 192,
 		features: []mprog.Feature{mprog.FeatureVeth, mprog.FeatureDummy, mprog.FeatureClsact, mprog.FeatureCgroup},
-		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 40, linkEnd: 48, loadEnd: 140, pinEnd: 16, btfEnd: 4, commands: 36, types: 44,
+		attrSize: 144, attachEnd: 20, detachEnd: 12, queryEnd: 40, linkEnd: 48, loadEnd: 140, pinEnd: 16, btfEnd: 4, mapEnd: 72, commands: 36, types: 44,
 		Facts: Facts{MapInfo: 88},
 		what:  "neither tcx nor netkit: their attach types are unknown", source: "6.1.192",
 	},
@@ -184,7 +187,7 @@ var generations = []generation{
 		what: "netkit", source: "the source of 6.7",
 	},
 	{
-		since: Version(6, 9), attrSize: 152, loadEnd: 148, commands: 37, adminReads: true,
+		since: Version(6, 9), attrSize: 152, loadEnd: 148, mapEnd: 80, commands: 37, adminReads: true,
 		what: "BPF tokens: bpf_attr is 152 bytes long, BPF_TOKEN_CREATE; CAP_SYS_ADMIN is enough to query", source: "believed; 6.12 has it",
 	},
 	{
@@ -232,7 +235,7 @@ var generations = []generation{
 		what: "positions and revisions on cgroups; BPF_PROG_STREAM_READ_BY_FD", source: "6.17.13",
 	},
 	{
-		since: Version(6, 18), newest: 44, attrSize: 168, loadEnd: 168, Facts: Facts{MapInfo: 104, SHA256: true},
+		since: Version(6, 18), newest: 44, attrSize: 168, loadEnd: 168, mapEnd: 92, Facts: Facts{MapInfo: 104, SHA256: true},
 		what: "signed programs: bpf_attr is 168 bytes long, information about a map 104; tags of SHA-256", source: "6.18.15",
 	},
 	{
@@ -241,15 +244,17 @@ var generations = []generation{
 	},
 	{
 		since: Version(7, 0), newest: 13, commands: 39, types: 59, detachAsks: true,
-		what: "an attach type of tracing, 58; BPF_PROG_ASSOC_STRUCT_OPS; to detach without naming a program takes CAP_NET_ADMIN", source: "7.0.13",
+		Facts: Facts{CPUFlags: true, KeylessHash: true},
+		what:  "BPF_F_CPU and BPF_F_ALL_CPUS; hashes with types of values alone; an attach type of tracing, 58; BPF_PROG_ASSOC_STRUCT_OPS; to detach without naming a program takes CAP_NET_ADMIN", source: "7.0.13",
 	},
 	{
 		since: Version(7, 1), newest: 13, features: []mprog.Feature{mprog.FeatureSingle},
-		what: "netkit devices without a peer, which take no programs; XDP without a mode is refused on netkit", source: "7.1.13",
+		Facts: Facts{KeylessHash: true},
+		what:  "netkit devices without a peer, which take no programs; XDP without a mode is refused on netkit", source: "7.1.13",
 	},
 	{
 		since: Version(7, 2), newest: 13, linkEnd: 64, types: 62, commonAttrs: true, driverFirst: true,
-		what: "XDP that a driver does not have is EOPNOTSUPP also beside a generic program; BPF_COMMON_ATTRS may be set in a command; BPF_LINK_CREATE knows bytes up to 64; attach types up to 61", source: "7.2.13",
+		what: "no hashes with types of values alone; XDP that a driver does not have is EOPNOTSUPP also beside a generic program; BPF_COMMON_ATTRS may be set in a command; BPF_LINK_CREATE knows bytes up to 64; attach types up to 61", source: "7.2.13",
 	},
 	{
 		since: Version(7, 3), newest: 4,
@@ -290,6 +295,7 @@ func (g *generation) become(later generation) {
 	g.loadEnd = max(g.loadEnd, later.loadEnd)
 	g.pinEnd = max(g.pinEnd, later.pinEnd)
 	g.btfEnd = max(g.btfEnd, later.btfEnd)
+	g.mapEnd = max(g.mapEnd, later.mapEnd)
 	g.commands = max(g.commands, later.commands)
 	g.types = max(g.types, later.types)
 	g.commonAttrs = g.commonAttrs || later.commonAttrs
@@ -302,6 +308,8 @@ func (g *generation) become(later generation) {
 	g.MapInfo = max(g.MapInfo, later.MapInfo)
 	g.SHA256 = g.SHA256 || later.SHA256
 	g.NetkitScrub = g.NetkitScrub || later.NetkitScrub
+	g.CPUFlags = g.CPUFlags || later.CPUFlags
+	g.KeylessHash = later.KeylessHash
 	g.NetkitRoom = g.NetkitRoom || later.NetkitRoom
 }
 
@@ -327,6 +335,8 @@ func (g *generation) lastField(cmd attr.Command) (end uint32, known bool) {
 		return g.pinEnd, true
 	case cmdBTFGetFDByID:
 		return g.btfEnd, true
+	case cmdMapCreate:
+		return g.mapEnd, true
 	}
 	if cmd >= attr.Command(min(g.commands, uint32(len(lastFields)))) {
 		return 0, false
@@ -337,7 +347,7 @@ func (g *generation) lastField(cmd attr.Command) (end uint32, known bool) {
 // lastFields are the ends of the other commands' last fields. Where releases
 // differ, and no hook is concerned, they are the newest's.
 var lastFields = [...]uint32{
-	0: 92, 1: 32, 2: 32, 3: 16, 4: 24, // maps
+	1: 32, 2: 32, 3: 16, 4: 24, // maps
 	10: 76,                              // BPF_PROG_TEST_RUN: test.batch_size
 	11: 8, 12: 8, 13: 4, 14: 12, 15: 16, // ids; info.info
 	17: 24, 18: 40, // BPF_RAW_TRACEPOINT_OPEN, BPF_BTF_LOAD

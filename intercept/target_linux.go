@@ -29,6 +29,9 @@ func (c *caller) targetOf(tid, fd uint32) (t sim.Target, open bool) {
 		if f.perf != nil {
 			t.Kind, t.Perf = sim.PerfTarget, &f.perf.PerfEvent
 		}
+		if f.socket != nil {
+			t.Kind = sim.SocketTarget
+		}
 		t.Object = f.object
 		return t, true
 	}

@@ -4,10 +4,11 @@ import "github.com/nkconform/nkconform/mprog"
 
 // btf is type information, of which only the header is looked at.
 type btf struct {
-	sim  *Sim
-	id   uint32
-	refs int
-	data []byte
+	sim   *Sim
+	id    uint32
+	refs  int
+	data  []byte
+	types []btfType // by id, once somebody asked
 	// kernel says that it is the kernel's own, of which there is one, and it stays.
 	kernel bool
 }

@@ -17,6 +17,10 @@ func BTFName(data []byte, id uint32) (name string) {
 // WalkBTF goes through the types of BTF: id, kind and name of each, until a function
 // returns false.
 func WalkBTF(data []byte, each func(id, kind uint32, name string) bool) {
+	walkTypes(data, func(id uint32, t btfType) bool { return each(id, t.kind, t.name) })
+}
+
+func walkTypes(data []byte, each func(id uint32, t btfType) bool) {
 	const header, typeSize = 24, 12
 	if len(data) < header || native.Uint16(data) != 0xeb9f {
 		return
@@ -33,33 +37,32 @@ func WalkBTF(data []byte, each func(id, kind uint32, name string) bool) {
 	texts := section(native.Uint32(data[16:]), native.Uint32(data[20:]))
 	for id := uint32(1); len(types) >= typeSize; id++ {
 		info := native.Uint32(types[4:])
-		kind, count := info>>24&0x1f, info&0xffff
-		name := ""
+		t := btfType{kind: info >> 24 & 0x1f, count: info & 0xffff, size: native.Uint32(types[8:])}
 		if off := native.Uint32(types); off != 0 && off < uint32(len(texts)) {
 			text, _, _ := bytes.Cut(texts[off:], []byte{0})
-			name = string(text)
+			t.name = string(text)
 		}
-		if !each(id, kind, name) {
-			return
-		}
-		size := typeSize + btfExtra(kind, count)
+		size := typeSize + btfExtra(t.kind, t.count)
 		if size > uint32(len(types)) {
 			return
 		}
-		types = types[size:]
+		t.rest, types = types[typeSize:size], types[size:]
+		if !each(id, t) {
+			return
+		}
 	}
 }
 
 // btfExtra is how much follows a type of a kind.
 func btfExtra(kind, count uint32) uint32 {
 	switch kind {
-	case 1, 14, 17: // BTF_KIND_INT, VAR, DECL_TAG
+	case btfInt, btfVariable, 17: // BTF_KIND_DECL_TAG
 		return 4
-	case 3: // ARRAY
+	case btfArray:
 		return 12
-	case 4, 5, 15, 19: // STRUCT, UNION, DATASEC, ENUM64
+	case btfStruct, btfUnion, btfSection, btfEnum64:
 		return 12 * count
-	case 6, 13: // ENUM, FUNC_PROTO
+	case btfEnum, 13: // BTF_KIND_FUNC_PROTO
 		return 8 * count
 	}
 	return 0

@@ -7,17 +7,19 @@ import (
 	"github.com/nkconform/nkconform/mprog"
 )
 
-// elements are what a map holds: values by key, in the order they were put
-// there. A queue's or stack's have no key.
+// elements are what a map holds: values by key. A queue's or stack's have no key.
 type elements struct {
 	m      *bpfMap
 	values map[string]*element
-	order  []string // of a hash
+	order  order    // of a hash or trie
 	queue  [][]byte // of a queue or stack
 }
 
 // element is a value; for maps of programs and maps also a reference.
 type element struct {
+	key    string // of a hash or trie
+	number uint32 // of a hash: how many came before it, see [order]
+	gone   bool   // and still in the order
 	value  []byte
 	object *Object
 	event  *PerfEvent // of a map of perf events
@@ -25,14 +27,6 @@ type element struct {
 }
 
 func newElements(m *bpfMap) elements { return elements{m: m, values: map[string]*element{}} }
-
-// Flags of updates and lookups.
-const (
-	anyway    = 0 // BPF_ANY
-	mustBeNew = 1 // BPF_NOEXIST
-	mustExist = 2 // BPF_EXIST
-	locked    = 4 // BPF_F_LOCK
-)
 
 // index returns an array's index, false if it is out of range.
 func (e *elements) index(key []byte) (uint32, bool) {
@@ -62,10 +56,27 @@ func (e *elements) get(key []byte) []byte {
 	if e.m.typ == lpmTrie {
 		return e.longestPrefix(key)
 	}
-	if v := e.values[string(key)]; v != nil {
+	if v := e.at(key); v != nil {
 		return v.value
 	}
 	return nil
+}
+
+// at returns the element that a key names, nil if there is none.
+func (e *elements) at(key []byte) *element { return e.values[e.name(key)] }
+
+// name is what is the same of all keys that mean the same: of a trie's the bits within
+// the prefix.
+func (e *elements) name(key []byte) string {
+	if e.m.typ != lpmTrie {
+		return string(key)
+	}
+	same, bits := make([]byte, len(key)), min(native.Uint32(key), 8*uint32(len(key)-4))
+	copy(same[:4+bits/8], key)
+	if rest := bits % 8; rest != 0 {
+		same[4+bits/8] = key[4+bits/8] &^ (0xff >> rest)
+	}
+	return string(same)
 }
 
 // longestPrefix finds the most specific of a trie's elements that a key is
@@ -94,12 +105,43 @@ func samePrefix(a, b string, bits int) bool {
 
 // put stores a value. The object is the one that an fd in it referred to.
 func (e *elements) put(key, value []byte, object *Object, flags uint64) error {
-	if flags > mustExist { // BPF_F_LOCK is for values with a spin lock
-		return refuse("map/update-flags", mprog.EINVAL, "flags %#x", flags)
-	}
 	if e.m.typ == lpmTrie && native.Uint32(key) > 8*(e.m.keySize-4) {
 		return refuse("map/prefix", mprog.EINVAL, "prefix of %d bits", native.Uint32(key))
 	}
+	old := e.at(key)
+	if err := e.checkPlace(key, old, flags); err != nil {
+		return err
+	}
+	switch {
+	case e.m.memory != nil:
+		copy(e.get(key), value)
+		return nil
+	case old != nil && object == nil: // programs may have its address
+		e.m.special.copy(old.value, value)
+		if e.m.typ == lpmTrie {
+			old.key = string(key)
+		}
+		return nil
+	case old != nil:
+		before := old.object
+		old.value, old.object = value, object
+		if before != nil {
+			before.close()
+		}
+		return nil
+	}
+	made := &element{key: string(key), value: value, object: object}
+	e.m.special.clear(value)
+	if !e.m.typ.array() {
+		e.order.add(made, e.m.typ == lpmTrie)
+	}
+	e.values[e.name(key)] = made
+	return nil
+}
+
+// checkPlace is whether a key may be put, when the old value is there or nil: what the
+// flags say, and whether there is room, which a map of the least recently used makes.
+func (e *elements) checkPlace(key []byte, old *element, flags uint64) error {
 	if e.m.typ.indexed() {
 		i, ok := e.index(key)
 		switch {
@@ -108,59 +150,51 @@ func (e *elements) put(key, value []byte, object *Object, flags uint64) error {
 		case flags&^locked == mustBeNew:
 			return refuse("map/exists", mprog.EEXIST, "every element of an array exists")
 		}
-		if e.m.memory != nil {
-			copy(e.get(key), value)
+		if e.m.typ.array() {
 			return nil
 		}
 	}
-	old := e.values[string(key)]
 	switch {
-	case e.m.typ.array():
 	case old != nil && flags&^locked == mustBeNew:
 		return refuse("map/exists", mprog.EEXIST, "the key is there")
 	case old == nil && flags&^locked == mustExist:
 		return refuse("map/absent", mprog.ENOENT, "the key is not there")
-	case old == nil && uint32(len(e.values)) >= e.m.entries:
-		switch e.m.typ {
-		case lruHash, lruPerCPUHash:
-		case lpmTrie:
-			return refuse("map/full", mprog.ENOSPC, "the map has its %d elements", e.m.entries)
-		default:
-			return refuse("map/full", mprog.E2BIG, "the map has its %d elements", e.m.entries)
-		}
-		e.remove([]byte(e.order[0]))
-	}
-	if old != nil && e.m.typ.array() && object == nil {
-		copy(old.value, value) // programs may have its address
+	case old != nil || uint32(len(e.values)) < e.m.entries:
 		return nil
 	}
-	if old == nil && !e.m.typ.array() {
-		e.order = append(e.order, string(key))
+	errno := mprog.E2BIG
+	switch e.m.typ {
+	case lruHash, lruPerCPUHash:
+		e.remove([]byte(e.order.list[0].key))
+		return nil
+	case lpmTrie:
+		errno = mprog.ENOSPC
 	}
-	e.values[string(key)] = &element{value: value, object: object}
-	if old != nil && old.object != nil {
-		old.object.close()
-	}
-	return nil
+	return refuse("map/full", errno, "the map has its %d elements", e.m.entries)
 }
 
 // keep has a value for a key, whatever the map's limits are.
 func (e *elements) keep(key, value []byte) {
-	if e.values[string(key)] == nil && !e.m.typ.array() {
-		e.order = append(e.order, string(key))
+	if old := e.at(key); old != nil {
+		old.value = value
+		return
 	}
-	e.values[string(key)] = &element{value: value}
+	made := &element{key: string(key), value: value}
+	if !e.m.typ.array() {
+		e.order.add(made, e.m.typ == lpmTrie)
+	}
+	e.values[e.name(key)] = made
 }
 
 // remove deletes an element and reports whether it was there.
 func (e *elements) remove(key []byte) bool {
-	old := e.values[string(key)]
+	old := e.at(key)
 	if old == nil {
 		return false
 	}
-	delete(e.values, string(key))
-	if i := slices.Index(e.order, string(key)); i >= 0 {
-		e.order = slices.Delete(e.order, i, i+1)
+	delete(e.values, e.name(key))
+	if !e.m.typ.array() {
+		e.order.remove(old, e.m.typ == lpmTrie)
 	}
 	if old.object != nil {
 		old.object.close()
@@ -183,14 +217,14 @@ func (e *elements) next(key []byte) []byte {
 		}
 		return native.AppendUint32(nil, i)
 	}
-	i := 0
+	var behind *element
 	if key != nil {
-		i = slices.Index(e.order, string(key)) + 1
+		behind = e.at(key)
 	}
-	if i >= len(e.order) {
-		return nil
+	if next := e.order.next(behind, e.m.typ == lpmTrie); next != nil {
+		return []byte(next.key)
 	}
-	return []byte(e.order[i])
+	return nil
 }
 
 // push adds to a queue or stack; BPF_EXIST makes room.
@@ -232,6 +266,6 @@ func (e *elements) drop() (held []*Object) {
 			held = append(held, v.object)
 		}
 	}
-	e.values, e.order, e.queue = nil, nil, nil
+	e.values, e.order, e.queue = nil, order{}, nil
 	return held
 }

@@ -65,7 +65,10 @@ func nextID[T any](k *call, r *registry[T]) error {
 }
 
 func (k *call) mapByID() error {
-	id := k.u32(0)
+	id, flags := k.u32(0), k.u32(8)
+	if flags&^getFlags != 0 {
+		return refuse("id/open-flags", mprog.EINVAL, "open_flags %#x", flags)
+	}
 	if err := k.needSysAdmin(); err != nil {
 		return err
 	}
@@ -73,8 +76,11 @@ func (k *call) mapByID() error {
 	if m == nil {
 		return refuse("id/none", mprog.ENOENT, "no map has id %d", id)
 	}
+	if flags&getFlags == getFlags {
+		return refuse("id/open-flags", mprog.EINVAL, "read-only and write-only")
+	}
 	m.refs++
-	k.New = m.object()
+	k.New = m.object(flags)
 	return nil
 }
 

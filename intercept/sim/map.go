@@ -23,9 +23,13 @@ type bpfMap struct {
 	btf       *btf
 	keyType   uint32 // btf_key_type_id
 	valueType uint32 // btf_value_type_id
+	vmlinux   uint32 // btf_vmlinux_value_type_id
 
 	inner *bpfMap // of a map of maps: what those within are like
 	owner *owner  // of a prog_array, once a program is in it or uses it
+
+	special   special // of values that are more than bytes
+	exclusive []byte  // the hash of the program that alone may use it, nil: any may
 
 	elements elements
 	memory   Memory // of a map that can be mapped
@@ -75,7 +79,7 @@ const (
 
 func (t mapType) array() bool {
 	switch t {
-	case arrayMap, progArray, perfEventArray, perCPUArray, cgroupArray, arrayOfMaps:
+	case arrayMap, progArray, perfEventArray, perCPUArray, cgroupArray, arrayOfMaps, insnArray:
 		return true
 	}
 	return false
@@ -100,7 +104,7 @@ func (t mapType) perCPU() bool {
 // indexed reports whether keys are numbers below the number of entries.
 func (t mapType) indexed() bool {
 	switch t {
-	case devMap, cpuMap, xskMap, sockMap, reusePortArray, insnArray:
+	case devMap, cpuMap, xskMap, sockMap, reusePortArray:
 		return true
 	}
 	return t.array()
@@ -120,7 +124,11 @@ func (t mapType) storage() bool {
 
 func (t mapType) outer() bool { return t == arrayOfMaps || t == hashOfMaps }
 
-func (m *bpfMap) object() *Object { return &Object{Kind: Map, ID: m.id, sim: m.sim, m: m} }
+// object is an fd's for the map, which can be read and written but for what the flags
+// say, readOnly or writeOnly.
+func (m *bpfMap) object(flags uint32) *Object {
+	return &Object{Kind: Map, ID: m.id, sim: m.sim, m: m, only: flags & (readOnly | writeOnly)}
+}
 
 func (s *Sim) putMap(m *bpfMap) {
 	if m.refs--; m.refs > 0 {
@@ -148,6 +156,23 @@ func (k *call) mapByFD(what string, fd uint32) (*bpfMap, error) {
 		return nil, refuse("map/not-a-map", mprog.EINVAL, "%s %d is no map", what, int32(fd))
 	}
 	return o.m, nil
+}
+
+// openMap finds the map behind an fd by which it can be read, written or both
+// (map_get_sys_perms).
+func (k *call) openMap(fd uint32, reads, writes bool) (*bpfMap, error) {
+	m, err := k.mapByFD("map_fd", fd)
+	if err != nil {
+		return nil, err
+	}
+	o, _ := k.caller.Object(fd)
+	switch {
+	case writes && m.frozen:
+		return nil, refuse("map/frozen", mprog.EPERM, "the map is frozen")
+	case reads && o.only&writeOnly != 0, writes && o.only&readOnly != 0:
+		return nil, refuse("map/mode", mprog.EPERM, "fd %d is open for the other direction", fd)
+	}
+	return m, nil
 }
 
 // maxMapped limits the memory of one map that can be mapped.

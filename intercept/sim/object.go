@@ -26,6 +26,7 @@ type Object struct {
 	path string // of a pin, as it was asked for
 	made bool   // of a link: by the call that made it, not found by its id or a pin
 	m    *bpfMap
+	only uint32 // of a map: readOnly or writeOnly, as the fd is open
 	b    *btf
 }
 
@@ -54,7 +55,7 @@ func (o *Object) Ring() bool { return o.m != nil && o.m.typ == ringBuffer }
 
 // Memory returns what mmap(2) of the object maps, nil for nothing.
 func (o *Object) Memory() Memory {
-	if o.m == nil {
+	if o.m == nil || len(o.m.special.fields) > 0 {
 		return nil
 	}
 	return o.m.memory
@@ -90,7 +91,7 @@ func (o *Object) close() {
 func (o *Object) clone() *Object {
 	s := o.sim
 	n := *o
-	n.made = false
+	n.made, n.only = false, 0
 	switch o.Kind {
 	case Map:
 		o.m.refs++

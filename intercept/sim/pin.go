@@ -92,6 +92,7 @@ func (k *call) objGet() error {
 		return refuse("get/link-mode", mprog.EINVAL, "a link is opened for reading and writing only")
 	}
 	k.New = o.clone()
+	k.New.only = flags & getFlags
 	return nil
 }
 

@@ -22,6 +22,7 @@ type program struct {
 	tracing      int // how often it is attached to what it was loaded for
 	name         [nameSize]byte
 	tag          [8]byte
+	hash         [sha256.Size]byte // of its instructions, from which Linux 6.18 takes the tag
 	gpl          bool
 	insns        []byte           // as loaded, with the caller's fds of maps replaced by ids
 	verdict      int32            // what it returns if it does nothing else
@@ -119,7 +120,7 @@ func (k *call) verify(p *program) error {
 	if err := k.loadInfo(p); err != nil {
 		return err
 	}
-	p.tag = k.tagOf(p.insns)
+	k.putTag(p)
 	if err := k.checkInsns(p); err != nil {
 		return err
 	}
@@ -136,6 +137,9 @@ func (k *call) verify(p *program) error {
 		return err
 	}
 	for _, m := range p.maps {
+		if m.exclusive != nil && !bytes.Equal(m.exclusive, p.hash[:]) {
+			return k.verifierSaysErrno(-1, mprog.EACCES, "program's hash doesn't match map's excl_prog_hash")
+		}
 		if m.typ == progArray {
 			if err := k.own(m, p); err != nil {
 				return err
@@ -239,10 +243,10 @@ func gplCompatible(license string) bool {
 	return false
 }
 
-// tagOf is bpf_prog_calc_tag: the same for the same program, whatever maps it
+// putTag is bpf_prog_calc_tag: the same for the same program, whatever maps it
 // refers to.
-func (k *call) tagOf(insns []byte) (tag [8]byte) {
-	plain := bytes.Clone(insns)
+func (k *call) putTag(p *program) {
+	plain := bytes.Clone(p.insns)
 	for at := 0; at+2*insnSize <= len(plain); at += insnSize {
 		in := insn(plain[at:])
 		if in.code() != loadWide {
@@ -254,14 +258,12 @@ func (k *call) tagOf(insns []byte) (tag [8]byte) {
 		}
 		at += insnSize
 	}
+	p.hash = sha256.Sum256(plain)
+	copy(p.tag[:], p.hash[:])
 	if !k.kernel.Running().Facts().SHA256 {
 		sum := sha1.Sum(plain)
-		copy(tag[:], sum[:])
-		return tag
+		copy(p.tag[:], sum[:])
 	}
-	sum := sha256.Sum256(plain)
-	copy(tag[:], sum[:])
-	return tag
 }
 
 // progByFD finds the program behind an fd.

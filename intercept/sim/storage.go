@@ -9,8 +9,6 @@ import (
 // Storages have values of sockets, tasks, cgroups and inodes. Here they are elements by
 // what their owners have for ever: a socket's cookie, a cgroup's id.
 
-const notSocket = mprog.Errno(88) // ENOTSOCK
-
 func ownerKey(owner uint64) []byte { return native.AppendUint64(nil, owner) }
 
 // stored returns the owner's value, which initial becomes if there is none, unless it is
@@ -42,7 +40,7 @@ func (k *call) owner(m *bpfMap, key []byte) (owner uint64, err error) {
 	want, errno := OtherTarget, mprog.EBADF
 	switch m.typ {
 	case skStorage:
-		want, errno = SocketTarget, notSocket
+		want, errno = SocketTarget, mprog.ENOTSOCK
 	case taskStorage:
 		want = TaskTarget
 	case cgrpStorage:
@@ -69,7 +67,7 @@ func (k *call) storeOwned(m *bpfMap, key, value []byte, flags uint64) error {
 	}
 	e := m.elements.values[string(ownerKey(owner))]
 	switch {
-	case flags > mustExist: // BPF_F_LOCK is for values with a spin lock
+	case m.updateFlags(flags) != nil:
 		return refuse("map/update-flags", mprog.EINVAL, "flags %#x", flags)
 	case e != nil && flags == mustBeNew:
 		return refuse("map/exists", mprog.EEXIST, "the key is there")

@@ -149,12 +149,6 @@ func (k *call) checkTarget(p *program) error {
 	return k.checkKernelTarget(p)
 }
 
-// Of BTF's kinds of types, those that programs are attached to.
-const (
-	btfTypedef  = 8
-	btfFunction = 12
-)
-
 // checkKernelTarget is bpf_check_attach_target for a type of the kernel's.
 func (k *call) checkKernelTarget(p *program) error {
 	kind, known := k.symbols.Kind(p.attachBTF)
@@ -187,14 +181,13 @@ func (k *call) checkStructOps(p *program) error {
 	if !p.gpl {
 		return k.verifierSays(-1, "struct ops programs must have a GPL compatible license")
 	}
-	const structure = 4 // BTF_KIND_STRUCT
 	if p.attachBTF == 0 {
 		return k.verifierSaysErrno(-1, mprog.ENOTSUPP, "")
 	}
 	if k.symbols == nil || p.attachModule {
 		return nil
 	}
-	if kind, known := k.symbols.Kind(p.attachBTF); !known || kind != 0 && kind != structure {
+	if kind, known := k.symbols.Kind(p.attachBTF); !known || kind != 0 && kind != btfStruct {
 		return k.verifierSaysErrno(-1, mprog.ENOTSUPP, fmt.Sprintf("attach_btf_id %d is not a supported struct", p.attachBTF))
 	}
 	return nil

@@ -130,6 +130,9 @@ func (v mapView) Update(key, value []byte, flags uint64) int {
 		copy(wide, value)
 		value = wide
 	}
+	if flags > mustExist {
+		return int(mprog.EINVAL)
+	}
 	return errnoNumber(v.m.elements.put(key, value, nil, flags))
 }
 

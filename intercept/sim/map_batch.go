@@ -29,7 +29,7 @@ const (
 // batches reports whether maps of a type have a command on batches.
 func (t mapType) batches(number uint32) bool {
 	switch t {
-	case hashMap, perCPUHash, lruHash, lruPerCPUHash, hashOfMaps:
+	case hashMap, perCPUHash, lruHash, lruPerCPUHash, hashOfMaps, resizableHash:
 		return true
 	case lpmTrie:
 		return number != takeBatch
@@ -46,50 +46,63 @@ func (k *call) mapDeleteBatch() error { return k.mapBatch(deleteBatch) }
 
 // mapBatch is bpf_map_do_batch.
 func (k *call) mapBatch(number uint32) error {
-	m, err := k.mapByFD("map_fd", k.u32(batchMap))
+	reads := number == lookupBatch || number == takeBatch
+	m, err := k.openMap(k.u32(batchMap), reads, number != lookupBatch)
 	if err != nil {
 		return err
 	}
-	reads, writes := number == lookupBatch || number == takeBatch, number != lookupBatch
-	switch {
-	case reads && m.flags&writeOnly != 0, writes && (m.flags&readOnly != 0 || m.frozen):
-		return refuse("map/mode", mprog.EPERM, "the map was made for the other direction, or is frozen")
-	case !m.typ.batches(number):
+	if !m.typ.batches(number) {
 		return refuse("map/operation", mprog.ENOTSUPP, "maps of type %d have no %s", m.typ, k.Command)
-	case k.u64(batchElements) != 0: // BPF_F_LOCK is for values with a spin lock
-		return refuse("map/batch-flags", mprog.EINVAL, "elem_flags %#x", k.u64(batchElements))
-	case m.typ.hash() && reads && k.u64(batchFlags) != 0:
+	}
+	if err := k.opFlags(m, k.u64(batchElements), m.typ.batchFlags(number)); err != nil {
+		return err
+	}
+	if m.typ.hash() && reads && k.u64(batchFlags) != 0 {
 		return refuse("map/batch-flags", mprog.EINVAL, "flags %#x", k.u64(batchFlags))
 	}
 	count := k.u32(batchCount)
 	if count == 0 {
 		return nil
 	}
-	if !reads {
-		return k.changeBatch(m, number, count)
-	}
 	if err := k.put(batchCount, 0); err != nil {
 		return err
 	}
-	if m.typ.hash() {
+	switch {
+	case !reads:
+		return k.changeBatch(m, number, count)
+	case m.typ == resizableHash:
+		return k.readResizable(m, number == takeBatch, count)
+	case m.typ.hash():
 		return k.readBuckets(m, number == takeBatch, count)
 	}
 	return k.readBatch(m, count)
 }
 
+// batchFlags are the flags of elements that a command on batches takes.
+func (t mapType) batchFlags(number uint32) uint32 {
+	switch {
+	case number == updateBatch:
+		return locked | oneCPU | allCPUs
+	case number == lookupBatch && (t.perCPU() || !t.hash()):
+		return locked | oneCPU
+	}
+	return locked
+}
+
 // changeBatch is generic_map_update_batch and generic_map_delete_batch: it ends at the
 // first that fails, and tells how many did not.
 func (k *call) changeBatch(m *bpfMap, number, count uint32) (failed error) {
-	key, value := make([]byte, m.keySize), make([]byte, m.wide())
+	flags := k.u64(batchElements)
+	key, value := make([]byte, m.keySize), make([]byte, m.span(flags))
 	done := uint32(0)
 	for ; done < count && failed == nil; done++ {
 		if failed = k.read(k.u64(batchKeys)+uint64(done)*uint64(m.keySize), key); failed != nil {
 			break
 		}
 		if number == deleteBatch {
-			failed = m.delete(key)
-		} else if failed = k.read(k.u64(batchValues)+uint64(done)*uint64(m.wide()), value); failed == nil {
-			failed = k.store(m, bytes.Clone(key), bytes.Clone(value), k.u64(batchElements))
+			failed = k.delete(m, key)
+		} else if failed = k.read(k.u64(batchValues)+uint64(done)*uint64(len(value)), value); failed == nil {
+			failed = k.update(m, bytes.Clone(key), bytes.Clone(value), flags)
 		}
 		if failed != nil {
 			break
@@ -139,44 +152,86 @@ func (k *call) readBatch(m *bpfMap, count uint32) error {
 	return last
 }
 
+// writeBatch writes an element of a batch; at is how many came before it.
 func (k *call) writeBatch(m *bpfMap, at uint32, key, value []byte) error {
+	value = m.narrow(value, k.u64(batchElements))
 	return k.write(Segment{k.u64(batchKeys) + uint64(at)*uint64(m.keySize), key},
-		Segment{k.u64(batchValues) + uint64(at)*uint64(len(value)), bytes.Clone(value)})
+		Segment{k.u64(batchValues) + uint64(at)*uint64(len(value)), value})
 }
 
 // readBuckets is __htab_map_lookup_and_delete_batch: in_batch and out_batch are the
 // number of a bucket, of which each element has its own here, in the order in which
 // they were put there.
 func (k *call) readBuckets(m *bpfMap, remove bool, count uint32) error {
-	at := uint32(0)
+	at, last := uint32(0), m.elements.order.made
 	if from := k.u64(batchIn); from != 0 {
 		var p [4]byte
 		if err := k.read(from, p[:]); err != nil {
 			return err
 		}
-		at = native.Uint32(p[:])
+		if at = native.Uint32(p[:]); at >= max(last, 1) {
+			return refuse("map/absent", mprog.ENOENT, "in_batch %d is behind the last bucket", at)
+		}
 	}
 	done := uint32(0)
-	for done < count && uint64(at) < uint64(len(m.elements.order)) {
-		key := []byte(m.elements.order[at])
-		if err := k.writeBatch(m, done, key, m.elements.get(key)); err != nil {
+	e := m.elements.order.from(at)
+	for ; done < count && e != nil; done++ {
+		if err := k.writeBatch(m, done, []byte(e.key), e.value); err != nil {
 			return err
 		}
-		done++
+		next := m.elements.order.next(e, false)
 		if remove {
-			m.elements.remove(key)
-			continue
+			m.elements.remove([]byte(e.key))
 		}
-		at++
+		e = next
 	}
-	if err := k.put(batchCount, done); err != nil {
-		return err
+	at = max(last, 1)
+	if e != nil {
+		at = e.number
 	}
 	if err := k.write(Segment{k.u64(batchOut), native.AppendUint32(nil, at)}); err != nil {
 		return err
 	}
-	if uint64(at) >= uint64(len(m.elements.order)) {
+	if err := k.put(batchCount, done); err != nil {
+		return err
+	}
+	if e == nil {
 		return refuse("map/absent", mprog.ENOENT, "the map's last elements")
 	}
 	return nil
+}
+
+// readResizable is __rhtab_map_lookup_and_delete_batch: in_batch and out_batch are the
+// key of the element to go on with.
+func (k *call) readResizable(m *bpfMap, remove bool, count uint32) error {
+	e := m.elements.order.next(nil, false)
+	if from := k.u64(batchIn); from != 0 {
+		key := make([]byte, m.keySize)
+		if err := k.read(from, key); err != nil {
+			return err
+		}
+		if e = m.elements.values[string(key)]; e == nil {
+			return refuse("map/cursor", mprog.EAGAIN, "the element to go on with is gone")
+		}
+	}
+	done := uint32(0)
+	for ; done < count && e != nil; done++ {
+		if err := k.writeBatch(m, done, []byte(e.key), e.value); err != nil {
+			return err
+		}
+		next := m.elements.order.next(e, false)
+		if remove {
+			m.elements.remove([]byte(e.key))
+		}
+		e = next
+	}
+	if done > 0 {
+		if err := k.put(batchCount, done); err != nil {
+			return err
+		}
+	}
+	if e == nil {
+		return refuse("map/absent", mprog.ENOENT, "the map's last elements")
+	}
+	return k.write(Segment{k.u64(batchOut), []byte(e.key)})
 }
