@@ -67,6 +67,9 @@ func rules() []notify.Rule {
 		{Number: unix.SYS_SOCKET, When: []notify.Condition{
 			{Arg: 0, Test: notify.Equal, Value: unix.AF_NETLINK}, {Arg: 2, Test: notify.Equal, Value: unix.NETLINK_ROUTE},
 		}},
+		{Number: unix.SYS_SOCKET, When: []notify.Condition{
+			{Arg: 0, Test: notify.Equal, Value: unix.AF_NETLINK}, {Arg: 2, Test: notify.Equal, Value: unix.NETLINK_GENERIC},
+		}},
 		{Number: unix.SYS_SOCKET, When: []notify.Condition{{Arg: 0, Test: notify.Equal, Value: unix.AF_PACKET}}},
 		{Number: unix.SYS_BIND, When: []notify.Condition{isNetlink}},
 		{Number: unix.SYS_CONNECT, When: []notify.Condition{isNetlink}},

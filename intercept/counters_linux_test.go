@@ -5,6 +5,9 @@ package intercept
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -63,7 +66,61 @@ func countersTarget() error {
 		want("counted as sent", nowSent >= sent+1, true), l.Close()); err != nil {
 		return err
 	}
-	return countFiltered(c, prog, send)
+	return errors.Join(countFiltered(c, prog, send), filesAgree("eth0"))
+}
+
+// filesAgree compares what /proc/net/dev and sysfs say of a netkit device with what
+// rtnetlink does, before and afterwards: IPv6 may send by itself.
+func filesAgree(name string) error {
+	before, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	told, err := os.ReadFile("/proc/thread-self/net/dev")
+	if err != nil {
+		return err
+	}
+	const rxPackets, txPackets, txDropped = 1, 9, 11
+	read := map[string]uint64{}
+	for line := range strings.Lines(string(told)) {
+		if device, counts, found := strings.Cut(strings.TrimSpace(line), ":"); found && device == name {
+			fields := strings.Fields(counts)
+			for at, what := range map[int]string{rxPackets: "rx_packets", txPackets: "tx_packets", txDropped: "tx_dropped"} {
+				if read["dev "+what], err = strconv.ParseUint(fields[at], 10, 64); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	folder := "/sys/class/net/" + name + "/"
+	for _, what := range []string{"rx_packets", "tx_packets", "tx_dropped"} {
+		text, err := os.ReadFile(folder + "statistics/" + what)
+		if err != nil {
+			return err
+		}
+		if read["sysfs "+what], err = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err != nil {
+			return err
+		}
+	}
+	after, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	from, to := before.Attrs().Statistics, after.Attrs().Statistics
+	var wrong error
+	for what, bounds := range map[string][2]uint64{
+		"rx_packets": {from.RxPackets, to.RxPackets}, "tx_packets": {from.TxPackets, to.TxPackets}, "tx_dropped": {from.TxDropped, to.TxDropped},
+	} {
+		for _, source := range []string{"dev ", "sysfs "} {
+			v, there := read[source+what]
+			wrong = errors.Join(wrong, want(source+what+" agrees", there && v >= bounds[0] && v <= bounds[1], true))
+		}
+	}
+	link, err := os.ReadFile(folder + "iflink")
+	_, speed := os.ReadFile(folder + "speed")
+	_, owner := os.ReadFile(folder + "owner")
+	return errors.Join(wrong, err, want("iflink", strings.TrimSpace(string(link)), strconv.Itoa(after.Attrs().ParentIndex)),
+		want("speed refused", errors.Is(speed, unix.EINVAL), true), want("owner refused", errors.Is(owner, unix.ENOENT), true))
 }
 
 // countFiltered compares what a qdisc counts with what its filters drop, and what was

@@ -23,6 +23,7 @@ const (
 	ethtoolSetCoalesce    = 0xf
 	ethtoolGetChannels    = 0x3c
 	ethtoolSetChannels    = 0x3d
+	ethtoolGetTimestamps  = 0x41
 	ethtoolGetLinkSetting = 0x4c
 	ethtoolSetLinkSetting = 0x4d
 
@@ -38,6 +39,12 @@ var ethtoolRefused = map[uint32]bool{
 	ethtoolGetSettings: true, ethtoolSetSettings: true, ethtoolGetMessages: true, ethtoolSetMessages: true,
 	ethtoolLink: true, ethtoolGetCoalesce: true, ethtoolSetCoalesce: true, ethtoolGetChannels: true,
 	ethtoolSetChannels: true, ethtoolGetLinkSetting: true, ethtoolSetLinkSetting: true,
+}
+
+// ethtoolFeatures are the commands about what a device offloads.
+var ethtoolFeatures = map[uint32]bool{
+	0x14: true, 0x15: true, 0x16: true, 0x17: true, 0x18: true, 0x19: true, 0x1e: true, 0x1f: true, 0x21: true, 0x22: true,
+	0x23: true, 0x24: true, 0x25: true, 0x26: true, 0x2b: true, 0x2c: true, 0x3a: true, 0x3b: true,
 }
 
 // ethtool answers SIOCETHTOOL for a netkit device, and reports false for what the running
@@ -58,6 +65,18 @@ func (i *deviceIoctl) ethtool() (errno unix.Errno, ours bool) {
 			return unix.EFAULT, true
 		}
 		return 0, true
+	case number == ethtoolGetTimestamps: // struct ethtool_ts_info, of who has no clock
+		const size, receive, clock = 44, 8, 16 // SOF_TIMESTAMPING_RX_SOFTWARE, _SOFTWARE
+		info := make([]byte, size)
+		copy(info, command[:])
+		native.PutUint32(info[4:], receive|clock)
+		native.PutUint32(info[8:], ^uint32(0))
+		if i.who.Write(sim.Segment{Address: at, Data: info}) != nil {
+			return unix.EFAULT, true
+		}
+		return 0, true
+	case ethtoolFeatures[number]:
+		i.who.s.warn("ethtool's features of a netkit device are those of a TAP device")
 	case ethtoolRefused[number]:
 		changes := number == ethtoolSetSettings || number == ethtoolSetMessages || number == ethtoolSetCoalesce ||
 			number == ethtoolSetChannels || number == ethtoolSetLinkSetting

@@ -35,8 +35,15 @@ type netlinkSocket struct {
 
 // socket answers socket(2) for rtnetlink and for packets.
 func (s *supervisor) socket(c *notify.Call) {
-	if uint32(c.Args[0]) == unix.AF_PACKET {
+	switch {
+	case uint32(c.Args[0]) == unix.AF_PACKET:
 		s.packetSocket(c)
+		return
+	case c.Args[2] == unix.NETLINK_GENERIC:
+		if len(s.wires.ends) > 0 {
+			s.warn("generic netlink is the running kernel's: of a netkit device it tells ethtool what a TAP device has")
+		}
+		_ = s.listener.Continue(c)
 		return
 	}
 	who := s.caller(c)

@@ -15,7 +15,7 @@ import (
 	"github.com/nkconform/nkconform/intercept/sim"
 )
 
-// Files of /proc that would tell of the running kernel, or of what stands for the
+// Files of /proc and of sysfs that would tell of the running kernel, or of what stands for the
 // simulation's, are opened here, for reading by an absolute path: what the program
 // gets is a file in memory, of what they said when they were opened.
 
@@ -41,7 +41,8 @@ func (s *supervisor) openFile(c *notify.Call, path, flags uint64) {
 	var p [longestOpened]byte
 	memory := notify.Memory{TID: c.TID}
 	n, err := memory.ReadSome(path, p[:])
-	if err != nil || !bytes.HasPrefix(p[:n], []byte("/proc/")) || flags&(unix.O_ACCMODE|unix.O_PATH|unix.O_DIRECTORY|unix.O_CREAT) != unix.O_RDONLY {
+	ours := bytes.HasPrefix(p[:n], []byte("/proc/")) || aboutDevices(string(p[:n]))
+	if err != nil || !ours || flags&(unix.O_ACCMODE|unix.O_PATH|unix.O_DIRECTORY|unix.O_CREAT) != unix.O_RDONLY {
 		_ = s.listener.Continue(c)
 		return
 	}
@@ -71,7 +72,12 @@ func (s *supervisor) contents(who *caller, name string) (string, error) {
 	if text, ok := jit[name]; ok {
 		return text, nil
 	}
+	if aboutDevices(name) {
+		return s.deviceFile(who, name)
+	}
 	switch name {
+	case "/proc/net/dev", "/proc/net/dev_mcast":
+		return s.netDevices(who.proc(""), strings.TrimPrefix(name, "/proc/net/"))
 	case "/proc/version":
 		return sim.VersionOf(s.kernel.Running()).Whole + "\n", nil
 	case "/proc/sys/kernel/osrelease":
@@ -94,6 +100,8 @@ func (s *supervisor) contents(who *caller, name string) (string, error) {
 	switch {
 	case of == "mounts", of == "mountinfo":
 		return s.mountsOf(process, "/"+of)
+	case of == "net/dev", of == "net/dev_mcast":
+		return s.netDevices(process, strings.TrimPrefix(of, "net/"))
 	case strings.HasPrefix(of, "fdinfo/"):
 		return s.fdInfo(who, name, process+"/"+of)
 	}
