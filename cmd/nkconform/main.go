@@ -120,6 +120,6 @@ var groups = []struct {
 }{
 	{"play", "Play scenarios", []func() *cobra.Command{runCommand, matrixCommand, recordCommand, formatCommand, traceCommand}},
 	{"programs", "Run programs", []func() *cobra.Command{execCommand, exploreCommand, vmCommand}},
-	{"prove", "Prove the simulated kernel", []func() *cobra.Command{fuzzCommand, exhaustiveCommand, coverageCommand}},
+	{"prove", "Prove the simulated kernel", []func() *cobra.Command{fuzzCommand, exhaustiveCommand, mutateCommand, coverageCommand}},
 	{"look", "Look", []func() *cobra.Command{listCommand, explainCommand, reportCommand, diffCommand, kernelsCommand, doctorCommand}},
 }

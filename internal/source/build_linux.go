@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"unsafe"
 )
@@ -19,7 +20,7 @@ import (
 // compilerFlags make code that needs nothing of its surroundings, at any address, and take
 // from the compiler what the kernel takes from it.
 var compilerFlags = []string{
-	"-std=gnu11", "-w", "-O2", "-fPIC", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fno-strict-aliasing",
+	"-std=gnu11", "-w", "-fPIC", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fno-strict-aliasing",
 	"-fwrapv", "-fno-delete-null-pointer-checks", "-fno-asynchronous-unwind-tables", "-fvisibility=hidden", "-fcf-protection=none",
 	"-Wno-error=implicit-function-declaration", "-Wno-error=int-conversion", "-nostdinc",
 	fmt.Sprintf("-DNK_CALL_SIZE=%d", unsafe.Sizeof(call{})), fmt.Sprintf("-DNK_ATTR_OFFSET=%d", unsafe.Offsetof(call{}.attr)),
@@ -41,7 +42,10 @@ func compiler() (path string, err error) {
 
 // build compiles a text, unless the cache has it compiled by the same compiler, and
 // returns the file.
-func build(ctx context.Context, cache, text string) (string, error) {
+func build(ctx context.Context, cache, text, level string) (string, error) {
+	if runtime.GOARCH != "amd64" {
+		return "", fmt.Errorf("the kernel's code can be loaded on amd64 alone, and this is %s", runtime.GOARCH)
+	}
 	cc, err := compiler()
 	if err != nil {
 		return "", err
@@ -50,7 +54,7 @@ func build(ctx context.Context, cache, text string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s --version: %w", cc, err)
 	}
-	sum := sha256.Sum256([]byte(cc + string(version) + strings.Join(compilerFlags, " ") + text))
+	sum := sha256.Sum256([]byte(cc + string(version) + level + strings.Join(compilerFlags, " ") + text))
 	dest := filepath.Join(cache, "source", hex.EncodeToString(sum[:16])+".so")
 	if _, err := os.Stat(dest); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return dest, err
@@ -63,7 +67,7 @@ func build(ctx context.Context, cache, text string) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	if err := compile(ctx, cc, dir, text); err != nil {
+	if err := compile(ctx, cc, dir, text, level); err != nil {
 		return "", err
 	}
 	return dest, os.Rename(filepath.Join(dir, "code.so"), dest)
@@ -71,21 +75,21 @@ func build(ctx context.Context, cache, text string) (string, error) {
 
 // compile makes code.so in a folder. Functions that are called and not there become
 // ones that say so.
-func compile(ctx context.Context, cc, dir, text string) error {
+func compile(ctx context.Context, cc, dir, text, level string) error {
 	run := func(args ...string) error {
 		cmd := exec.CommandContext(ctx, cc, args...)
 		cmd.Dir = dir
 		var said bytes.Buffer
 		cmd.Stderr = &said
 		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s: %w: %s", filepath.Base(cc), err, firstLines(said.String(), 12))
+			return fmt.Errorf("%s: %w: %s", filepath.Base(cc), err, firstLines(said.String(), 2000))
 		}
 		return nil
 	}
 	if err := os.WriteFile(filepath.Join(dir, "unit.c"), []byte(text), 0o644); err != nil {
 		return err
 	}
-	if err := run(append([]string{"-c", "-o", "unit.o", "unit.c"}, compilerFlags...)...); err != nil {
+	if err := run(append([]string{"-c", level, "-o", "unit.o", "unit.c"}, compilerFlags...)...); err != nil {
 		return err
 	}
 	absent, err := undefined(filepath.Join(dir, "unit.o"))
@@ -100,7 +104,7 @@ func compile(ctx context.Context, cc, dir, text string) error {
 	if err := os.WriteFile(filepath.Join(dir, "stubs.c"), []byte(stubs.String()), 0o644); err != nil {
 		return err
 	}
-	if err := run(append([]string{"-c", "-o", "stubs.o", "stubs.c"}, compilerFlags...)...); err != nil {
+	if err := run(append([]string{"-c", level, "-o", "stubs.o", "stubs.c"}, compilerFlags...)...); err != nil {
 		return err
 	}
 	return run("-shared", "-nostdlib", "-Wl,-Bsymbolic", "-Wl,-z,noexecstack", "-o", "code.so", "unit.o", "stubs.o")

@@ -12,10 +12,11 @@ import (
 
 // code is a kernel's files in this process, once for all machines.
 type code struct {
-	mu    sync.Mutex // held while they run: they know one machine at a time
-	enter uintptr    // nk_enter
-	stack []byte     // that they run on
-	spare []*memory
+	mu     sync.Mutex // held while they run: they know one machine at a time
+	enter  uintptr    // nk_enter
+	stack  []byte     // that they run on
+	spare  []*memory
+	mutant int // of those that are in the code, which machines made from now on have; 0: none
 }
 
 // stackSize is far more than the deepest calls take.

@@ -24,7 +24,7 @@ func (c *code) newMachine() (*machine, error) {
 		return nil, err
 	}
 	m := &machine{code: c, mem: mem, c: mem.call}
-	m.do(opOpen, machineSize)
+	m.do(opOpen, machineSize, uint64(c.mutant))
 	return m, nil
 }
 

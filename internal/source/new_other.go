@@ -10,11 +10,13 @@ import (
 	"github.com/nkconform/nkconform/fake"
 )
 
-type code struct{}
+type code struct{ mutant int }
 
-func compiled(context.Context, string, string) (*code, error) {
-	return nil, errors.New("the kernel's code can be loaded on Linux alone, and this is " + runtime.GOOS)
-}
+var errSystem = errors.New("the kernel's code can be loaded on Linux alone, and this is " + runtime.GOOS)
+
+func build(context.Context, string, string, string) (string, error) { return "", errSystem }
+
+func load(string) (*code, error) { return nil, errSystem }
 
 // New is for Linux alone.
-func (s *Source) New(...fake.Option) (*fake.Kernel, error) { return nil, errors.ErrUnsupported }
+func (s *Source) New(...fake.Option) (*fake.Kernel, error) { return nil, errSystem }

@@ -11,16 +11,19 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/harness/image"
+	"github.com/nkconform/nkconform/internal/source/cmutate"
 	"github.com/nkconform/nkconform/mprog"
 )
 
 // Source is a kernel's source, compiled.
 type Source struct {
 	Release string // that its Makefile tells, such as 7.3.4
+	File    string // what was compiled, for Load
 	code    *code
 	options []fake.Option
 }
@@ -32,12 +35,43 @@ func Open(ctx context.Context, ref string, w io.Writer) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openTree(ctx, tree, nil)
+	s, err := openTree(ctx, tree, nil, "-O2")
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", ref, err)
 	}
 	return s, nil
 }
+
+// OpenMutants is Open of a source with defects put into it, of which [Source.Mutate] chooses
+// one. Those that do not compile are left out.
+func OpenMutants(ctx context.Context, ref string, without map[string]bool, w io.Writer) (*Source, []cmutate.Mutant, error) {
+	tree, err := find(ctx, ref, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	broken := map[string]bool{}
+	for {
+		m := &cmutate.Mutator{Without: without, Broken: broken}
+		s, err := openTree(ctx, tree, func(p piece) string { return m.Text(p.file, p.line, p.text) }, "-O0")
+		if err == nil {
+			return s, m.Mutants, nil
+		}
+		was := len(broken)
+		for _, at := range mutantError.FindAllStringSubmatch(err.Error(), -1) {
+			if n, err := strconv.Atoi(at[1]); err == nil && n <= len(m.Mutants) {
+				broken[m.Mutants[n-1].Key()] = true
+			}
+		}
+		if len(broken) == was {
+			return nil, nil, fmt.Errorf("source %s with mutants: %w", ref, err)
+		}
+	}
+}
+
+var mutantError = regexp.MustCompile(`(?m)^mutant-(\d+):`)
+
+// Mutate turns a mutant on, in kernels that are made from now on; 0 is none.
+func (s *Source) Mutate(number int) { s.code.mutant = number }
 
 // find returns the folder of a source.
 func find(ctx context.Context, ref string, w io.Writer) (tree string, err error) {
@@ -56,7 +90,9 @@ func find(ctx context.Context, ref string, w io.Writer) (tree string, err error)
 	return tree, nil
 }
 
-func openTree(ctx context.Context, tree string, change func(piece) string) (*Source, error) {
+// openTree compiles a tree's files. Change, if not nil, is what becomes of each piece of them;
+// level is how much the compiler is to do for speed.
+func openTree(ctx context.Context, tree string, change func(piece) string, level string) (*Source, error) {
 	makefile, err := os.ReadFile(filepath.Join(tree, "Makefile"))
 	if err != nil {
 		return nil, err
@@ -73,12 +109,21 @@ func openTree(ctx context.Context, tree string, change func(piece) string) (*Sou
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{Release: release}
-	if s.code, err = compiled(ctx, cache, text); err != nil {
+	file, err := build(ctx, cache, text, level)
+	if err != nil {
 		return nil, err
 	}
+	return Load(file, release)
+}
+
+// Load loads what was compiled before, of a release.
+func Load(file, release string) (*Source, error) {
 	known, err := fake.ParseRelease(release)
 	if err != nil {
+		return nil, err
+	}
+	s := &Source{Release: release, File: file}
+	if s.code, err = load(file); err != nil {
 		return nil, err
 	}
 	s.options = []fake.Option{fake.Running(known)}

@@ -24,6 +24,7 @@
 #define WARN_ONCE(c, ...) WARN_ON(c)
 #define WARN(c, ...) WARN_ON(c)
 #define BUG_ON(c) WARN_ON(c)
+extern int nk_mutant; /* the defect that is on; 0: none */
 void nk_warn(const char *file, int line, const char *what);
 
 static inline void *ERR_PTR(long e) { return (void *)e; }

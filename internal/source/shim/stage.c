@@ -18,6 +18,7 @@ struct nk_machine {
 	struct file files[NK_FDS];
 };
 
+int nk_mutant;
 static struct nk_machine *nk;
 static struct nk_call *nk_c;
 
@@ -590,6 +591,7 @@ void nk_enter(struct nk_machine *machine, struct nk_call *call)
 		nk->progs.kind = NK_PROG;
 		nk->links.kind = NK_LINK;
 		nk->task.nsproxy = &nk->nsproxy;
+		nk_mutant = call->arg[1];
 		call->result = 0;
 		return;
 	}
