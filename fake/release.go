@@ -356,3 +356,9 @@ var lastFields = [...]uint32{
 	29: 16, 30: 4, 31: 8, 32: 4, 33: 8, 34: 4, // links; BPF_ENABLE_STATS, BPF_ITER_CREATE
 	35: 12, 36: 8, 37: 20, 38: 12,
 }
+
+// AttrSize is the size of the release's union bpf_attr in bytes.
+func (r Release) AttrSize() uint32 { return r.generation().attrSize }
+
+// Commands is how many commands of bpf(2) the release has.
+func (r Release) Commands() int { return int(r.generation().commands) }

@@ -150,6 +150,9 @@ type realMachines struct {
 }
 
 func (r realMachines) resolve(ctx context.Context, e Entry) (image.Image, error) {
+	if isSource(e.Image) {
+		return image.Image{Ref: e.Image}, nil
+	}
 	opts := image.Options{Progress: r.fetched}
 	img, err := harness.Resolve(ctx, e.Machine, e.Image, opts)
 	if err == nil && r.modules {
@@ -159,6 +162,9 @@ func (r realMachines) resolve(ctx context.Context, e Entry) (image.Image, error)
 }
 
 func (realMachines) boot(ctx context.Context, machine string, c harness.Command) (string, harness.Result, error) {
+	if isSource(c.Image.Ref) {
+		return runSource(ctx, c)
+	}
 	m, err := harness.Pick(machine, c.Image)
 	var unavailable *harness.UnavailableError
 	if err != nil && !errors.As(err, &unavailable) {

@@ -25,7 +25,7 @@ func kernelsCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(kernelsListCommand(), kernelsFetchCommand(), kernelsPruneCommand(), kernelsBuildCommand(), kernelsSourceCommand())
+	c.AddCommand(kernelsListCommand(), kernelsFetchCommand(), kernelsPruneCommand(), kernelsBuildCommand(), kernelsSourceCommand(), kernelsLayoutsCommand())
 	return c
 }
 

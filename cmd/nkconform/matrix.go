@@ -41,7 +41,8 @@ func matrixCommand() *cobra.Command {
 suite in it, and reports what every kernel answered.
 
 An IMAGE is what 'nkconform kernels' tells of, or IMAGE@MACHINE for another
-machine than --vm says. Without any, the kernels of the built-in list are taken,
+machine than --vm says; or source:debian:VERSION or source:tree:FOLDER, for a
+kernel's own code. Without any, the kernels of the built-in list are taken,
 or those of --list FILE: one a line, # begins a comment.
 
 A kernel that warns, hangs or dies fails, with its console attached. One that

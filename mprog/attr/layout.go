@@ -1,5 +1,10 @@
 package attr
 
+import (
+	"maps"
+	"slices"
+)
+
 // Command is the kernel's enum bpf_cmd, the first argument of bpf(2).
 type Command uint32
 
@@ -31,6 +36,9 @@ type Field struct {
 // order of offset. The list is shared: it must not be changed. It is nil for a
 // command without a layout.
 func (c Command) Fields() []Field { return layouts[c] }
+
+// Commands lists those that have a layout here, by number.
+func Commands() []Command { return slices.Sorted(maps.Keys(layouts)) }
 
 // Size returns the size in bytes of the command's fields: what bpf(2) is told
 // for a request with the zero [mprog.Shape].
