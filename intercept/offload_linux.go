@@ -32,22 +32,38 @@ func describe(vnet []byte, packet *machine.Packet) {
 	if length := uint32(len(packet.Data)); size > 0 && length > header {
 		pieces = (length - header + size - 1) / size
 	}
-	packet.Offloaded(pieces, size, header, vnet[vnetFlags]&vnetNeedsSum != 0)
+	kind := vnet[vnetType] &^ vnetCongestion
+	packet.Offloaded(machine.Offload{
+		Pieces: pieces, Size: size, Header: header, TCP: kind == vnetTCPv4 || kind == vnetTCPv6, Partial: vnet[vnetFlags]&vnetNeedsSum != 0,
+	})
+}
+
+// mend makes a journey's struct virtio_net_hdr right for what programs have made of the
+// frame. It reports whether the frame was to be cut into pieces, and cannot be any more.
+func (j *journey) mend() (whole bool) {
+	growth, size := len(j.Data)-j.length, j.PieceSize()
+	if growth == 0 && size == native.Uint16(j.vnet[vnetSize:]) {
+		return false
+	}
+	j.length = len(j.Data)
+	return mend(j.vnet, j.Data, growth, size)
 }
 
 // mend makes a struct virtio_net_hdr right for a frame that has grown by so many
-// bytes: where its payload begins, and of what kind it is. Of one that is in a
-// tunnel now, which the header cannot say, the checksum is made instead.
-func mend(vnet, frame []byte, growth int) {
+// bytes, and is to be cut into pieces of so many: where its payload begins, and of what
+// kind it is. Of one that is in a tunnel now, which the header cannot say, the checksum
+// is made instead, and it stays whole.
+func mend(vnet, frame []byte, growth int, size uint16) (whole bool) {
 	if vnet[vnetFlags]&vnetNeedsSum == 0 {
 		clear(vnet)
-		return
+		return false
 	}
+	start := int(native.Uint16(vnet[vnetStart:])) + growth
 	at, version, protocol := transport(frame)
-	if at == 0 {
-		finish(frame, int(native.Uint16(vnet[vnetStart:]))+growth, int(native.Uint16(vnet[vnetOffset:])))
+	if at == 0 || at != start {
+		finish(frame, start, int(native.Uint16(vnet[vnetOffset:])))
 		clear(vnet)
-		return
+		return size != 0
 	}
 	header := at + 8 // UDP's
 	if protocol == unix.IPPROTO_TCP && len(frame) > at+12 {
@@ -55,13 +71,19 @@ func mend(vnet, frame []byte, growth int) {
 	}
 	native.PutUint16(vnet[vnetStart:], uint16(at))
 	native.PutUint16(vnet[vnetHeaderLen:], uint16(header))
-	if kind := vnet[vnetType] &^ vnetCongestion; kind == vnetTCPv4 || kind == vnetTCPv6 {
+	native.PutUint16(vnet[vnetSize:], size)
+	kind := vnet[vnetType] &^ vnetCongestion
+	switch {
+	case size == 0:
+		vnet[vnetType] = 0
+	case kind == vnetTCPv4, kind == vnetTCPv6:
 		kind = vnetTCPv4
 		if version == 6 {
 			kind = vnetTCPv6
 		}
 		vnet[vnetType] = vnet[vnetType]&vnetCongestion | kind
 	}
+	return false
 }
 
 // finish makes a checksum of what begins somewhere in a frame (skb_checksum_help).

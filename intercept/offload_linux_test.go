@@ -43,17 +43,26 @@ func TestMend(t *testing.T) {
 		name          string
 		frame         []byte
 		before, after []byte
+		size          uint16 // of pieces, where that is not what comes of it
+		whole         bool
 	}{
-		{"no offload", packetOf(4, unix.IPPROTO_TCP, 40), vnet(0, 0, 0, 0, 0, 0), vnet(0, 0, 0, 0, 0, 0)},
+		{"no offload", packetOf(4, unix.IPPROTO_TCP, 40), vnet(0, 0, 0, 0, 0, 0), vnet(0, 0, 0, 0, 0, 0), 0, false},
 		{"from IPv4 to IPv6", packetOf(6, unix.IPPROTO_TCP, 4000), vnet(vnetNeedsSum, vnetTCPv4, 66, 1448, 34, 16),
-			vnet(vnetNeedsSum, vnetTCPv6, 54+32, 1448, 54, 16)},
+			vnet(vnetNeedsSum, vnetTCPv6, 54+32, 1448, 54, 16), 0, false},
 		{"from IPv6 to IPv4, congestion", packetOf(4, unix.IPPROTO_TCP, 4000), vnet(vnetNeedsSum, vnetTCPv6|vnetCongestion, 86, 1428, 54, 16),
-			vnet(vnetNeedsSum, vnetTCPv4|vnetCongestion, 34+32, 1428, 34, 16)},
-		{"UDP", packetOf(4, unix.IPPROTO_UDP, 10), vnet(vnetNeedsSum, 0, 42, 0, 14, 6), vnet(vnetNeedsSum, 0, 42, 0, 34, 6)},
-		{"in a tunnel", packetOf(4, unix.IPPROTO_IPIP, 40), vnet(vnetNeedsSum, 0, 54, 0, 34, 16), vnet(0, 0, 0, 0, 0, 0)},
+			vnet(vnetNeedsSum, vnetTCPv4|vnetCongestion, 34+32, 1428, 34, 16), 0, false},
+		{"UDP", packetOf(4, unix.IPPROTO_UDP, 10), vnet(vnetNeedsSum, 0, 42, 0, 14, 6), vnet(vnetNeedsSum, 0, 42, 0, 34, 6), 0, false},
+		{"in a tunnel", packetOf(4, unix.IPPROTO_IPIP, 40), vnet(vnetNeedsSum, 0, 54, 0, 34, 16), vnet(0, 0, 0, 0, 0, 0), 0, false},
+		{"segments in a tunnel of UDP", packetOf(4, unix.IPPROTO_UDP, 4000), vnet(vnetNeedsSum, vnetTCPv4, 66, 1448, 54, 16), vnet(0, 0, 0, 0, 0, 0), 1428, true},
+		{"no segments any more", packetOf(4, unix.IPPROTO_TCP, 40), vnet(vnetNeedsSum, vnetTCPv4, 66, 1448, 14, 16), vnet(vnetNeedsSum, 0, 66, 0, 34, 16), 0, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			mend(tc.before, tc.frame, 20)
+			growth := 20
+			if start := int(native.Uint16(tc.after[vnetStart:])); start != 0 {
+				growth = start - int(native.Uint16(tc.before[vnetStart:]))
+			}
+			size := native.Uint16(tc.after[vnetSize:])
+			require.Equal(t, tc.whole, mend(tc.before, tc.frame, growth, max(size, tc.size)))
 			require.Equal(t, tc.after, tc.before)
 		})
 	}

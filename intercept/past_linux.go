@@ -67,9 +67,8 @@ func (p *pump) sendFrame(o outlet, j *journey) error {
 	if len(j.Data) < linkHeader {
 		return unix.EINVAL
 	}
-	if len(j.Data) != j.length {
-		mend(j.vnet, j.Data, len(j.Data)-j.length)
-		j.length = len(j.Data)
+	if j.mend() {
+		p.warnWhole()
 	}
 	fd, err := p.senderIn(o)
 	if err != nil {

@@ -226,11 +226,15 @@ func (p *pump) write(e *end, j *journey) {
 		return
 	}
 	frame := j.Data
-	if len(frame) != j.length {
-		mend(j.vnet, frame, len(frame)-j.length)
-		j.length = len(frame)
+	if j.mend() {
+		p.warnWhole()
 	}
 	_, _ = unix.Writev(int(e.tap), [][]byte{j.vnet, frame}) // a device that is down, or gone, receives nothing
+}
+
+// warnWhole says what is not done of segmentation.
+func (p *pump) warnWhole() {
+	p.s.warn("segments of TCP that a program puts into a tunnel are handed on as one packet")
 }
 
 // isFor reports whether a socket is the one that gets a packet where nothing is said of it.

@@ -16,6 +16,7 @@ const (
 	roomEncapL2   = 1 << 6
 	roomDecapIPv4 = 1 << 7
 	roomDecapIPv6 = 1 << 8
+	roomLater     = 0xf << 9   // of a tunnel that goes (BPF_F_ADJ_ROOM_DECAP_L4_UDP and so on)
 	roomLength    = 0xff << 56 // of the link layer's header within
 
 	roomEncap = roomEncapIPv4 | roomEncapIPv6
@@ -33,6 +34,9 @@ const errGarbage = -1
 // network layer's.
 func (m *run) adjustRoom() (uint64, error) {
 	p, n, mode, flags := m.packet, int64(int32(m.r[2])), uint32(m.r[3]), m.r[4]
+	if flags&roomLater != 0 && flags&^uint64(roomKnown|roomLater) == 0 && m.world.Facts().MoreRoom {
+		return 0, fmt.Errorf("flags %#x: %w", flags&roomLater, ErrUnknown)
+	}
 	errno := p.adjustRoom(n, mode, flags)
 	if errno == errGarbage {
 		return 0, fmt.Errorf("room behind a header that is not there: %w", ErrUnknown)
@@ -98,7 +102,7 @@ func (p *Packet) grow(at, n int, flags uint64) (errno int) {
 	inner := int(flags >> 56)
 	has := func(both uint64) bool { return flags&both == both }
 	switch {
-	case p.gso() != 0: // of what kind is not known, so that it is not TCP's
+	case p.gso() != 0 && !p.skb.tcp:
 		return notSupported
 	case flags&roomEncap == 0:
 	case has(roomEncap), has(roomEncapGRE | roomEncapUDP), has(roomEncapL2) && inner < ethernetHeader:
@@ -113,6 +117,7 @@ func (p *Packet) grow(at, n int, flags uint64) (errno int) {
 	}
 	p.insert(at, n)
 	p.moveTransport(n)
+	p.resegment(-n, flags)
 	if flags&roomEncap == 0 {
 		return 0
 	}
@@ -133,13 +138,14 @@ func (p *Packet) shrink(at, n int, flags uint64) (errno int) {
 	switch {
 	case flags&^(roomFixedGSO|roomDecap|roomKeepSum) != 0:
 		return invalid
-	case p.gso() != 0:
+	case p.gso() != 0 && !p.skb.tcp:
 		return notSupported
 	case at+n > len(p.Data):
 		return noMemory
 	}
 	p.remove(at, n)
 	p.moveTransport(-n)
+	p.resegment(n, flags)
 	switch flags & roomDecap {
 	case roomDecapIPv4:
 		p.setProtocol(ethIP)
@@ -147,4 +153,17 @@ func (p *Packet) shrink(at, n int, flags uint64) (errno int) {
 		p.setProtocol(ethIPv6)
 	}
 	return 0
+}
+
+// resegment has pieces with so many bytes more of payload each, as their headers have so
+// many less, unless they are to stay as long as they are; how many there are is no longer
+// known.
+func (p *Packet) resegment(more int, flags uint64) {
+	if p.gso() == 0 {
+		return
+	}
+	p.set(skbGSOSegs, 0)
+	if flags&roomFixedGSO == 0 {
+		p.set(skbGSOSize, uint32(uint16(int(p.gso())+more)))
+	}
 }

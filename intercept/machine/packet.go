@@ -74,6 +74,7 @@ func (p *Packet) clone() *Packet {
 // skb is what struct sk_buff has and programs do not see.
 type skb struct {
 	encapsulated bool
+	tcp          bool // it is to be cut into segments of TCP (SKB_GSO_TCPV4, SKB_GSO_TCPV6)
 	checksum     checksumState
 	hash         bool // skb->hash is there
 	linkHeader   int  // skb->mac_len, 0: not said; VLANs' tags are the last of it

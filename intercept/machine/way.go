@@ -19,16 +19,24 @@ func (p *Packet) Received(ifindex uint32) {
 	native.PutUint32(p.Context[SKBWireLen:], uint32(max(len(p.Data)-ethernetHeader, 0)))
 }
 
-// Offloaded says what the device is to do with the packet: cut it into so many
-// pieces, of so many bytes of payload each behind a header (qdisc_pkt_len_init), and
-// add to its checksum what is in the payload (CHECKSUM_PARTIAL).
-func (p *Packet) Offloaded(pieces, size, header uint32, partial bool) {
-	if pieces > 1 {
-		native.PutUint32(p.Context[SKBWireLen:], uint32(len(p.Data))+(pieces-1)*header)
+// Offload is what a device is to do with a packet.
+type Offload struct {
+	Pieces, Size uint32 // to cut it into so many, of so many bytes of payload each
+	Header       uint32 // which each of them has in front
+	TCP          bool   // as segments of TCP
+	Partial      bool   // to add to its checksum what is in the payload (CHECKSUM_PARTIAL)
+}
+
+// Offloaded says what the device is to do with the packet, whose length on the wire is that
+// of all pieces (qdisc_pkt_len_init).
+func (p *Packet) Offloaded(o Offload) {
+	if o.Pieces > 1 {
+		native.PutUint32(p.Context[SKBWireLen:], uint32(len(p.Data))+(o.Pieces-1)*o.Header)
 	}
-	native.PutUint32(p.Context[skbGSOSegs:], pieces)
-	native.PutUint32(p.Context[skbGSOSize:], size)
-	if partial {
+	native.PutUint32(p.Context[skbGSOSegs:], o.Pieces)
+	native.PutUint32(p.Context[skbGSOSize:], o.Size)
+	p.skb.tcp = o.TCP
+	if o.Partial {
 		p.skb.checksum = checksumState{kind: checksumPartial}
 	}
 }
@@ -37,6 +45,9 @@ func (p *Packet) Offloaded(pieces, size, header uint32, partial bool) {
 func (p *Packet) OnWire() (bytes, packets uint32) {
 	return native.Uint32(p.Context[SKBWireLen:]), max(native.Uint32(p.Context[skbGSOSegs:]), 1)
 }
+
+// PieceSize is how many bytes of payload each piece is to have, 0: it is not to be cut.
+func (p *Packet) PieceSize() uint16 { return uint16(p.gso()) }
 
 // Tag gives the packet a mark and a priority.
 func (p *Packet) Tag(mark, priority uint32) {

@@ -25,6 +25,7 @@ type World interface {
 type Facts struct {
 	PeerEgress bool // bpf_redirect_peer knows BPF_F_EGRESS
 	MoreFIB    bool // bpf_fib_lookup has a flag 1<<6, which is not simulated
+	MoreRoom   bool // bpf_skb_adjust_room has flags from 1<<9 to 1<<12, which are not simulated
 	ShortDiff  bool // bpf_csum_diff takes any length, and returns 16 bits
 }
 

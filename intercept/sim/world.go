@@ -89,5 +89,5 @@ func (w world) Types() (*layout.Types, error) { return layout.Running() }
 // factsOf are what helpers do on a release.
 func factsOf(r fake.Release) machine.Facts {
 	since := func(major, minor int) bool { return !r.Before(fake.Version(major, minor)) }
-	return machine.Facts{PeerEgress: since(7, 3), MoreFIB: since(7, 0), ShortDiff: since(6, 13)}
+	return machine.Facts{PeerEgress: since(7, 3), MoreFIB: since(7, 0), MoreRoom: since(7, 3), ShortDiff: since(6, 13)}
 }
