@@ -194,6 +194,6 @@ func helpersByName() map[string]helper {
 		"xdp_adjust_tail":  (*run).xdpAdjustTail,
 		"xdp_load_bytes":   (*run).xdpLoadBytes,
 		"xdp_store_bytes":  (*run).xdpStoreBytes,
-		"xdp_get_buff_len": func(m *run) (uint64, error) { return uint64(len(m.packet.Data)), nil },
+		"xdp_get_buff_len": func(m *run) (uint64, error) { return uint64(m.packet.length()), nil },
 	}
 }

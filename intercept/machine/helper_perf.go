@@ -24,11 +24,11 @@ func (m *run) perfOutput() (uint64, error) {
 	switch {
 	case n>>20 != 0: // BPF_F_CTXLEN_MASK
 		return failed(invalid), nil
-	case n > uint64(len(m.packet.Data)):
+	case n > uint64(m.packet.length()):
 		return failed(fault), nil
 	case index == currentCPU:
 		index = 0
 	}
-	errno, err := of.Output(index, Sample{data, m.packet.Data[:n], m.packet.Task})
+	errno, err := of.Output(index, Sample{data, m.packet.Whole()[:n], m.packet.Task})
 	return failed(errno), err
 }

@@ -1,6 +1,9 @@
 package machine
 
-// Packets of XDP lie in a frame of one page, as far as they fit.
+import "slices"
+
+// Packets of XDP lie in a frame of one page, as far as they fit; the rest is in fragments,
+// each a page.
 
 // place has the packet in a frame.
 func (m *run) place() {
@@ -43,6 +46,11 @@ func (m *run) xdpAdjustMeta() (uint64, error) {
 func (m *run) xdpAdjustTail() (uint64, error) {
 	p, n := m.packet, int(int32(m.r[2]))
 	m.place()
+	if len(p.fragments) > 0 {
+		errno := p.adjustFragments(n)
+		m.moved()
+		return failed(errno), nil
+	}
 	length := len(p.Data) + n
 	if p.at+length > len(p.buffer) || length < ethernetHeader {
 		return failed(invalid), nil
@@ -52,29 +60,94 @@ func (m *run) xdpAdjustTail() (uint64, error) {
 	return 0, nil
 }
 
-// xdpBytes is where bpf_xdp_load_bytes and bpf_xdp_store_bytes copy.
-func (m *run) xdpBytes() (packet, memory []byte, errno int, err error) {
-	at, n := uint64(uint32(m.r[2])), uint64(uint32(m.r[4]))
+// adjustFragments makes the last fragments shorter, or the last one longer by zeros.
+func (p *Packet) adjustFragments(n int) (errno int) {
+	last := &p.fragments[len(p.fragments)-1]
+	switch {
+	case n > pageSize-len(*last), n < 0 && -n > p.length()-ethernetHeader:
+		return invalid
+	case n >= 0:
+		*last = append(*last, make([]byte, n)...)
+		return 0
+	}
+	for n = -n; n > 0 && len(p.fragments) > 0; {
+		last := &p.fragments[len(p.fragments)-1]
+		cut := min(n, len(*last))
+		*last = (*last)[:len(*last)-cut]
+		if n -= cut; len(*last) == 0 {
+			p.fragments = p.fragments[:len(p.fragments)-1]
+		}
+	}
+	p.resize(len(p.Data) - n)
+	return 0
+}
+
+// length is that of the whole packet.
+func (p *Packet) length() (n int) {
+	n = len(p.Data)
+	for _, more := range p.fragments {
+		n += len(more)
+	}
+	return n
+}
+
+// Whole is the packet with its fragments.
+func (p *Packet) Whole() []byte {
+	if len(p.fragments) == 0 {
+		return p.Data
+	}
+	return append(slices.Clone(p.Data), slices.Concat(p.fragments...)...)
+}
+
+// Fragmented reports whether the packet has fragments.
+func (p *Packet) Fragmented() bool { return len(p.fragments) > 0 }
+
+// Fragment has more of the packet in fragments, as long as pages.
+func (p *Packet) Fragment(more []byte) {
+	p.fragments = nil
+	for page := range slices.Chunk(more, pageSize) {
+		p.fragments = append(p.fragments, slices.Clone(page))
+	}
+}
+
+// copyParts calls a function for each part of n bytes from an offset on, with what lies
+// before it.
+func (p *Packet) copyParts(at, n int, f func(part []byte, before int)) {
+	done := 0
+	for _, part := range append([][]byte{p.Data}, p.fragments...) {
+		if at < len(part) && done < n {
+			piece := part[at:min(len(part), at+n-done)]
+			f(piece, done)
+			done += len(piece)
+		}
+		at = max(at-len(part), 0)
+	}
+}
+
+// xdpBytes is what bpf_xdp_load_bytes and bpf_xdp_store_bytes copy: from where, and the
+// memory.
+func (m *run) xdpBytes() (at int, memory []byte, errno int, err error) {
+	from, n := uint64(uint32(m.r[2])), uint64(uint32(m.r[4]))
 	if memory, err = m.bytes(m.r[3], int(n)); err != nil {
-		return nil, nil, 0, err
+		return 0, nil, 0, err
 	}
 	switch {
-	case at > highestOffset, n > highestOffset:
-		return nil, nil, fault, nil
-	case at+n > uint64(len(m.packet.Data)):
-		return nil, nil, invalid, nil
+	case from > highestOffset, n > highestOffset:
+		return 0, nil, fault, nil
+	case from+n > uint64(m.packet.length()):
+		return 0, nil, invalid, nil
 	}
-	return m.packet.Data[at : at+n], memory, 0, nil
+	return int(from), memory, 0, nil
 }
 
 func (m *run) xdpLoadBytes() (uint64, error) {
-	packet, to, errno, err := m.xdpBytes()
-	copy(to, packet)
+	at, to, errno, err := m.xdpBytes()
+	m.packet.copyParts(at, len(to), func(part []byte, before int) { copy(to[before:], part) })
 	return failed(errno), err
 }
 
 func (m *run) xdpStoreBytes() (uint64, error) {
-	packet, from, errno, err := m.xdpBytes()
-	copy(packet, from)
+	at, from, errno, err := m.xdpBytes()
+	m.packet.copyParts(at, len(from), func(part []byte, before int) { copy(part, from[before:]) })
 	return failed(errno), err
 }

@@ -1,5 +1,7 @@
 package machine
 
+import "fmt"
+
 // dynptrFromPacket is bpf_dynptr_from_skb and bpf_dynptr_from_xdp. Programs that may not
 // change packets get one to read from.
 func (m *run) dynptrFromPacket() (uint64, error) {
@@ -8,6 +10,9 @@ func (m *run) dynptrFromPacket() (uint64, error) {
 		return failed32(invalid), m.setDynptr(at, nil)
 	}
 	p := m.packet
+	if p.Fragmented() {
+		return 0, fmt.Errorf("a packet in fragments: %w", ErrUnknown)
+	}
 	return 0, m.setDynptr(at, &dynptr{packet: true, size: uint64(len(p.Data)), readOnly: p.pulled != nil})
 }
 

@@ -32,12 +32,13 @@ type Packet struct {
 	// Ingress says that the packet is on its way in (skb->tc_at_ingress).
 	Ingress bool
 
-	pulled []byte // the link layer's header, if it was taken off
-	buffer []byte // what Data is a part of, if it has been moved
-	at     int    // where in it
-	meta   int    // how many bytes before Data are metadata
-	skb    skb
-	local  map[uint32][]byte // of maps that have a value for each cgroup
+	pulled    []byte   // the link layer's header, if it was taken off
+	fragments [][]byte // of XDP, behind Data
+	buffer    []byte   // what Data is a part of, if it has been moved
+	at        int      // where in it
+	meta      int      // how many bytes before Data are metadata
+	skb       skb
+	local     map[uint32][]byte // of maps that have a value for each cgroup
 }
 
 // Redirect is what bpf_redirect and its relatives were told.

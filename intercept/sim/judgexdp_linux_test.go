@@ -71,6 +71,15 @@ func TestJudgeXDP(t *testing.T) {
 				native.PutUint32(c.context[4*r.IntN(6):], r.Uint32()&0xff)
 			}
 		}
+		if r.IntN(3) == 0 { // in fragments
+			c.frame = append(c.frame, make([]byte, oneOf(r, 1, 1500, 3505, 3520, 3521, 4096, 9000, r.IntN(70000), 16*4096, 17*4096+3520, 17*4096+3521))...)
+			for i := range c.frame {
+				c.frame[i] = byte(i * 7)
+			}
+			if c.context != nil && r.IntN(2) == 0 {
+				native.PutUint32(c.context[xdpDataEnd:], uint32(oneOf(r, 14, 20, 60, 64, r.IntN(len(c.frame)), len(c.frame))))
+			}
+		}
 		for range 1 + r.IntN(10) {
 			if r.IntN(3) == 0 {
 				c.steps = append(c.steps, onXDPPacket(r))

@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/mprog"
 )
@@ -20,11 +22,10 @@ const (
 	liveFrames   = 1 << 1               // BPF_F_TEST_XDP_LIVE_FRAMES
 	maxXDPMeta   = 256 - 40             // what the head has besides struct xdp_frame
 	testBatch    = 72
-	hasFragments = 1 << 5 // BPF_F_XDP_HAS_FRAGS
+	maxFragments = 17 // MAX_SKB_FRAGS
 )
 
-// testXDP is bpf_prog_test_run_xdp. Packets in more than one page are not
-// simulated, nor is sending what the program returns.
+// testXDP is bpf_prog_test_run_xdp. Sending what the program returns is not simulated.
 func (k *call) testXDP(p *program) error {
 	switch flags := k.u32(testFlags); {
 	case flags&^liveFrames != 0:
@@ -39,7 +40,7 @@ func (k *call) testXDP(p *program) error {
 	if err != nil {
 		return err
 	}
-	meta, fragments := uint32(0), size > maxXDPData && p.flags&hasFragments != 0
+	meta, linear := uint32(0), size
 	if ctx != nil {
 		field := func(at int) uint32 { return native.Uint32(ctx[at:]) }
 		meta = field(xdpData)
@@ -47,12 +48,12 @@ func (k *call) testXDP(p *program) error {
 		case field(xdpDataMeta) != 0, end > size, meta > end, meta%4 != 0, meta > maxXDPMeta, size-meta < ethernetHeader:
 			return refuse("test-run/context", mprog.EINVAL, "data %d, data_end %d, data_meta %d with %d bytes", meta, end, field(xdpDataMeta), size)
 		default:
-			fragments = fragments || end < size
+			linear = end
 		}
 	}
-	data, err := k.testData(maxXDPData - meta)
-	if err != nil {
-		return err
+	linear = min(linear, maxXDPData+meta)
+	if linear < ethernetHeader || size < ethernetHeader {
+		return refuse("test-run/size", mprog.EINVAL, "%d bytes, %d of them in one piece, are no packet", size, linear)
 	}
 	device := uint32(loopback)
 	if ctx != nil {
@@ -60,10 +61,15 @@ func (k *call) testXDP(p *program) error {
 			return err
 		}
 	}
-	if fragments {
-		return fmt.Errorf("test run with a packet of %d bytes in fragments: %w", size, mprog.ErrUnsupported)
+	if size-linear > maxFragments*pageSize {
+		return refuse("test-run/size", mprog.ENOMEM, "%d bytes are more than fit into %d fragments", size, maxFragments)
 	}
-	packet := machine.NewPacket(data[meta:], device)
+	data := make([]byte, size)
+	if err := k.read(k.u64(testDataIn), data); err != nil {
+		return err
+	}
+	packet := machine.NewPacket(data[meta:linear:linear], device)
+	packet.Fragment(data[linear:])
 	packet.Outside, packet.Task = k.caller.Outside(), k.caller.Task
 	packet.SetMetadata(data[:meta])
 	verdict, err := k.repeatTest(p, packet)
@@ -71,7 +77,10 @@ func (k *call) testXDP(p *program) error {
 		return err
 	}
 	meta = uint32(len(packet.Metadata()))
-	out := append(append([]byte{}, packet.Metadata()...), packet.Data...)
+	out := append(append([]byte{}, packet.Metadata()...), packet.Whole()...)
+	if err := k.tightRoom(out, len(out)-int(meta)-len(packet.Data)); err != nil {
+		return err
+	}
 	if err := k.finishTest(out, verdict); err != nil {
 		return err
 	}
@@ -79,8 +88,23 @@ func (k *call) testXDP(p *program) error {
 		return nil
 	}
 	native.PutUint32(ctx[xdpData:], meta)
-	native.PutUint32(ctx[xdpDataEnd:], uint32(len(out)))
+	native.PutUint32(ctx[xdpDataEnd:], meta+uint32(len(packet.Data)))
 	return k.contextOut(ctx)
+}
+
+// tightRoom has what is in fragments, so many bytes, behind less of what is not, where there
+// is room for a part of the packet: so kernels before 7.3 write it, and nothing if there is
+// less room than that.
+func (k *call) tightRoom(out []byte, rest int) error {
+	room := int(k.u32(testSizeOut))
+	switch {
+	case rest == 0, room == 0, room >= len(out), k.u64(testDataOut) == 0, !k.kernel.Running().Before(fake.Version(7, 3)):
+		return nil
+	case room < rest:
+		return refuse("test-run/no-space", mprog.ENOSPC, "room for %d of %d bytes, %d of them in fragments", room, len(out), rest)
+	}
+	copy(out[room-rest:room], bytes.Clone(out[len(out)-rest:]))
+	return nil
 }
 
 // receiver is the device at which the packet of a context is to arrive.
