@@ -43,13 +43,14 @@ func describe(vnet []byte, packet *machine.Packet) {
 func (j *journey) mend() (whole bool) {
 	growth, size := len(j.Data)-j.length, j.PieceSize()
 	if growth == 0 && size == native.Uint16(j.vnet[vnetSize:]) {
-		return false
+		return j.whole
 	}
 	j.length = len(j.Data)
-	return mend(j.vnet, j.Data, growth, size)
+	j.whole = mend(j.vnet, j.Data, growth-j.TailGrowth(), size) || j.whole
+	return j.whole
 }
 
-// mend makes a struct virtio_net_hdr right for a frame that has grown by so many
+// mend makes a struct virtio_net_hdr right for a frame that has grown in front by so many
 // bytes, and is to be cut into pieces of so many: where its payload begins, and of what
 // kind it is. Of one that is in a tunnel now, which the header cannot say, the checksum
 // is made instead, and it stays whole.

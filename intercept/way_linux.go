@@ -24,6 +24,7 @@ type journey struct {
 	*machine.Packet
 	vnet      []byte // its struct virtio_net_hdr
 	length    int    // that goes with that
+	whole     bool   // it was to be cut into pieces, and cannot be any more
 	redirects int
 }
 
@@ -176,8 +177,10 @@ func (p *pump) xdp(e *end, index uint32, j *journey) int {
 // changed it: a copy.
 func (j *journey) again(index uint32) *journey {
 	mark, priority := j.Tags()
+	j.mend()
 	made := &journey{Packet: machine.NewPacket(bytes.Clone(j.Data), index), vnet: bytes.Clone(j.vnet), length: j.length, redirects: j.redirects}
 	describe(made.vnet, made.Packet)
+	made.whole = j.whole
 	made.Tag(mark, priority)
 	return made
 }

@@ -36,6 +36,7 @@ type Packet struct {
 	fragments [][]byte // of XDP, behind Data
 	buffer    []byte   // what Data is a part of, if it has been moved
 	at        int      // where in it
+	tail      int      // how many bytes its end has grown
 	meta      int      // how many bytes before Data are metadata
 	skb       skb
 	local     map[uint32][]byte // of maps that have a value for each cgroup

@@ -82,6 +82,7 @@ func (p *Packet) remove(at, n int) {
 // resize cuts the packet, or has zeros behind it.
 func (p *Packet) resize(n int) {
 	old := len(p.Data)
+	p.tail += n - old
 	if n > old {
 		p.place(0, n-old)
 		p.Data = p.buffer[p.at : p.at+n]
@@ -89,4 +90,10 @@ func (p *Packet) resize(n int) {
 	}
 	p.Data = p.Data[:n]
 	p.set(skbLen, uint32(n))
+}
+
+// TailGrowth is by how many bytes the packet's end has grown since it was last asked for.
+func (p *Packet) TailGrowth() (n int) {
+	n, p.tail = p.tail, 0
+	return n
 }
