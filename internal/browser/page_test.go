@@ -11,9 +11,11 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/nkconform/nkconform/conformance"
 	"github.com/nkconform/nkconform/conformance/lockstep"
 	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/internal/page"
+	"github.com/nkconform/nkconform/internal/picture"
 	"github.com/nkconform/nkconform/mprog"
 	"github.com/nkconform/nkconform/trace"
 )
@@ -58,6 +60,43 @@ func (b *tab) quiet() {
 	}
 }
 
+// randomTrace makes up traces, every third about hooks of cgroups, with the fake's own
+// answers.
+func randomTrace(t *testing.T, tester *lockstep.Tester, n uint64) *trace.File {
+	t.Helper()
+	var text string
+	if n%3 != 2 {
+		if _, err := tester.Random(11, n, 40); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if text, err = tester.Record(tester.Last(), "# Anything."); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		text = sayable(lockstep.CgroupTrace(11, n, 40))
+	}
+	f, err := trace.Parse("random", text)
+	if err == nil && n%3 == 2 {
+		f, err = conformance.Record(fake.New(), f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// sayable leaves out what names a link that was never made, as nobody can say that.
+func sayable(text string) string {
+	s, said := picture.New(), ""
+	for line := range strings.Lines(text) {
+		if _, err := s.Do(strings.TrimSpace(line)); err == nil {
+			said += line
+		}
+	}
+	return said
+}
+
 // What the page answers is what the fake answers, by itself, on random statements.
 func TestRandomStatements(t *testing.T) {
 	same := lockstep.Backend{Name: "fake", New: func() (mprog.Environment, error) { return fake.New(), nil }}
@@ -69,33 +108,29 @@ func TestRandomStatements(t *testing.T) {
 	tester.Fresh = true
 	b := open(t, 1280, 900, "")
 	b.run(chromedp.Click(chromedp.CSS("#tab-trace")))
-	said, refused := 0, 0
+	said, refused, cgroups := 0, 0, 0
 	for n := uint64(0); said < 1000; n++ {
-		if _, err := tester.Random(11, n, 40); err != nil {
-			t.Fatal(err)
-		}
-		text, err := tester.Record(tester.Last(), "# Anything.")
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := trace.Parse("random", text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := randomTrace(t, tester, n)
 		b.run(chromedp.Click(chromedp.CSS(`[data-lesson=""]`)))
 		for _, s := range f.Statements() {
+			if s.Verb == "need" {
+				continue
+			}
 			b.say(s.Call())
 			said++
+			if n%3 == 2 {
+				cgroups++
+			}
 			if len(s.Answer.Outcomes) > 0 && s.Answer.Outcomes[0].Errno != 0 {
 				refused++
 			}
 			got := b.text("#code") // the trace's line, which has the answer
 			if want := strings.Join(strings.Fields(s.String()), " "); want != strings.Join(strings.Fields(got), " ") {
-				t.Fatalf("the page answers %q, the fake %q; %s\n%s", got, want, b.text("#wrong"), text)
+				t.Fatalf("the page answers %q, the fake %q; %s\n%s", got, want, b.text("#wrong"), f)
 			}
 		}
 	}
-	t.Logf("%d statements, %d of them refused", said, refused)
+	t.Logf("%d statements, %d of them refused, %d about cgroups", said, refused, cgroups)
 	b.quiet()
 }
 
@@ -194,15 +229,48 @@ func TestDrag(t *testing.T) {
 	b.quiet()
 }
 
-// The page fits windows of every width, in both schemes; what moves stands still for
-// whoever wishes so.
+// layout is what is wrong with the page as it is drawn: what is wider than the window,
+// buttons whose words are cut off, and words that are hard to tell from what is behind
+// them (a contrast below 4.5, of WCAG 2's level AA).
+const layout = `(() => {
+	const wrong = [], over = document.documentElement.scrollWidth - innerWidth;
+	if (over > 0) wrong.push("the page is " + over + " pixels too wide");
+	const rgb = c => c.match(/[\d.]+/g).map(Number);
+	const light = c => rgb(c).slice(0, 3).map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+	const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if ((rgb(c)[3] ?? 1) > .99) return c; } return "rgb(255, 255, 255)"; };
+	const faded = e => { for (; e; e = e.parentElement) if (getComputedStyle(e).opacity < 1) return true; return false; };
+	for (const e of document.querySelectorAll("body *")) {
+		if (!e.checkVisibility() || e.closest(".hide,[hidden],script,style,option")) continue;
+		if (e.matches("button") && e.scrollWidth > e.clientWidth + 1) wrong.push("cut off: " + e.textContent);
+		if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) || faded(e)) continue;
+		const a = light(getComputedStyle(e).color), b = light(behind(e)), contrast = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+		if (contrast < 4.5) wrong.push("contrast " + contrast.toFixed(1) + ": " + e.tagName + "." + e.className + " " + e.textContent.slice(0, 40));
+	}
+	return [...new Set(wrong)];
+})()`
+
+// The page fits windows of every width and can be read, in both schemes; what moves
+// stands still for whoever wishes so.
 func TestLayout(t *testing.T) {
-	link := "#" + page.State{Lesson: "full", Said: []string{"link l nk0:peer a", "pin /sys/fs/bpf/a_long_name_of_a_pin l", "attach nk0:primary a flags=before"}}.String()
+	states := []page.State{
+		{Lesson: "full", Said: []string{"link l nk0:peer a", "pin /sys/fs/bpf/a_long_name_of_a_pin l", "attach nk0:primary a flags=before"}},
+		{Lesson: "cgroup", Said: []string{"prog r type=cgroup_skb return=0", "link l c:cgroup_inet_ingress r flags=preorder", "attach g:cgroup_inet_ingress p flags=multi+preorder", "datagram q"}},
+		{Lesson: "two-owners", Said: []string{"detach nk0:primary a", "attach nk0:primary b flags=before", "send nk0"}},
+	}
 	for _, width := range []int{390, 820, 1280} {
 		for _, scheme := range []string{"light", "dark"} {
-			b := open(t, width, 900, link, media("prefers-color-scheme", scheme))
-			if over := eval[int](b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
-				t.Errorf("%d %s: the page is %d pixels too wide", width, scheme, over)
+			b := open(t, width, 900, "#"+states[0].String(), media("prefers-color-scheme", scheme))
+			for _, s := range states {
+				eval[any](b, `(location.hash = "`+s.String()+`", null)`)
+				b.run(chromedp.WaitVisible(chromedp.CSS(`[data-lesson="` + s.Lesson + `"][aria-current]`)))
+				eval[any](b, `(() => { for (const a of document.getAnimations()) a.finish(); for (const d of document.querySelectorAll("details")) d.open = d.id !== "features"; return null })()`)
+				for _, wrong := range eval[[]string](b, layout) {
+					t.Errorf("%s at %d, %s: %s", s.Lesson, width, scheme, wrong)
+				}
+			}
+			b.say("attach nk0:primary zz")
+			for _, wrong := range eval[[]string](b, layout) {
+				t.Errorf("a mistake at %d, %s: %s", width, scheme, wrong)
 			}
 			b.quiet()
 		}

@@ -84,6 +84,32 @@ func TestRandomStatements(t *testing.T) {
 	require.Greater(t, said, 1000)
 }
 
+// So do statements about hooks of cgroups.
+func TestRandomStatementsOfCgroups(t *testing.T) {
+	for n := range uint64(10) {
+		s, said := picture.New(), "" // but for links that were never made, which nobody can name
+		for line := range strings.Lines(lockstep.CgroupTrace(7, n, 60)) {
+			if _, err := s.Do(strings.TrimSpace(line)); err == nil {
+				said += line
+			}
+		}
+		f, err := trace.Parse("random", said)
+		require.NoError(t, err)
+		f, err = conformance.Record(fake.New(), f)
+		require.NoError(t, err)
+		a := opened(t, State{})
+		for _, s := range f.Statements() {
+			if s.Verb == "need" {
+				continue
+			}
+			a.Do(Action{Do: "say", Text: s.Call()})
+			v := a.View()
+			require.Nil(t, v.Mistake, s.Call())
+			require.Equal(t, s.Answer.String(), v.Now.Answer, "%s\n%s", s.Call(), f)
+		}
+	}
+}
+
 // A wrong statement marks its place; what was said before it is played, what is behind
 // it is kept, and nothing is lost.
 func TestMistake(t *testing.T) {

@@ -248,7 +248,8 @@
   });
   document.addEventListener("dragstart", e => {
     const t = e.target.closest?.("[data-pick]");
-    if (!t) return;
+    if (touch) e.preventDefault(); // a finger drags as it is told below
+    if (!t || touch) return;
     e.dataTransfer.setData("text/plain", t.textContent);
     setTimeout(() => { carried = JSON.parse(t.dataset.pick); carry(); }); // the drag has its picture by then
   });
@@ -264,6 +265,61 @@
     if (t && carried) { e.preventDefault(); put(JSON.parse(t.dataset.place)); }
   });
   document.addEventListener("dragend", () => { if (carried) letGo(); });
+
+  // A finger that rests on something takes it up, and drags it; one that moves at once
+  // scrolls, as ever.
+  let touch = null;
+  const below = t => document.elementFromPoint(t.clientX, t.clientY)?.closest("[data-place]");
+  const lift = () => {
+    const ghost = touch.from.cloneNode(true), box = touch.from.getBoundingClientRect();
+    ghost.removeAttribute("data-key");
+    ghost.removeAttribute("data-pick");
+    ghost.classList.add("ghost", "lifted");
+    ghost.style.width = box.width + "px";
+    document.body.append(ghost);
+    Object.assign(touch, { ghost, by: 0 });
+    carried = touch.pick;
+    carry();
+    follow(touch);
+    touch.scrolls = setInterval(() => { if (touch.by) { scrollBy(0, touch.by); follow(touch); } }, 16);
+  };
+  const follow = at => {
+    touch.ghost.style.transform = `translate(${at.clientX - touch.ghost.offsetWidth / 2}px, ${at.clientY - touch.ghost.offsetHeight - 10}px)`;
+    touch.by = at.clientY < 70 ? -10 : at.clientY > innerHeight - 70 ? 10 : 0;
+    touch.clientX = at.clientX;
+    touch.clientY = at.clientY;
+    const t = below(at);
+    for (const o of document.querySelectorAll(".over")) if (o !== t) o.classList.remove("over");
+    t?.classList.add("over");
+    return t;
+  };
+  const touchEnds = () => {
+    clearTimeout(touch?.rests);
+    clearInterval(touch?.scrolls);
+    touch?.ghost?.remove();
+    touch = null;
+  };
+  document.addEventListener("touchstart", e => {
+    const from = e.target.closest?.("[data-pick]"), t = e.touches[0];
+    touchEnds();
+    if (from && e.touches.length === 1) touch = { from, pick: JSON.parse(from.dataset.pick), clientX: t.clientX, clientY: t.clientY, rests: setTimeout(lift, 200) };
+  }, { passive: true });
+  document.addEventListener("touchmove", e => {
+    const t = e.touches[0];
+    if (touch?.ghost) { e.preventDefault(); follow(t); }
+    else if (touch && Math.hypot(t.clientX - touch.clientX, t.clientY - touch.clientY) > 8) touchEnds();
+  }, { passive: false });
+  document.addEventListener("touchend", e => {
+    if (touch?.ghost) {
+      e.preventDefault(); // no press follows
+      const place = follow(e.changedTouches[0])?.dataset.place, stayed = below(touch) === touch.from;
+      touchEnds();
+      if (stayed) return; // taken up, as by a press
+      place ? put(JSON.parse(place)) : letGo();
+    } else touchEnds();
+  }, { passive: false });
+  document.addEventListener("touchcancel", () => { if (touch?.ghost) letGo(); touchEnds(); });
+  document.addEventListener("contextmenu", e => { if (touch) e.preventDefault(); });
 
   // The line that is typed, with what may stand in it.
   const box = $("say"), words = $("words");
