@@ -104,6 +104,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 	s.limits = make(map[uint32]unix.Rlimit)
 	s.filtered = make(map[uint64]*filteredSocket)
 	s.tracefs, s.magic = newTracefs(s.kernel.Running(), s.symbols), make(map[uint64]int64)
+	s.tracefs.warn = s.warn
 	s.answerBy(s.newSim(s.kernel, o.Record != nil))
 	s.rtnl = rtnl.New(hooks{s})
 	s.rtnl.Warn = s.warn

@@ -60,6 +60,7 @@ var targets = map[string]func() int{
 	"inert":      check(inertTarget),
 	"samples":    check(samplesTarget),
 	"reader":     check(readerTarget),
+	"operations": check(operationsTarget),
 	"xdpanswers": check(xdpAnswersTarget),
 	"groups":     check(groupsTarget),
 	"ethtool":    check(ethtoolTarget),

@@ -25,6 +25,7 @@ type tracefs struct {
 	symbols *symbols
 	// exists says why probes cannot be put into a file.
 	exists func(path string) syscall.Errno
+	warn   func(string) // of what is not known; nil: nobody is told
 
 	mu     sync.Mutex
 	events *fuse.Node
@@ -42,13 +43,14 @@ type probe struct {
 	group, name string
 	event       sim.PerfEvent
 	line        string // as it was made
+	notes       string // what it is to note when it is hit
 }
 
 func newTracefs(r fake.Release, symbols *symbols) *tracefs {
 	t := &tracefs{root: fuse.Folder(), symbols: symbols, probes: make(map[uint32]*probe), last: firstProbe - 1}
 	t.points = sync.OnceValue(func() []string { return tracepointsOf(r) })
 	t.events = fuse.Folder()
-	t.events.Fill = t.fill
+	t.events.Fill = func(*fuse.Node) { t.fill(r) }
 	t.root.Add("events", t.events)
 	t.root.Add("available_events", &fuse.Node{Read: func() []byte {
 		return []byte(strings.ReplaceAll(strings.Join(t.points(), "\n"), "/", ":") + "\n")
@@ -66,21 +68,30 @@ func newTracefs(r fake.Release, symbols *symbols) *tracefs {
 }
 
 // fill makes the folders of tracepoints.
-func (t *tracefs) fill(events *fuse.Node) {
+func (t *tracefs) fill(r fake.Release) {
 	for i, point := range t.points() {
 		system, name, _ := strings.Cut(point, "/")
-		t.addEvent(system, name, firstTracepoint+uint32(i))
+		id := firstTracepoint + uint32(i)
+		t.addEvent(system, name, id, func() string {
+			text, recorded := formatOf(r, point, id)
+			if !recorded && t.warn != nil {
+				t.warn(fmt.Sprintf("format of tracepoint %s: not known: empty", point))
+				return ""
+			}
+			return text
+		})
 	}
 }
 
 // addEvent makes the folder of an event.
-func (t *tracefs) addEvent(system, name string, id uint32) {
+func (t *tracefs) addEvent(system, name string, id uint32, format func() string) {
 	folder := t.events.Child(system)
 	if folder == nil {
 		folder = t.events.Add(system, fuse.Folder())
 	}
 	event := folder.Add(name, fuse.Folder())
 	event.Add("id", &fuse.Node{Read: func() []byte { return fmt.Appendf(nil, "%d\n", id) }})
+	event.Add("format", &fuse.Node{Read: func() []byte { return []byte(format()) }})
 	event.Add("enable", &fuse.Node{Read: func() []byte { return []byte("0\n") }})
 	event.Add("filter", &fuse.Node{Read: func() []byte { return []byte("none\n") }})
 }
@@ -166,7 +177,7 @@ func (t *tracefs) command(line string, ofFiles bool) syscall.Errno {
 	if m == nil || m[2] != "" && m[1] == "p" {
 		return syscall.EINVAL
 	}
-	p := &probe{group: m[3], name: m[4], line: line}
+	p := &probe{group: m[3], name: m[4], line: line, notes: strings.TrimSpace(line[len(m[0]):])}
 	if p.group == "" {
 		p.group = group
 	}
@@ -241,7 +252,12 @@ func (t *tracefs) add(p *probe) syscall.Errno {
 	id := t.last
 	t.probes[id] = p
 	t.mu.Unlock()
-	t.addEvent(p.group, p.name, id)
+	t.addEvent(p.group, p.name, id, func() string {
+		if p.notes != "" && t.warn != nil {
+			t.warn(fmt.Sprintf("format of event %s/%s: what it notes is not among it", p.group, p.name))
+		}
+		return probeFormat(p.name, id, p.event.Kind)
+	})
 	return 0
 }
 

@@ -21,12 +21,7 @@ var recordedReleases = []fake.Release{fake.Version(6, 12), fake.Version(6, 18), 
 // tracepointsOf lists the tracepoints of a release, as system and name with a slash
 // between: those of the newest recorded one that is not newer.
 func tracepointsOf(r fake.Release) (list []string) {
-	at := recordedReleases[0]
-	for _, each := range recordedReleases {
-		if !r.Before(each) {
-			at = each
-		}
-	}
+	at := recordedRelease(r)
 	for line := range strings.Lines(tracepointLines) {
 		head, names, ok := strings.Cut(strings.TrimSpace(line), ": ")
 		if !ok || strings.HasPrefix(line, "#") {

@@ -117,6 +117,9 @@ func (s *Sim) linkFDInfo(o *Object) string {
 		return fmt.Sprintf("link_type:\t%s\nlink_id:\t%d\nprog_tag:\t%x\nprog_id:\t%d\n", kind, info.ID, tag, info.ProgID)
 	}
 	if l := s.inert[o.ID]; l != nil {
+		if l.kind == structOpsLink {
+			return l.opsFDInfo()
+		}
 		text := about(l.kind.name)
 		if l.kind.number == netfilterLink.number {
 			text += fmt.Sprintf("pf:\t%d\thooknum:\t%d\tprio:\t%d\n", l.filter[0], l.filter[1], l.filter[2])

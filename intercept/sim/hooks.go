@@ -219,7 +219,7 @@ func (k *call) linkUpdate() error {
 	r := attr.DecodeLinkUpdate(k.request())
 	tell(k, r)
 	if l, o := k.inertLinkOf(r.LinkFD); l != nil {
-		return k.instead(mprog.OpLinkUpdate, r, func() error { return k.updateInert(l, o, r) })
+		return k.instead(mprog.OpLinkUpdate, r, func() error { return k.updateLink(l, o, r) })
 	}
 	p, done := k.lend(updateFDs(&r)...)
 	defer done()

@@ -28,6 +28,7 @@ type inertLink struct {
 	filter [3]int64 // of netfilter: family, hook and priority
 	// task is what BPF_TASK_FD_QUERY tells.
 	task *taskFD
+	ops  *bpfMap // of struct_ops, nil once detached
 }
 
 // linkKind is a kind of links that are inert.
@@ -235,7 +236,11 @@ func (k *call) linkInert(o *Object, p *program, r mprog.LinkCreateRequest) error
 
 // linkInfoOf completes a struct bpf_link_info; in is what the caller has put there.
 func (k *call) linkInfoOf(l *inertLink, in, out []byte) error {
-	native.PutUint32(out[8:], l.prog.id)
+	if l.prog == nil {
+		native.PutUint32(out[8:], 0)
+	} else {
+		native.PutUint32(out[8:], l.prog.id)
+	}
 	if l.info == nil {
 		return nil
 	}

@@ -176,6 +176,10 @@ func (k *call) mapInfo(o *Object, p []byte) error {
 		native.PutUint32(p[68:], m.keyType)
 		native.PutUint32(p[72:], m.valueType)
 	}
+	if m.ops != nil {
+		native.PutUint32(p[44:], m.ops.value)
+		native.PutUint32(p[76:], 1) // the kernel's own BTF is the first
+	}
 	native.PutUint64(p[80:], m.extra)
 	return nil
 }

@@ -31,6 +31,7 @@ type bpfMap struct {
 	special   special // of values that are more than bytes
 	exclusive []byte  // the hash of the program that alone may use it, nil: any may
 
+	ops      *operations // of a map of type struct_ops
 	elements elements
 	memory   Memory // of a map that can be mapped
 }

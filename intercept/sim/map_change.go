@@ -56,6 +56,8 @@ func (k *call) store(m *bpfMap, key, value []byte, flags uint64) error {
 	switch m.typ {
 	case perfEventArray:
 		return k.storeEvent(m, key, value, flags)
+	case structOpsMap:
+		return k.updateOps(m, key, value, flags)
 	case ringBuffer, userRingBuffer:
 		return refuse("map/operation", mprog.ENOTSUPP, "ring buffers have no elements")
 	case arena:
@@ -147,6 +149,8 @@ func (k *call) delete(m *bpfMap, key []byte) error {
 		key = ownerKey(owner)
 	}
 	switch m.typ {
+	case structOpsMap:
+		return k.deleteOps(m)
 	case arrayMap, perCPUArray, queueMap, stackMap, insnArray, cgroupStorage, perCPUCgroup:
 		return refuse("map/operation", mprog.EINVAL, "maps of type %d keep their elements", m.typ)
 	case bloomFilter, arena:

@@ -78,20 +78,24 @@ func (k *call) mapCreate() (err error) {
 		m.flags |= readProg
 	}
 	if m.typ == structOpsMap {
-		return k.structOpsMap()
+		if err := k.structOpsMap(m); err != nil {
+			return err
+		}
 	}
 	if m.name, err = objectName(k.attr[createName : createName+nameSize]); err != nil {
 		return err
 	}
-	if m.keyType != 0 || m.valueType != 0 {
+	if m.keyType != 0 || m.valueType != 0 || m.ops != nil {
 		if m.btf, err = k.btfByFD("btf_fd", k.u32(createBTF)); err != nil {
 			return err
 		}
 		if m.btf.kernel {
 			return refuse("map/btf", mprog.EACCES, "btf_fd %d is the kernel's", k.u32(createBTF))
 		}
-		if err := k.checkBTF(m); err != nil {
-			return err
+		if m.ops == nil {
+			if err := k.checkBTF(m); err != nil {
+				return err
+			}
 		}
 	}
 	if err := k.readExclusive(m); err != nil {
@@ -173,12 +177,6 @@ func (k *call) needForMap(t mapType) error {
 		}
 	}
 	return k.needBPF()
-}
-
-// structOpsMap is bpf_struct_ops_map_alloc. Which structures can be implemented is
-// not known.
-func (k *call) structOpsMap() error {
-	return refuse("map/struct-ops", mprog.ENOTSUPP, "btf_vmlinux_value_type_id %d: operations of the kernel are not simulated", k.u32(createVMLinux))
 }
 
 // readExclusive reads the hash of the program that alone may use a map.

@@ -115,6 +115,8 @@ func (k *call) valueOf(m *bpfMap, key []byte, remove bool) (value []byte, err er
 			return nil, err
 		}
 		value = m.stored(owner, nil)
+	case structOpsMap:
+		return m.lookupOps(key)
 	case bloomFilter:
 		value = make([]byte, m.valueSize)
 		if err := k.read(k.u64(elementValue), value); err != nil {
@@ -165,6 +167,9 @@ func (k *call) mapNextKey() error {
 		return refuse("map/operation", mprog.EINVAL, "maps of type %d have no keys", m.typ)
 	}
 	next := m.elements.next(key)
+	if m.ops != nil && (key == nil || native.Uint32(key) != 0) {
+		next = make([]byte, 4)
+	}
 	if next == nil {
 		return refuse("map/absent", mprog.ENOENT, "no key follows")
 	}

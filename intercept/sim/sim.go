@@ -44,11 +44,13 @@ type Sim struct {
 
 	meanwhile func(do func())
 
-	inert   map[uint32]*inertLink // links of kinds that are not modelled, by id
-	cgroups map[cgroupKey]*cgroupHook
-	places  map[placeKey]*hookPlace
-	refused map[string]mprog.Errno // kinds of attachments that the user wants refused
-	symbols Symbols
+	inert map[uint32]*inertLink // links of kinds that are not modelled, by id
+	// registered are the operations that the kernel would use, and their names.
+	registered map[*bpfMap]string
+	cgroups    map[cgroupKey]*cgroupHook
+	places     map[placeKey]*hookPlace
+	refused    map[string]mprog.Errno // kinds of attachments that the user wants refused
+	symbols    Symbols
 
 	inHand  call
 	attr    [pageSize]byte      // of the call in hand
