@@ -64,7 +64,7 @@ func write(recorded []string) error {
 		for part := range strings.SplitSeq(string(data), "=== ") {
 			name, text, found := strings.Cut(part, "\n")
 			_, text, common := strings.Cut(text, "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n")
-			if !found || !strings.Contains(name, "/") || strings.HasPrefix(name, "ftrace/") {
+			if !found || !strings.Contains(name, "/") {
 				continue
 			}
 			if !common {

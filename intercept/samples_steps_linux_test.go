@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -261,10 +262,12 @@ func (s *sampler) leaving() error {
 		what     string
 		pid, cpu int
 	}{{"of this thread", 0, -1}, {"of this thread on CPU 0", 0, 0}, {"of another CPU", -1, 1}} {
+		if e.cpu >= runtime.NumCPU() {
+			continue
+		}
 		fd, err := unix.PerfEventOpen(&a, e.pid, e.cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 		if err != nil {
-			fmt.Println(e.what, err)
-			continue
+			return err
 		}
 		if err := s.events.Put(uint32(0), uint32(fd)); err != nil {
 			return err

@@ -23,6 +23,7 @@ type sampler struct {
 	events  *ebpf.Map
 	set     int // of epoll
 	names   map[int]string
+	entries uint32 // of maps of events
 	ids     map[uint64]string
 }
 
@@ -39,7 +40,7 @@ func samplesTarget() error {
 	if err := unix.SchedSetaffinity(0, &first); err != nil {
 		return err
 	}
-	s := &sampler{names: map[int]string{}, ids: map[uint64]string{}}
+	s := &sampler{entries: 4, names: map[int]string{}, ids: map[uint64]string{}}
 	if err := s.load(); err != nil {
 		return err
 	}
@@ -80,8 +81,13 @@ func (s *sampler) load() (err error) {
 	return err
 }
 
+// newEvents makes a map of events.
 func (s *sampler) newEvents(flags uint32) (*ebpf.Map, error) {
-	return ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.PerfEventArray, KeySize: 4, ValueSize: 4, MaxEntries: 4, Flags: flags})
+	fd, err := bpfCall(0, words(uint32(ebpf.PerfEventArray), 4, 4, s.entries, flags))
+	if err != nil {
+		return nil, err
+	}
+	return ebpf.NewMapFromFD(fd)
 }
 
 const currentCPU = 0xffff_ffff
