@@ -126,6 +126,18 @@ func (p *Process) PassAt(ifindex uint32, at mprog.AttachType, policy mprog.Netki
 	return ran, verdict, passes
 }
 
+// Watched reports whether any program sees a device's packets.
+func (p *Process) Watched(ifindex uint32) bool {
+	p.kernel.mu.Lock()
+	defer p.kernel.mu.Unlock()
+	d := p.net.devices[ifindex]
+	if d == nil {
+		return false
+	}
+	in, out := &d.tcx[0], &d.tcx[1]
+	return d.xdp.prog != nil || in.count > 0 || out.count > 0 || d.filtered(mprog.TCXIngress) || d.filtered(mprog.TCXEgress)
+}
+
 // xdpPass is XDP_PASS.
 const xdpPass = 2
 

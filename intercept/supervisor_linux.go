@@ -288,6 +288,7 @@ func (s *supervisor) close() {
 	for _, each := range s.servers {
 		each.Close()
 	}
+	s.wires.stopLooking()
 	s.wires.close()
 	s.files.close()
 }

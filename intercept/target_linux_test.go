@@ -53,6 +53,7 @@ var targets = map[string]func() int{
 	"speed":      check(speedTarget),
 	"own":        check(ownTarget),
 	"hooked":     check(hookedTarget),
+	"released":   check(releasedTarget),
 	"tags":       check(tagsTarget),
 	"pairs":      check(pairsTarget),
 	"xdp":        check(xdpTarget),

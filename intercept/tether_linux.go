@@ -23,6 +23,8 @@ type tether struct {
 	loopback bool
 	side     rtnl.Side
 	peer     uint32 // what the device is linked to
+	idle     bool   // no program saw its packets when that was looked at last
+	settings []sysctl
 }
 
 // tetherKey is a device.
@@ -43,7 +45,9 @@ func (w *wires) tether(netns uint64, index uint32, open func() (fd int, err erro
 		w.untie(key)
 		w.tethers[key] = []*end{} // it is not tried again
 		w.s.warn(fmt.Sprintf("of device %d, programs see only what is sent through packet sockets: %v", index, err))
+		return
 	}
+	w.lookAfterTethers()
 }
 
 func (w *wires) tie(key tetherKey, open func() (int, error)) error {
@@ -80,15 +84,8 @@ func (w *wires) tieLoopback(key tetherKey, a *asker) error {
 	if err != nil {
 		return err
 	}
-	// What comes back is routed anew, which the kernel permits for addresses of its
-	// own only if it is told to.
-	for _, setting := range []struct{ name, value string }{
-		{"all/route_localnet", "1"}, {"lo/route_localnet", "1"}, {"lo/accept_local", "1"},
-		{"all/rp_filter", "0"}, {"lo/rp_filter", "0"},
-	} {
-		if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+setting.name, []byte(setting.value), 0); err != nil {
-			return err
-		}
+	if e.tether.settings, err = routeBack(); err != nil {
+		return err
 	}
 	return a.all(
 		func(a rtnl.Ask) []byte { return a.AddClsact(e.index) },

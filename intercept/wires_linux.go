@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,6 +39,7 @@ type wires struct {
 	ends    map[*rtnl.Device]*end
 
 	tethers    map[tetherKey][]*end
+	looks      *time.Timer // for tethers that are not needed any more
 	lastHidden uint32
 }
 

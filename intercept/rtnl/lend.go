@@ -83,7 +83,11 @@ func (s *Server) lend(r *tcRequest, what string) error {
 			attrs = appendAttribute(attrs, block, value)
 		}
 	}
-	switch errno := s.underlying(r, newQdisc, flagCreate|flagExcl, attrs); errno {
+	errno := s.underlying(r, newQdisc, flagCreate|flagExcl, attrs)
+	if errno == mprog.EEXIST && s.wires != nil && s.wires.Release(r.socket.Netns, r.ifindex) {
+		errno = s.underlying(r, newQdisc, flagCreate|flagExcl, attrs)
+	}
+	switch errno {
 	case 0:
 	case mprog.EEXIST: // nkconform's own
 		return s.refuse("%s where programs of BPF see what a device sends and receives are not simulated", what)

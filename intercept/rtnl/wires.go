@@ -21,6 +21,9 @@ type Wires interface {
 	// NamespaceID is the id that the namespace of the device's peer has in the
 	// device's own.
 	NamespaceID(d *Device) (id uint32, ok bool)
+	// Release takes away what a device of the running kernel's is tethered to, if no program
+	// sees its packets any more, and reports whether it has.
+	Release(netns uint64, ifindex uint32) bool
 	// Counts is what the device has sent and received.
 	Counts(d *Device) Counts
 }

@@ -163,6 +163,13 @@ func (s *Sim) XDP(netns uint64, ifindex uint32) (x mprog.XDPInfo) {
 	return x
 }
 
+// Watched reports whether any program sees the packets of a device of a network namespace.
+func (s *Sim) Watched(netns uint64, ifindex uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.resident(netns).Watched(ifindex)
+}
+
 // DriverXDP reports whether a device of the running kernel's with an ifindex has XDP in
 // its driver, in whichever namespace.
 func (s *Sim) DriverXDP(ifindex uint32) bool {
