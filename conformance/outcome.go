@@ -27,7 +27,7 @@ func shown(o trace.Outcome) string { return concise(o).String() }
 // concise leaves out of an outcome what goes without saying.
 func concise(o trace.Outcome) trace.Outcome {
 	if !writes(o.Errno) {
-		return trace.Outcome{Errno: o.Errno}
+		return trace.Outcome{Errno: o.Errno, Rule: o.Rule}
 	}
 	short := trace.Outcome{Errno: o.Errno, Listed: o.Listed, List: trace.CompressList(o.List)}
 	for _, f := range o.Fields {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -127,6 +128,9 @@ func (c *checker) step(s *trace.Statement) (*Failure, error) {
 	if err != nil {
 		return nil, err
 	}
+	if namesRule(s.Answer) {
+		came.Rule = ruleOf(c.reason)
+	}
 	if !s.Answer.Matches(came) {
 		failure = &Failure{Expected: expected(s.Answer), Came: shown(came)}
 	}
@@ -135,6 +139,7 @@ func (c *checker) step(s *trace.Statement) (*Failure, error) {
 		if c.reason != nil {
 			failure.Detail = c.reason.Error()
 		}
+		failure.Detail = strings.Join(append(rulesOf(s.Answer), failure.Detail), "\n")
 	}
 	return failure, nil
 }

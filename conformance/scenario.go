@@ -78,6 +78,9 @@ func Parse(name, text string) (Scenario, error) {
 	if err != nil {
 		return Scenario{}, err
 	}
+	if err := checkRules(name, text, f); err != nil {
+		return Scenario{}, err
+	}
 	s := Scenario{ID: strings.TrimSuffix(name, Extension), Trace: f}
 	for _, l := range f.Lines {
 		if l.Comment == "" || l.Statement != nil {

@@ -63,6 +63,9 @@ func (p *parser) outcome(s *Statement, v verb, refused bool) (o Outcome, err err
 			return o, p.errorf(w.col, "%s: expected an errno such as ESTALE, found %s", s.Verb, found(w))
 		}
 		o.Errno = errno
+		if w := p.peek(); isRule(w.text) {
+			o.Rule = mprog.Rule(p.next().text)
+		}
 	} else if p.peek().text == "ok" {
 		p.next()
 		return o, nil
@@ -99,6 +102,11 @@ func (p *parser) outcome(s *Statement, v verb, refused bool) (o Outcome, err err
 			o.Fields = append(o.Fields, Field{w.text, value.text})
 		}
 	}
+}
+
+// isRule reports whether a word can be the id of a rule: detach/owned-by-link.
+func isRule(s string) bool {
+	return strings.Contains(s, "/") && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-/") == ""
 }
 
 // isValue reports whether a word can be the value of an answer's field.

@@ -59,6 +59,7 @@ type Answer struct {
 // what state it left behind.
 type Outcome struct {
 	Errno  mprog.Errno // 0: success
+	Rule   mprog.Rule  // behind the errno, for those who know it; "" if not named
 	Fields []Field     // named values, such as revision 4
 	List   []Entry     // programs in order of execution
 	Listed bool        // the list is part of the outcome, also when empty

@@ -3,7 +3,8 @@ package trace
 import "slices"
 
 // Matches reports whether what came is one of the answer's outcomes. An
-// outcome that leaves out a field or the list accepts any.
+// outcome that leaves out a field or the list accepts any. Who does not know by which rule
+// a call was refused need not say it.
 func (a Answer) Matches(came Outcome) bool {
 	if a.Any {
 		return true
@@ -15,7 +16,7 @@ func (a Answer) Matches(came Outcome) bool {
 }
 
 func (o Outcome) matches(came Outcome) bool {
-	if o.Errno != came.Errno {
+	if o.Errno != came.Errno || o.Rule != "" && came.Rule != "" && o.Rule != came.Rule {
 		return false
 	}
 	for _, f := range o.Fields {

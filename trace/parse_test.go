@@ -23,6 +23,7 @@ link l nk0:primary b flags=before+0x80000000 = revision 4 [b@l]
 query nk0:primary count=1 prog_ids=null ! ENOSPC revision 4 count 2 [b@l]
 query nk0:primary prog_attach_flags=array link_attach_flags=array = prog_attach_flags 0*2,8 link_attach_flags none
 attach nk0:99 a                        ! EINVAL | ! EOPNOTSUPP
+attach nk0:primary a flags=before      ! EBUSY attach/some-rule | ! EINVAL a/b
 attach 99999:primary -1                ! ENODEV | = ok
 attach nk0:primary p1..p62             = revision 66 [b@l p1..p62]
 link-update l a flags=replace old_prog_fd=b = [a@l 17@4]

@@ -68,6 +68,9 @@ func (o Outcome) String() string {
 	var parts []string
 	if o.Errno != 0 {
 		parts = append(parts, "!", o.Errno.String())
+		if o.Rule != "" {
+			parts = append(parts, string(o.Rule))
+		}
 	} else {
 		parts = append(parts, "=")
 	}
