@@ -10,13 +10,13 @@ import (
 )
 
 // leastExplained is how many failures a mistake must explain to be told, those of a
-// scenario on netkit and on tcx counted once.
+// scenario on several hooks counted once.
 const leastExplained = 2
 
 func distinct(list []Failing) int {
 	ids := map[string]bool{}
 	for _, f := range list {
-		ids[strings.TrimSuffix(f.ID, "-tcx")] = true
+		ids[trace.WithoutHook(f.ID)] = true
 	}
 	return len(ids)
 }
@@ -24,7 +24,8 @@ func distinct(list []Failing) int {
 // byMistake groups what mistakes explain, the one that explains the most first, and
 // returns the rest.
 func byMistake(failed []Failing, passed []Scenario) (groups []Group, rest []Failing) {
-	why, likely := explanations(failed)
+	ruled := slices.ContainsFunc(failed, func(f Failing) bool { return len(strings.Fields(f.Came)) == 3 && f.Came[0] == '!' })
+	why, likely := explanations(failed, ruled)
 	held := map[explanation]bool{} // against what passed
 	rest = failed
 	for {
@@ -33,7 +34,7 @@ func byMistake(failed []Failing, passed []Scenario) (groups []Group, rest []Fail
 		for i, m := range mistakes {
 			ops, explained := []string{}, []Failing(nil)
 			for _, op := range m.ops {
-				e := explanation{i, op}
+				e := explanation{i, op, ruled}
 				some := slices.DeleteFunc(slices.Clone(rest), func(f Failing) bool { return !slices.Contains(why[f.Failure], e) })
 				if len(some) == 0 || !likely[e] {
 					continue
@@ -69,11 +70,12 @@ var verbs = map[mprog.Op]string{
 type explanation struct {
 	mistake int
 	op      mprog.Op
+	ruled   bool // what fails says its rules, and fails by one alone
 }
 
 // play plays a scenario on the fake behind a library that makes the mistake.
 func (e explanation) play(s Scenario) Result {
-	return Run(mistaken{fake.New(fake.Lacking(s.Trace)...), mistakes[e.mistake], e.op}, s)
+	return Run(mistaken{fake.New(fake.Lacking(s.Trace)...), mistakes[e.mistake], e.op, e.ruled}, s)
 }
 
 // breaks says that the mistake fails a scenario.
@@ -85,7 +87,7 @@ func (e explanation) breaks(s Scenario) bool {
 // explanations finds, of each failure, the mistakes that make the fake fail in the
 // same way, where it fails by itself in none. A mistake is likely if most of the
 // failures that it can be held against are so.
-func explanations(failed []Failing) (why map[*Failure][]explanation, likely map[explanation]bool) {
+func explanations(failed []Failing, ruled bool) (why map[*Failure][]explanation, likely map[explanation]bool) {
 	type step struct {
 		id, came string
 		line     int
@@ -97,7 +99,7 @@ func explanations(failed []Failing) (why map[*Failure][]explanation, likely map[
 		key := step{f.ID, f.Came, f.Line}
 		found, ok := seen[key]
 		if !ok {
-			found[0], found[1] = explain(f)
+			found[0], found[1] = explain(f, ruled)
 			seen[key] = found
 		}
 		why[f.Failure] = found[0]
@@ -116,8 +118,8 @@ func explanations(failed []Failing) (why map[*Failure][]explanation, likely map[
 
 // explain finds the mistakes that make the fake fail in the same way, and those that
 // make it fail in another.
-func explain(f Failing) (same, other []explanation) {
-	for _, e := range candidates(f) {
+func explain(f Failing, ruled bool) (same, other []explanation) {
+	for _, e := range candidates(f, ruled) {
 		switch r := e.play(f.Scenario); {
 		case r.Failure == nil:
 		case r.Failure.Line == f.Line && r.Failure.Came == f.Came:
@@ -131,7 +133,7 @@ func explain(f Failing) (same, other []explanation) {
 
 // candidates are the mistakes that change something about what the failing statement,
 // or one like it, asks for.
-func candidates(f Failing) (list []explanation) {
+func candidates(f Failing, ruled bool) (list []explanation) {
 	verb := verbOf(f.Statement)
 	for op, name := range verbs {
 		if name != verb || f.Trace == nil || f.Came == "" {
@@ -139,12 +141,12 @@ func candidates(f Failing) (list []explanation) {
 		}
 		var asked []mprog.AttachRequest
 		watch := mistake{change: func(r *mprog.AttachRequest) { asked = append(asked, *r) }}
-		if Run(mistaken{fake.New(fake.Lacking(f.Trace)...), watch, op}, f.Scenario).Status != Passed {
+		if Run(mistaken{fake.New(fake.Lacking(f.Trace)...), watch, op, ruled}, f.Scenario).Status != Passed {
 			return nil
 		}
 		for i, m := range mistakes {
 			if slices.Contains(m.ops, op) && slices.ContainsFunc(asked, m.changes) {
-				list = append(list, explanation{i, op})
+				list = append(list, explanation{i, op, ruled})
 			}
 		}
 	}

@@ -86,7 +86,8 @@ var otherHook = map[mprog.AttachType]mprog.AttachType{
 type mistaken struct {
 	*fake.Kernel
 	mistake
-	op mprog.Op
+	op    mprog.Op
+	ruled bool // it says by which rule it refuses
 }
 
 // spoil does to a request what the mistake does. It returns false if the call is not

@@ -23,9 +23,9 @@ func ruleOf(err error) mprog.Rule {
 	return ""
 }
 
-// namesRule reports whether an answer names a rule.
-func namesRule(a trace.Answer) bool {
-	return slices.ContainsFunc(a.Outcomes, func(o trace.Outcome) bool { return o.Rule != "" })
+// namesRule reports whether an answer names a rule for an errno.
+func namesRule(a trace.Answer, errno mprog.Errno) bool {
+	return slices.ContainsFunc(a.Outcomes, func(o trace.Outcome) bool { return o.Rule != "" && o.Errno == errno })
 }
 
 // rulesOf tells the rules that an answer names, a line each.

@@ -93,11 +93,16 @@ type checker struct {
 	*player
 	hooks []place // in the order they were touched first
 	last  map[place]trace.Outcome
+
+	ruleless bool // it is not asked by which rule a call was refused
 }
 
 func newChecker(env mprog.Environment, f *trace.File) *checker {
 	c := &checker{player: newPlayer(env, f), last: map[place]trace.Outcome{}}
 	c.follow = c.move
+	if m, ok := env.(mistaken); ok {
+		c.ruleless = !m.ruled
+	}
 	return c
 }
 
@@ -128,7 +133,7 @@ func (c *checker) step(s *trace.Statement) (*Failure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if namesRule(s.Answer) {
+	if !c.ruleless && namesRule(s.Answer, came.Errno) {
 		came.Rule = ruleOf(c.reason)
 	}
 	if !s.Answer.Matches(came) {

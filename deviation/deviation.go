@@ -16,7 +16,7 @@ import (
 type Deviation struct {
 	Kernels []string // globs for names of runs, images or releases, or FROM..TO of releases; empty for all
 	Real    bool     // the fake of such a release does not deviate
-	Case    string   // id of the scenario
+	Case    string   // id of the scenario, or a glob for those of its cases
 	Message string   // text that the failure contains
 	Reason  string
 	Where   string // file and line, for messages
@@ -49,6 +49,12 @@ func (d Deviation) of(run *report.Run) bool {
 	return false
 }
 
+// concerns says whether the deviation is listed for a scenario.
+func (d Deviation) concerns(id string) bool {
+	ok, err := path.Match(d.Case, id)
+	return err == nil && ok
+}
+
 // matches is path.Match without folders: images are paths, too, and a * may stand
 // for any part of them.
 func matches(glob, name string) bool {
@@ -75,7 +81,7 @@ func (l List) Apply(run *report.Run) {
 func (l List) find(run *report.Run, id string) []Deviation {
 	var listed []Deviation
 	for _, d := range l {
-		if d.Case == id && d.of(run) {
+		if d.concerns(id) && d.of(run) {
 			listed = append(listed, d)
 		}
 	}
@@ -108,7 +114,7 @@ func judge(c *report.Case, listed []Deviation) {
 func (l List) Unknown(ids []string) []Deviation {
 	var unknown []Deviation
 	for _, d := range l {
-		if !slices.Contains(ids, d.Case) {
+		if !slices.ContainsFunc(ids, d.concerns) {
 			unknown = append(unknown, d)
 		}
 	}

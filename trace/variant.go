@@ -83,6 +83,17 @@ func Variants(text string) []Variant {
 	return list
 }
 
+// WithoutHook returns the id of a scenario's file: without what the kind of hooks is called
+// at the end of the ids of its other cases.
+func WithoutHook(id string) string {
+	for _, k := range hookKinds {
+		if short, ok := strings.CutSuffix(id, k.suffix); ok && !k.at.Cgroup() {
+			return short
+		}
+	}
+	return id
+}
+
 // rewrite writes a trace for another kind of hooks than it was written for.
 func rewrite(text string, from, to hookKind) string {
 	var b strings.Builder
