@@ -262,7 +262,7 @@ func (p *parser) declaration(k kind, w word) ([]string, error) {
 			return nil, p.errorf(w.col, "expected %s (a letter, then at most 14 letters, digits, - or _), found %q", k, n)
 		}
 		if old, ok := p.declared[n]; ok {
-			return nil, p.errorf(w.col, "%q is declared already, as %s", n, old)
+			return nil, p.errorf(w.col, "%q is taken, by %s: what is new has another name", n, strings.NewReplacer("the name of a new ", "a ", "a new name for ", "").Replace(old.String()))
 		}
 	}
 	return names, nil

@@ -119,7 +119,7 @@ func TestParseErrors(t *testing.T) {
 		{"cgroup c parent=g", `t:4:17: no cgroup or program or link is called "g"`},
 		{"prog z expected_attach_type=cgroup_inet", `t:4:29: expected an attach type`},
 		{"netkit nk2 nk2", `t:4:12: "nk2" is declared twice`},
-		{"netkit nk2 a", `t:4:12: "a" is declared already, as the name of a new program`},
+		{"netkit nk2 a", `t:4:12: "a" is taken, by a program: what is new has another name`},
 		{"prog 1a", `t:4:6: expected the name of a new program (a letter`},
 		{"prog p1..q9", `t:4:6: expected a range such as p1..p63, found "p1..q9"`},
 		{"link k nk0:peer a..b", `expected program or a number, found "a..b"`},

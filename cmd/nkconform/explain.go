@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,8 @@ func explainCommand() *cobra.Command {
 		Long: `Explain plays .trace files or scenarios of the suite on the simulated kernel and
 shows each statement in a line: the list before and after it, what is new with a
 star, what is gone with a minus, and the step of the revision; or the errno of a
-refusal, and its rule in plain words. With -v the kernel's checks follow in their
+refusal, and its rule in plain words; of a cgroup also what runs there. A trace without
+any answers expects nothing. With -v the kernel's checks follow in their
 order, up to the one that refused, each with its numbers and the id of its rule.
 
 ` + patternsHelp + `
@@ -79,7 +81,7 @@ A program that was not released has to build the page's kernel, with Go.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&hook, "hook", "", "state of the hook: DEVICE:TYPE [PROGRAM PROGRAM@LINK] revision N")
+	c.Flags().StringVar(&hook, "hook", "", "state of the hook: DEVICE:TYPE or CGROUP:TYPE [PROGRAM PROGRAM@LINK] revision N")
 	c.Flags().StringVarP(&kernel, "kernel", "k", fake.Newest.String(), "version of Linux to simulate")
 	c.Flags().BoolVarP(&checks, "verbose", "v", false, "with the kernel's checks in their order")
 	c.Flags().StringVar(&page, "html", "", "write a page with the simulated kernel in it to a file, - for stdout")
@@ -104,6 +106,7 @@ func (e *explainer) scenarios(args []string) error {
 	for _, arg := range args {
 		list, err := choose([]string{arg}).load()
 		if err != nil {
+			e.upTo(arg, err)
 			return err
 		}
 		for _, s := range list {
@@ -118,6 +121,29 @@ func (e *explainer) scenarios(args []string) error {
 		}
 	}
 	return failed
+}
+
+// upTo shows what is right of a file in which a line is wrong: what is in front of that
+// line, and the line with the place marked. Of any other error it shows nothing.
+func (e *explainer) upTo(file string, err error) {
+	var wrong *trace.Error
+	text, unread := os.ReadFile(file)
+	if !errors.As(err, &wrong) || unread != nil {
+		return
+	}
+	lines := strings.Split(string(text), "\n")
+	if wrong.Line > len(lines) {
+		return
+	}
+	e.start()
+	for _, line := range lines[:wrong.Line-1] {
+		step, err := e.play(line)
+		if err != nil {
+			return
+		}
+		fmt.Fprintln(e.out, e.style.Text(&step))
+	}
+	fmt.Fprintln(e.out, e.style.Mistake(strings.TrimSuffix(lines[wrong.Line-1], "\r"), wrong))
 }
 
 // hook explains statements on a hook that is in a given state.
@@ -150,8 +176,10 @@ func (e *explainer) hook(state string, statements []string, more bool) error {
 	return nil
 }
 
-// explain shows a trace. What it expects and does not come is told, and is errFailed.
+// explain shows a trace. What it expects and does not come is told, and is errFailed;
+// one that has no answers at all expects nothing.
 func (e *explainer) explain(f *trace.File) error {
+	expects := slices.ContainsFunc(f.Statements(), func(s *trace.Statement) bool { return s.Answer.Any || len(s.Answer.Outcomes) > 0 })
 	e.start(fake.Lacking(f)...)
 	for _, l := range f.Lines {
 		step, err := e.play(text(l))
@@ -163,7 +191,7 @@ func (e *explainer) explain(f *trace.File) error {
 			return err
 		}
 		fmt.Fprintln(e.out, e.style.Text(&step))
-		if l.Statement != nil && !l.Statement.Answer.Matches(step.Came) {
+		if expects && l.Statement != nil && !l.Statement.Answer.Matches(step.Came) {
 			f := conformance.Failure{Line: l.Statement.Line, Statement: l.Statement.Call(), Expected: l.Statement.Answer.String(), Came: step.Answer.String()}
 			if f.Expected == "" {
 				f.Expected = "= ok"

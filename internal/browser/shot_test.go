@@ -41,6 +41,10 @@ func TestShots(t *testing.T) {
 			b.say("attach nk0:primary c flags=befor")
 			b.run(chromedp.Click(chromedp.CSS(`[data-pick*='"Prog":"b"']`)))
 			shoot("carry")
+			b.run(chromedp.Click(chromedp.CSS(`[data-lesson="cgroup"]`)))
+			b.say("prog r type=cgroup_skb return=0\nlink l c:cgroup_inet_ingress r flags=preorder\nattach g:cgroup_inet_ingress p flags=multi+preorder\ndatagram q")
+			eval[any](b, `(() => { for (const a of document.getAnimations()) a.finish(); document.querySelector('[data-key="families"]').parentElement.open = true; return null })()`)
+			shoot("cgroup")
 			if width == 1280 && scheme == "light" {
 				b.run(chromedp.Click(chromedp.CSS(`[data-lesson="tcx-clsact"]`)))
 				b.say("send nk0\nattach nk0:egress n flags=replace replace_bpf_fd=p\nsend nk0")
