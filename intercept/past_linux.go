@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nkconform/nkconform/intercept/machine"
 	"github.com/nkconform/nkconform/intercept/rtnl"
 )
 
@@ -143,20 +144,45 @@ func (p *pump) takesFromDriver(e *end) bool {
 
 // redirectXDP sends a packet to where an XDP program wants it, past the devices' hooks
 // (xdp_do_generic_redirect). What a driver redirects goes to such devices only as have
-// the like (xdp_do_redirect).
+// the like (xdp_do_redirect). A program that the map has for a device must let it pass.
 func (p *pump) redirectXDP(e *end, index uint32, inDriver bool, j *journey) {
 	r := j.Redirect
 	list := r.Several
 	if !r.Broadcast {
-		list = []uint32{r.Ifindex}
+		list = []machine.Outlet{{Ifindex: r.Ifindex, Program: r.Program}}
 	}
 	for _, to := range list {
-		if r.Broadcast && r.Exclude && to == index {
+		if r.Broadcast && r.Exclude && to.Ifindex == index {
 			continue
 		}
-		if inDriver && !p.takesFromDriver(p.tetherOf(e.netns, to, rtnl.Egress)) {
+		if inDriver && !p.takesFromDriver(p.tetherOf(e.netns, to.Ifindex, rtnl.Egress)) {
 			continue
 		}
-		p.sendBy(outlet{e, to, true}, j.again(index))
+		copied := j.again(index)
+		copied.Outside, copied.Egress = j.Outside, to.Ifindex
+		if to.Program == 0 || p.s.at(e.netns).RunXDP(to.Program, copied.Packet) == actXDPPass {
+			p.sendBy(outlet{e, to.Ifindex, true}, copied.again(index))
+		}
 	}
+}
+
+// atCPU has the program that a map of CPUs has for one see a packet, and reports whether it
+// goes on (cpu_map_bpf_prog_run_skb). All CPUs are one here.
+func (p *pump) atCPU(e *end, index uint32, inDriver bool, j *journey) (passes bool) {
+	id := j.Redirect.Program
+	if id == 0 {
+		return true
+	}
+	j.Redirect = machine.Redirect{}
+	switch p.s.at(e.netns).RunXDP(id, j.Packet) {
+	case actXDPPass:
+		return true
+	case actXDPRedirect:
+		if j.Redirect.CPU {
+			p.s.warn("a packet that a program of a map of CPUs sends to a CPU is dropped, which is not simulated")
+			return false
+		}
+		p.redirectXDP(e, index, inDriver, j)
+	}
+	return false
 }

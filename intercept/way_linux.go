@@ -154,16 +154,18 @@ const (
 func (p *pump) xdp(e *end, index uint32, j *journey) int {
 	made := p.passAt(e, index, mprog.XDPDevice, j)
 	inDriver := made.Verdict >= actTransmit && p.s.at(e.netns).XDP(e.netns, index).Driver
+	toCPU := made.Verdict == actXDPRedirect && j.Redirect.CPU
 	switch {
 	case made.Verdict == 0 && made.Passes: // no program
 		return xdpGoesOn
 	case made.Verdict == actTransmit && inDriver && !p.takesFromDriver(e):
-	case made.Passes, made.Verdict == actTransmit:
+	case toCPU && !p.atCPU(e, index, inDriver, j):
+	case made.Passes, made.Verdict == actTransmit, toCPU:
 		kind := j.Kind()
 		*j = *j.again(index)
 		j.Reached(index, kind)
 		j.Received(index)
-		if !made.Passes {
+		if made.Verdict == actTransmit {
 			return xdpTransmits
 		}
 		return xdpGoesOn
@@ -187,6 +189,7 @@ func (j *journey) again(index uint32) *journey {
 
 // What XDP programs return.
 const (
+	actXDPPass     = 2 // XDP_PASS
 	actTransmit    = 3 // XDP_TX
 	actXDPRedirect = 4 // XDP_REDIRECT
 )

@@ -41,6 +41,7 @@ const (
 	xdpDataMeta = 8
 	xdpIngress  = 12
 	xdpQueue    = 16
+	xdpEgress   = 20
 	xdpSize     = 24
 )
 
@@ -96,6 +97,7 @@ func (m *run) loadContext(field uint64, size int) (uint64, error) {
 		var ctx [xdpSize]byte
 		copy(ctx[xdpIngress:], p.Context[skbIfindex:skbIfindex+4])
 		copy(ctx[xdpQueue:], p.Context[skbQueue:skbQueue+4])
+		native.PutUint32(ctx[xdpEgress:], p.Egress)
 		return number(ctx[field:], size), nil
 	}
 	return number(p.Context[field:], size), nil

@@ -1,6 +1,9 @@
 package machine
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // What the helpers return for the program to return.
 const (
@@ -73,7 +76,7 @@ const (
 	familyIPv6 = 10
 )
 
-// redirectMap is bpf_redirect_map of a map of devices. Where there is none, it
+// redirectMap is bpf_redirect_map of a map of devices, or of CPUs. Where there is none, it
 // returns what the flags' low bits say.
 func (m *run) redirectMap() (uint64, error) {
 	of, err := m.mapAt(m.r[1])
@@ -92,14 +95,19 @@ func (m *run) redirectMap() (uint64, error) {
 		m.packet.Redirect = Redirect{Broadcast: true, Several: devices, Exclude: flags&flagExclude != 0}
 		return xdpRedirect, nil
 	}
-	ifindex, ok := of.Device(uint32(m.r[2]))
+	index := uint32(m.r[2])
+	to, ok := of.Device(index)
+	cpu, isCPU := of.CPU(index)
 	switch {
-	case !ok && of.Held(uint32(m.r[2])): // of CPUs and of sockets of XDP
-		return 0, ErrUnknown
-	case !ok:
+	case ok:
+		m.packet.Redirect = Redirect{Ifindex: to.Ifindex, Program: to.Program}
+	case isCPU:
+		m.packet.Redirect = Redirect{CPU: true, Program: cpu.Program}
+	case of.Held(index):
+		return 0, fmt.Errorf("a packet for a socket of XDP: %w", ErrUnknown)
+	default:
 		return flags & 3, nil
 	}
-	m.packet.Redirect = Redirect{Ifindex: ifindex}
 	return xdpRedirect, nil
 }
 

@@ -29,6 +29,18 @@ const (
 	deadlockErrno = 35 // EDEADLK
 )
 
+// End ends the timers that are in a value, which are no more (bpf_timer_cancel_and_free).
+func (all *Timers) End(value []byte) {
+	for place, t := range all.at {
+		for at := 0; at < len(value); at += 8 {
+			if &value[at] == place {
+				t.active, t.program = false, nil
+				delete(all.at, place)
+			}
+		}
+	}
+}
+
 // timerAt returns the timer at an address, nil if none has been made there.
 func (m *run) timerAt() (t *timer, place []byte, err error) {
 	if place, err = m.bytes(m.r[1], timerSize); err != nil {

@@ -96,11 +96,12 @@ func (a *array) Cgroup(uint32) (uint64, bool) { return 0, false }
 func (a *array) Stored(uint64, []byte) []byte { return nil }
 func (a *array) Forget(uint64) bool           { return false }
 
-func (a *array) Device(uint32) (uint32, bool) { return 0, false }
+func (a *array) Device(uint32) (o Outlet, ok bool) { return o, false }
+func (a *array) CPU(uint32) (o Outlet, ok bool)    { return o, false }
 func (a *array) Holder(place *byte) []byte {
 	return nil
 }
-func (a *array) Devices() ([]uint32, bool) { return nil, false }
+func (a *array) Devices() ([]Outlet, bool) { return nil, false }
 
 func (a *array) LookupCPU(key []byte, cpu uint32) []byte {
 	if cpu != 0 {

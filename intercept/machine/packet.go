@@ -31,6 +31,8 @@ type Packet struct {
 	Network, Transport int
 	// Ingress says that the packet is on its way in (skb->tc_at_ingress).
 	Ingress bool
+	// Egress is the device by which a program in a map of devices is asked to send it.
+	Egress uint32
 
 	pulled    []byte   // the link layer's header, if it was taken off
 	fragments [][]byte // of XDP, behind Data
@@ -50,8 +52,10 @@ type Redirect struct {
 	Egress    bool       // and there to be sent (BPF_F_EGRESS)
 	Neighbour bool       // by bpf_redirect_neigh: link layer's addresses are to be looked up
 	NextHop   netip.Addr // those of this neighbour, if it is valid
-	Broadcast bool       // by bpf_redirect_map: to all of these devices
-	Several   []uint32
+	CPU       bool       // by bpf_redirect_map: to go on at a CPU
+	Program   uint32     // the id of one that has to let it pass there, 0: none
+	Broadcast bool       // to all of these devices
+	Several   []Outlet
 	Exclude   bool // but not back to the one where the packet is
 }
 

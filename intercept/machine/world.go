@@ -64,6 +64,12 @@ type Device struct {
 	Headroom, Tailroom uint16
 }
 
+// Outlet is where an XDP program may send packets to.
+type Outlet struct {
+	Ifindex uint32 // 0: a CPU
+	Program uint32 // the id of one that has to let them pass there, 0: none
+}
+
 // Map is a map, as programs see it. Values are memory that stays the map's.
 type Map interface {
 	KeySize() uint32
@@ -83,10 +89,12 @@ type Map interface {
 	// Tail returns the program that an element of a map of programs is, nil if
 	// none can be run by its index.
 	Tail(index uint32) *Program
-	// Device returns the ifindex that an element of a map of devices has.
-	Device(index uint32) (ifindex uint32, ok bool)
-	// Devices are the ifindexes of all of them, false if it is no such map.
-	Devices() (all []uint32, ok bool)
+	// Device returns what an element of a map of devices is.
+	Device(index uint32) (Outlet, bool)
+	// Devices are all of them, false if it is no such map.
+	Devices() (all []Outlet, ok bool)
+	// CPU returns what an element of a map of CPUs is.
+	CPU(index uint32) (Outlet, bool)
 	// Cgroup returns the id of the cgroup that an element of an array of cgroups is.
 	Cgroup(index uint32) (id uint64, ok bool)
 	// Stored returns what a storage has for a socket, a task or a cgroup; where that is

@@ -118,6 +118,9 @@ func (e *elements) put(key, value []byte, object *Object, flags uint64) error {
 		return nil
 	case old != nil && object == nil: // programs may have its address
 		e.m.special.copy(old.value, value)
+		if e.m.special.others {
+			e.m.sim.timers.End(old.value) // bpf_obj_free_fields
+		}
 		if e.m.typ == lpmTrie {
 			old.key = string(key)
 		}

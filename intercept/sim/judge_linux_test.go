@@ -130,14 +130,13 @@ func (m plainMemory) Close() error  { return nil }
 func (m plainMemory) Wake()         {}
 
 func newJudge(t *testing.T) *judge {
-	j := &judge{t: t, same: map[int32]bool{}, p: newProcess(t, Options{
-		CPUs: 1, Memory: func(size int) (Memory, error) { return make(plainMemory, size), nil },
-	})}
+	o := Options{CPUs: 1, Memory: func(size int) (Memory, error) { return make(plainMemory, size), nil }}
+	j := &judge{t: t, same: map[int32]bool{}, p: newProcess(t, o)}
 	j.p.outside = loopbackOnly{}
 	var u unix.Utsname
 	require.NoError(t, unix.Uname(&u))
 	if release, err := fake.ParseRelease(unix.ByteSliceToString(u.Release[:])); err == nil {
-		j.p.sim.facts = factsOf(release)
+		j.p.sim = New(fake.New(fake.Running(release)), o)
 	}
 	t.Cleanup(j.hasJudged)
 	for i, spec := range trialMaps {

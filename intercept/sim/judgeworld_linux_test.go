@@ -119,7 +119,7 @@ func (j *judge) hasJudged() {
 // mapHere makes a map here, with its types where it has to have some.
 func (j *judge) mapHere(spec *ebpf.MapSpec) (fd int) {
 	a := attrOf(int(spec.Type), spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags)
-	if mapType(spec.Type).storage() {
+	if spec.Key != nil {
 		b, err := types.NewBuilder([]types.Type{spec.Key, spec.Value})
 		require.NoError(j.t, err)
 		raw, err := b.Marshal(nil, nil)

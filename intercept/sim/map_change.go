@@ -75,7 +75,9 @@ func (k *call) store(m *bpfMap, key, value []byte, flags uint64) error {
 		return k.storeOwned(m, key, value, flags)
 	case cgroupArray:
 		return k.storeCgroup(m, key, value, flags)
-	case devMapHash, devMap, cpuMap, insnArray: // what flags say has been looked at
+	case devMapHash, devMap, cpuMap: // what flags say has been looked at
+		return k.storeOutlet(m, key, value)
+	case insnArray:
 		return m.elements.put(key, value, nil, anyway)
 	}
 	if !m.typ.fds() {

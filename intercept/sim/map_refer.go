@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"fmt"
 	"math"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -81,8 +81,6 @@ func (k *call) checkDevice(m *bpfMap, key, value []byte, flags uint64) error {
 		return refuse("map/exists", mprog.EEXIST, "there is a device")
 	case ifindex == 0 && prog, ifindex != 0 && !k.hasDevice(ifindex):
 		return refuse("map/device", mprog.EINVAL, "no device has ifindex %d", ifindex)
-	case prog:
-		return fmt.Errorf("programs in maps of devices: %w", mprog.ErrUnsupported)
 	}
 	return nil
 }
@@ -110,10 +108,53 @@ func (k *call) checkCPU(m *bpfMap, key, value []byte, flags uint64) error {
 		return refuse("map/queue", mprog.EOVERFLOW, "a queue of %d: %d at most", queue, maxQueue)
 	case cpu >= uint32(k.cpus):
 		return refuse("map/cpu", mprog.ENODEV, "CPU %d of %d", cpu, k.cpus)
-	case len(value) >= 8 && int32(native.Uint32(value[4:])) > 0:
-		return fmt.Errorf("programs in maps of CPUs: %w", mprog.ErrUnsupported)
 	}
 	return nil
+}
+
+// Attach types of XDP programs in maps (BPF_XDP_DEVMAP, BPF_XDP_CPUMAP).
+const (
+	forDevmap = 33
+	forCPUMap = 35
+)
+
+// storeOutlet puts a device or a CPU, which may have a program that is named by an fd, and
+// by its id when it is read (struct bpf_devmap_val, bpf_cpumap_val).
+func (k *call) storeOutlet(m *bpfMap, key, value []byte) error {
+	var o *Object
+	if len(value) >= 8 {
+		fd := native.Uint32(value[4:])
+		clear(value[4:])
+		if int32(fd) > 0 {
+			var err error
+			if o, err = k.outletProgram(m, fd); err != nil {
+				return err
+			}
+			o = o.clone()
+			native.PutUint32(value[4:], o.ID)
+		}
+	}
+	m.elements.remove(key) // with the program that is there
+	return m.elements.put(key, value, o, anyway)
+}
+
+// outletProgram is the program of an element: one that was loaded for such.
+func (k *call) outletProgram(m *bpfMap, fd uint32) (*Object, error) {
+	want, refused := uint32(forDevmap), mprog.EINVAL
+	if m.typ == cpuMap {
+		want = forCPUMap
+		if k.kernel.Running().Before(fake.Version(7, 3)) {
+			refused = mprog.ENOMEM
+		}
+	}
+	o, p, err := k.progByFD("bpf_prog.fd", fd)
+	switch {
+	case err == nil && mprog.ProgType(p.typ) == mprog.XDP && p.attach == want && k.own(m, p) == nil:
+		return o, nil
+	case refused != mprog.EINVAL || m.typ != cpuMap || err == nil:
+		return nil, refuse("map/program", refused, "fd %d is no XDP program that is loaded for maps of type %d", fd, m.typ)
+	}
+	return nil, err
 }
 
 // checkInsn is insn_array_update_elem: only orig_off, the first word, is for users.

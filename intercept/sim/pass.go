@@ -55,6 +55,22 @@ func passing(p *machine.Packet) fake.PassingPacket {
 	return fake.PassingPacket{Protocol: p.Protocol(), Bytes: bytes, Packets: packets}
 }
 
+// RunXDP has an XDP program of a map see a packet, and returns what it returns; one that
+// cannot be run to its end drops it.
+func (s *Sim) RunXDP(id uint32, packet *machine.Packet) (verdict int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.programs[id]
+	if p == nil {
+		return xdpDropped
+	}
+	v, err := s.run(p, packet)
+	if err != nil {
+		return xdpDropped
+	}
+	return v
+}
+
 func told(p *program, v int32, err error) string {
 	if err != nil {
 		return fmt.Sprintf("%s drops: %v", p.label(), err)

@@ -28,6 +28,8 @@ const (
 // testXDP is bpf_prog_test_run_xdp. Sending what the program returns is not simulated.
 func (k *call) testXDP(p *program) error {
 	switch flags := k.u32(testFlags); {
+	case p.attach == forDevmap, p.attach == forCPUMap:
+		return refuse("test-run/type", mprog.EINVAL, "the program is one for maps")
 	case flags&^liveFrames != 0:
 		return refuse("test-run/flags", mprog.EINVAL, "flags %#x", flags)
 	case flags != 0:

@@ -69,16 +69,38 @@ func (v mapView) Holder(place *byte) []byte {
 }
 
 // Device is of maps whose values begin with an ifindex.
-func (v mapView) Device(index uint32) (ifindex uint32, ok bool) {
-	e := v.m.elements.values[string(native.AppendUint32(nil, index))]
-	if v.m.typ != devMap && v.m.typ != devMapHash || e == nil {
-		return 0, false
+func (v mapView) Device(index uint32) (machine.Outlet, bool) {
+	if v.m.typ != devMap && v.m.typ != devMapHash {
+		return machine.Outlet{}, false
 	}
-	return native.Uint32(e.value), true
+	o, ok := v.outlet(index)
+	return o, ok
+}
+
+// CPU is of maps whose values begin with a queue's length.
+func (v mapView) CPU(index uint32) (machine.Outlet, bool) {
+	if v.m.typ != cpuMap {
+		return machine.Outlet{}, false
+	}
+	o, ok := v.outlet(index)
+	o.Ifindex = 0
+	return o, ok
+}
+
+// outlet is an element that may have a program.
+func (v mapView) outlet(index uint32) (o machine.Outlet, ok bool) {
+	e := v.m.elements.values[string(native.AppendUint32(nil, index))]
+	if e == nil {
+		return o, false
+	}
+	if o.Ifindex = native.Uint32(e.value); e.object != nil {
+		o.Program = e.object.ID
+	}
+	return o, true
 }
 
 // Devices are in the order of their keys.
-func (v mapView) Devices() (all []uint32, ok bool) {
+func (v mapView) Devices() (all []machine.Outlet, ok bool) {
 	if v.m.typ != devMap && v.m.typ != devMapHash {
 		return nil, false
 	}
@@ -87,8 +109,8 @@ func (v mapView) Devices() (all []uint32, ok bool) {
 		slices.SortFunc(keys, func(a, b []byte) int { return cmp.Compare(native.Uint32(a), native.Uint32(b)) })
 	}
 	for _, key := range keys {
-		if ifindex, there := v.Device(native.Uint32(key)); there {
-			all = append(all, ifindex)
+		if to, there := v.Device(native.Uint32(key)); there {
+			all = append(all, to)
 		}
 	}
 	return all, true
