@@ -34,7 +34,8 @@ type moves struct {
 	veth    [2]netlink.Link
 	ears    []int // sockets: in both pods, and at their ends here, at both ends of the veth pair, and lo
 	devices *ebpf.Map
-	ran     *ebpf.Map // whether the program has run
+	outlets map[string]*ebpf.Map // of devices or CPUs, with a program, whose only element is the first
+	ran     *ebpf.Map            // whether the program has run
 	lo      netlink.Link
 }
 
@@ -93,7 +94,53 @@ func newMoves() (m *moves, err error) {
 	if m.ran, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}); err != nil {
 		return nil, fmt.Errorf("array: %w", err)
 	}
-	return m, errors.Join(m.devices.Put(uint32(3), uint32(m.a.host)), m.devices.Put(uint32(1), uint32(m.b.host)))
+	return m, errors.Join(m.devices.Put(uint32(3), uint32(m.a.host)), m.devices.Put(uint32(1), uint32(m.b.host)), m.withPrograms())
+}
+
+// withPrograms makes maps with programs, which are named by what these return.
+func (m *moves) withPrograms() error {
+	m.outlets = map[string]*ebpf.Map{}
+	returns := func(v int32) asm.Instructions { return asm.Instructions{asm.Mov.Imm(asm.R0, v), asm.Return()} }
+	byDevice := asm.Instructions{ // passes what is to leave by host b
+		asm.LoadMem(asm.R1, asm.R1, 20, asm.Word), asm.Mov.Imm(asm.R0, 1), asm.JNE.Imm(asm.R1, int32(m.b.host), "out"),
+		asm.Mov.Imm(asm.R0, 2), asm.Return().WithSymbol("out"),
+	}
+	sends := asm.Instructions{asm.Mov.Imm(asm.R1, int32(m.b.host)), asm.Mov.Imm(asm.R2, 0), asm.FnRedirect.Call(), asm.Return()}
+	for _, of := range []struct {
+		name  string
+		typ   ebpf.MapType
+		first int // ifindex, or the length of a CPU's queue
+		insns asm.Instructions
+	}{
+		{"device, passed", ebpf.DevMap, m.b.host, returns(2)}, {"device, dropped", ebpf.DevMap, m.b.host, returns(1)},
+		{"device, by its ifindex", ebpf.DevMap, m.b.host, byDevice}, {"other device, by its ifindex", ebpf.DevMap, m.a.host, byDevice},
+		{"device, sent back", ebpf.DevMap, m.b.host, returns(3)}, {"devices by hash, passed", ebpf.DevMapHash, m.b.host, returns(2)},
+		{"CPU", ebpf.CPUMap, 64, nil}, {"CPU, passed", ebpf.CPUMap, 64, returns(2)}, {"CPU, dropped", ebpf.CPUMap, 64, returns(1)},
+		{"CPU, redirected", ebpf.CPUMap, 64, sends},
+	} {
+		made, err := ebpf.NewMap(&ebpf.MapSpec{Type: of.typ, KeySize: 4, ValueSize: 8, MaxEntries: 1})
+		if err != nil {
+			return fmt.Errorf("map of %s: %w", of.name, err)
+		}
+		value := [2]uint32{uint32(of.first), 0}
+		if of.insns != nil {
+			attach := ebpf.AttachXDPDevMap
+			if of.typ == ebpf.CPUMap {
+				attach = ebpf.AttachXDPCPUMap
+			}
+			prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, AttachType: attach, License: "GPL", Instructions: of.insns})
+			if err != nil {
+				return fmt.Errorf("program of %s: %w", of.name, err)
+			}
+			defer prog.Close()
+			value[1] = uint32(prog.FD())
+		}
+		if err := made.Put(uint32(0), value); err != nil {
+			return fmt.Errorf("map of %s: %w", of.name, err)
+		}
+		m.outlets[of.name] = made
+	}
+	return nil
 }
 
 // last sends a frame that says last to every ear, from where nothing is in its way.
@@ -200,6 +247,11 @@ func xdpMovesTarget() error {
 	byMap := func(index, flags int32) asm.Instructions {
 		return asm.Instructions{asm.LoadMapPtr(asm.R1, m.devices.FD()), asm.Mov.Imm(asm.R2, index), asm.Mov.Imm(asm.R3, flags), asm.FnRedirectMap.Call()}
 	}
+	through := func(name string) error {
+		return m.show("by a map of "+name, fromPod, generic, ebpf.XDP, asm.Instructions{
+			asm.LoadMapPtr(asm.R1, m.outlets[name].FD()), asm.Mov.Imm(asm.R2, 0), asm.Mov.Imm(asm.R3, 0), asm.FnRedirectMap.Call(),
+		})
+	}
 	longer := asm.Instructions{ // and what is in front is not what was
 		asm.Mov.Reg(asm.R6, asm.R1), asm.Mov.Imm(asm.R2, -4), asm.FnXdpAdjustTail.Call(),
 	}
@@ -228,6 +280,9 @@ func xdpMovesTarget() error {
 		m.show("by the map to all", fromPod, generic, xdp, byMap(0, broadcast)),
 		m.show("by the map to all others", fromPod, generic, xdp, byMap(0, broadcast|exclude)),
 		m.show("by the map with an unknown flag", fromPod, generic, xdp, byMap(1, 1<<5)),
+		through("device, passed"), through("device, dropped"), through("device, by its ifindex"), through("other device, by its ifindex"),
+		through("device, sent back"), through("devices by hash, passed"),
+		through("CPU"), through("CPU, passed"), through("CPU, dropped"), through("CPU, redirected"),
 		m.show("veth: nothing", fromVeth, generic, xdp, returns(2)),
 		m.show("veth: dropped", fromVeth, generic, xdp, returns(1)),
 		m.show("veth: sent back", fromVeth, generic, xdp, returns(3)),

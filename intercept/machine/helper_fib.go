@@ -1,6 +1,9 @@
 package machine
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // RouteQuestion is what bpf_fib_lookup asks.
 type RouteQuestion struct {
@@ -72,7 +75,6 @@ const (
 	fibTable   = 1 << 3
 	fibSource  = 1 << 4
 	fibUseMark = 1 << 5
-	fibLater   = 1 << 6
 	fibKnown   = fibDirect | fibOutput | fibSkipMAC | fibTable | fibSource | fibUseMark
 )
 
@@ -83,9 +85,9 @@ func (m *run) lookUpRoute() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	switch known := uint32(fibKnown); {
-	case m.world.Facts().MoreFIB && flags&^known == fibLater:
-		return 0, ErrUnknown
+	switch known, later := uint32(fibKnown), m.world.Facts().MoreFIB; {
+	case flags&later != 0 && flags&^(known|later) == 0:
+		return 0, fmt.Errorf("flags %#x: %w", flags&later, ErrUnknown)
 	case size < fibSize, flags&^known != 0:
 		return failed(invalid), nil
 	case p[fibFamily] != familyIPv4 && p[fibFamily] != familyIPv6:

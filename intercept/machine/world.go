@@ -23,10 +23,10 @@ type World interface {
 
 // Facts are what helpers do on some releases of Linux and not on others.
 type Facts struct {
-	PeerEgress bool // bpf_redirect_peer knows BPF_F_EGRESS
-	MoreFIB    bool // bpf_fib_lookup has a flag 1<<6, which is not simulated
-	MoreRoom   bool // bpf_skb_adjust_room has flags from 1<<9 to 1<<12, which are not simulated
-	ShortDiff  bool // bpf_csum_diff takes any length, and returns 16 bits
+	PeerEgress bool   // bpf_redirect_peer knows BPF_F_EGRESS
+	MoreFIB    uint32 // flags of bpf_fib_lookup that are not simulated
+	MoreRoom   bool   // bpf_skb_adjust_room has flags from 1<<9 to 1<<12, which are not simulated
+	ShortDiff  bool   // bpf_csum_diff takes any length, and returns 16 bits
 }
 
 // Outside is what programs ask of their network namespace. It is called while

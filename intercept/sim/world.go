@@ -86,8 +86,21 @@ func (w world) After(nanoseconds uint64, f func() error) {
 // Types are those for which programs are relocated, whatever release is simulated.
 func (w world) Types() (*layout.Types, error) { return layout.Running() }
 
+// Flags of bpf_fib_lookup that came later.
+const (
+	fibVLAN      = 1 << 6 // BPF_FIB_LOOKUP_VLAN
+	fibVLANInput = 1 << 7 // BPF_FIB_LOOKUP_VLAN_INPUT
+)
+
 // factsOf are what helpers do on a release.
 func factsOf(r fake.Release) machine.Facts {
 	since := func(major, minor int) bool { return !r.Before(fake.Version(major, minor)) }
-	return machine.Facts{PeerEgress: since(7, 3), MoreFIB: since(7, 0), MoreRoom: since(7, 3), ShortDiff: since(6, 13)}
+	facts := machine.Facts{PeerEgress: since(7, 3), MoreRoom: since(7, 3), ShortDiff: since(6, 13)}
+	if since(7, 0) {
+		facts.MoreFIB = fibVLAN
+	}
+	if since(7, 3) {
+		facts.MoreFIB |= fibVLANInput
+	}
+	return facts
 }
