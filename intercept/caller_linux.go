@@ -106,8 +106,15 @@ func (c *caller) Object(fd uint32) (*sim.Object, bool) {
 	return f.object, true
 }
 
-// Capable looks at the effective capabilities.
+// Capable reports whether the caller has a capability that counts in the kernel's first
+// user namespace (capable): those of another one are of that one alone.
 func (c *caller) Capable(capability mprog.Capability) bool {
+	return !c.Nested() && c.capableThere(capability)
+}
+
+// capableThere looks at the effective capabilities, which count in the caller's user
+// namespace and for what belongs to it (ns_capable).
+func (c *caller) capableThere(capability mprog.Capability) bool {
 	if !c.s.dropped {
 		return true
 	}
@@ -119,6 +126,53 @@ func (c *caller) Capable(capability mprog.Capability) bool {
 	line, _, _ := bytes.Cut(rest, []byte("\n"))
 	set, err := strconv.ParseUint(string(line), 16, 64)
 	return err != nil || set>>capability&1 != 0
+}
+
+// UID is the real user.
+func (c *caller) UID() uint32 {
+	if !c.s.dropped {
+		return uint32(os.Getuid())
+	}
+	status, err := os.ReadFile(c.proc("/status"))
+	if err != nil {
+		return uint32(os.Getuid()) // the caller is gone
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\nUid:\t"))
+	field, _, _ := bytes.Cut(rest, []byte("\t"))
+	uid, _ := strconv.ParseUint(string(field), 10, 32)
+	return uint32(uid)
+}
+
+// Nested compares user namespaces: the supervisor is in the kernel's first one.
+func (c *caller) Nested() bool {
+	return c.s.nests && c.users() != c.s.users
+}
+
+// users is the inode of the caller's user namespace.
+func (c *caller) users() uint64 {
+	var st unix.Stat_t
+	if unix.Stat(c.proc("/ns/user"), &st) != nil {
+		return c.s.users // the caller is gone, or there are none
+	}
+	return st.Ino
+}
+
+// BPFFS looks at an fd's file.
+func (c *caller) BPFFS(fd uint32) (b sim.BPFFS) {
+	path := c.proc("/fd/" + strconv.FormatUint(uint64(fd), 10))
+	var st, above unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return b
+	}
+	b.Open = true
+	if !c.s.bpffs[st.Dev] {
+		var fs unix.Statfs_t
+		b.Other = unix.Statfs(path, &fs) == nil && fs.Type == unix.BPF_FS_MAGIC
+		return b
+	}
+	b.Root = unix.Stat(path+"/..", &above) != nil || above.Dev != st.Dev || above.Ino == st.Ino
+	b.Own = c.users() == c.s.mounters[st.Dev]
+	return b
 }
 
 // kernel is the one that answers the caller.

@@ -55,7 +55,7 @@ func init() {
 
 // rules are the calls to be notified of.
 func rules() []notify.Rule {
-	newNetns := notify.Condition{Arg: 0, Test: notify.AnyBit, Value: unix.CLONE_NEWNET}
+	newNetns := notify.Condition{Arg: 0, Test: notify.AnyBit, Value: unix.CLONE_NEWNET | unix.CLONE_NEWUSER}
 	isNetlink := notify.Condition{Arg: 0, Test: notify.AtLeast, Value: firstNetlinkFD} // or for packets
 	isPacket := notify.Condition{Arg: 0, Test: notify.AtLeast, Value: firstPacketFD}
 	list := []notify.Rule{

@@ -80,7 +80,7 @@ func (i *deviceIoctl) ethtool() (errno unix.Errno, ours bool) {
 	case ethtoolRefused[number]:
 		changes := number == ethtoolSetSettings || number == ethtoolSetMessages || number == ethtoolSetCoalesce ||
 			number == ethtoolSetChannels || number == ethtoolSetLinkSetting
-		if changes && !i.who.Capable(mprog.CapNetAdmin) {
+		if changes && !i.who.capableThere(mprog.CapNetAdmin) {
 			return unix.EPERM, true
 		}
 		return unix.EOPNOTSUPP, true

@@ -86,7 +86,7 @@ func (s *supervisor) wiredIoctl(i *deviceIoctl, d *rtnl.Device, n *netlinkSocket
 			return
 		}
 	}
-	if change && !i.who.Capable(mprog.CapNetAdmin) {
+	if change && !i.who.capableThere(mprog.CapNetAdmin) {
 		s.finishIoctl(i, unix.EPERM)
 		return
 	}

@@ -76,7 +76,7 @@ func (s *supervisor) mountFor(who *caller, kind, dir string) error {
 		return fmt.Errorf("mount namespace: %w", err)
 	}
 	if kind == "bpf" {
-		return s.mountBPF(dir)
+		return s.mountBPF(dir, who.users())
 	}
 	return s.mountTree(kind, dir)
 }

@@ -108,7 +108,7 @@ func (s *supervisor) separate() error {
 		}
 	}
 	s.mountTrees()
-	if err := s.mountBPF(mprog.BPFFS); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := s.mountBPF(mprog.BPFFS, s.users); err != nil && !errors.Is(err, unix.ENOENT) {
 		return err
 	}
 	return nil
@@ -130,8 +130,8 @@ func (s *supervisor) settle() error {
 }
 
 // mountBPF mounts what passes for a bpf file system, where the current thread
-// sees it.
-func (s *supervisor) mountBPF(dir string) error {
+// sees it, for somebody of a user namespace.
+func (s *supervisor) mountBPF(dir string, users uint64) error {
 	if err := unix.Mount("bpf", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=700"); err != nil {
 		return fmt.Errorf("mount %s: %w", dir, err)
 	}
@@ -139,7 +139,7 @@ func (s *supervisor) mountBPF(dir string) error {
 	if err := unix.Stat(dir, &st); err != nil {
 		return fmt.Errorf("mount %s: %w", dir, err)
 	}
-	s.bpffs[st.Dev] = true
+	s.bpffs[st.Dev], s.mounters[st.Dev] = true, users
 	return nil
 }
 

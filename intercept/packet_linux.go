@@ -31,7 +31,7 @@ const capNetRaw mprog.Capability = 13
 // packetSocket answers socket(2) for packets.
 func (s *supervisor) packetSocket(c *notify.Call) {
 	who := s.caller(c)
-	if !who.Capable(capNetRaw) {
+	if !who.capableThere(capNetRaw) {
 		_ = s.listener.Continue(c)
 		return
 	}

@@ -44,12 +44,15 @@ type supervisor struct {
 	home      uint64               // network namespace in which the program begins
 	wanderers bool                 // a thread may be in another one
 	dropped   bool                 // a thread may have fewer capabilities
+	nests     bool                 // a thread may be in another user namespace
+	users     uint64               // user namespace of this process
 	leaving   map[uint32]departure // threads that asked for a new one
 	moves     int                  // how many did
 	seen      map[uint64]int       // namespaces, and how many moves came before they were
 	private   bool                 // the namespaces are the program's own
 	mounts    bool                 // so is what is mounted in them
 	bpffs     map[uint64]bool      // devices of simulated bpf file systems
+	mounters  map[uint64]uint64    // user namespaces of those who have mounted them
 
 	native    uint64        // network namespace of this process
 	lastPort  uint32        // see nextPort
@@ -88,7 +91,7 @@ type supervisor struct {
 func newSupervisor(o Options) (*supervisor, error) {
 	s := &supervisor{kernel: o.Kernel, done: make(chan error, 1),
 		waking: make(chan struct{}, 1), quit: make(chan struct{}), unwatched: make(chan struct{}), devices: o.Devices,
-		leaving: make(map[uint32]departure), seen: make(map[uint64]int), origins: make(map[uint32]uint64), bpffs: make(map[uint64]bool)}
+		leaving: make(map[uint32]departure), seen: make(map[uint64]int), origins: make(map[uint32]uint64), bpffs: make(map[uint64]bool), mounters: make(map[uint64]uint64)}
 	if s.kernel == nil {
 		s.kernel = fake.New()
 	}
@@ -112,6 +115,10 @@ func newSupervisor(o Options) (*supervisor, error) {
 	s.rtnl.SetWires(s.wires)
 	if s.native, err = currentNetns(); err != nil {
 		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/user", &st); err == nil { // or there are none
+		s.users = st.Ino
 	}
 	s.files.unpinned = s.unpinned
 	if o.Explain != nil {

@@ -62,6 +62,8 @@ var targets = map[string]func() int{
 	"samples":    check(samplesTarget),
 	"reader":     check(readerTarget),
 	"operations": check(operationsTarget),
+	"users":      check(usersTarget),
+	"nested":     check(nestedTarget),
 	"xdpanswers": check(xdpAnswersTarget),
 	"groups":     check(groupsTarget),
 	"ethtool":    check(ethtoolTarget),

@@ -23,6 +23,7 @@ type departure struct {
 // wander answers unshare(2), setns(2) and clone(2).
 func (s *supervisor) wander(c *notify.Call) {
 	who := s.caller(c) // who has arrived by now where it went before
+	s.nest(c)
 	s.wanderers = true
 	if s.options.Parallel {
 		s.origins[c.TID] = who.netnsInode()
@@ -37,11 +38,24 @@ func (s *supervisor) wander(c *notify.Call) {
 // wanderClone3 answers clone3(2), whose flags are in memory.
 func (s *supervisor) wanderClone3(c *notify.Call) {
 	var flags [8]byte
-	if s.caller(c).Read(c.Args[0], flags[:]) == nil &&
-		binary.NativeEndian.Uint64(flags[:])&unix.CLONE_NEWNET != 0 {
-		s.wanderers = true
+	if s.caller(c).Read(c.Args[0], flags[:]) == nil {
+		of := binary.NativeEndian.Uint64(flags[:])
+		s.wanderers = s.wanderers || of&unix.CLONE_NEWNET != 0
+		s.nests = s.nests || of&unix.CLONE_NEWUSER != 0
 	}
 	_ = s.listener.Continue(c)
+}
+
+// nest notes that a thread may be in another user namespace from now on.
+func (s *supervisor) nest(c *notify.Call) {
+	flags := c.Args[0]
+	if uint32(c.Number) == unix.SYS_SETNS {
+		flags = c.Args[1]
+		if flags == 0 { // of any kind
+			flags = unix.CLONE_NEWUSER
+		}
+	}
+	s.nests = s.nests || flags&unix.CLONE_NEWUSER != 0
 }
 
 // drop answers calls that may take capabilities away.

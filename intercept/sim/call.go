@@ -78,7 +78,7 @@ func init() { // a table that its own handlers refer to
 		33: {"BPF_ITER_CREATE", false, (*call).iterCreate, "iter create"},
 		34: {"BPF_LINK_DETACH", true, (*call).linkDetach, ""},
 		35: {"BPF_PROG_BIND_MAP", false, (*call).bindMap, "prog bind map"},
-		36: {"BPF_TOKEN_CREATE", false, (*call).notSimulated, "token create"},
+		36: {"BPF_TOKEN_CREATE", false, (*call).createToken, "token create"},
 	}
 }
 
@@ -203,11 +203,6 @@ func (k *call) write(segments ...Segment) error {
 // size the caller told.
 func (k *call) put(offset, value uint32) error {
 	return k.write(Segment{k.address + uint64(offset), native.AppendUint32(nil, value)})
-}
-
-// notSimulated is what a command says that is not answered here.
-func (k *call) notSimulated() error {
-	return refuse("simulation/command", mprog.EINVAL, "%s is not simulated", k.Command)
 }
 
 // enableStats is bpf_enable_stats. Run counts stay 0 all the same.

@@ -23,6 +23,13 @@ type Caller interface {
 	Netns() uint64
 	// Capable reports whether the caller holds a capability.
 	Capable(mprog.Capability) bool
+	// UID is the caller's user, as the caller's user namespace numbers it.
+	UID() uint32
+	// Nested reports whether the caller is in another user namespace than the kernel's
+	// first.
+	Nested() bool
+	// BPFFS looks at what an fd is.
+	BPFFS(fd uint32) BPFFS
 	// DeviceName returns the name of a device of the running kernel's, in the
 	// caller's network namespace.
 	DeviceName(ifindex uint32) (string, bool)
@@ -71,4 +78,12 @@ type Answer struct {
 	Command string
 	Request any
 	Err     error
+}
+
+// BPFFS is what an fd is to those who want a token of its bpf file system.
+type BPFFS struct {
+	Open  bool
+	Root  bool // the root of a simulated one
+	Own   bool // made in the caller's user namespace
+	Other bool // one of the running kernel's
 }

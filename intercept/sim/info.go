@@ -109,7 +109,11 @@ func (k *call) progInfo(o *Object, p []byte) error {
 	if prog.gpl {
 		p[84] = 1
 	}
+	native.PutUint64(p[40:], prog.loaded)
+	native.PutUint32(p[48:], prog.uid)
 	native.PutUint32(p[216:], uint32(len(prog.insns)/insnSize)) // verified_insns
+	native.PutUint32(p[220:], k.attachObject(prog))
+	native.PutUint32(p[224:], prog.attachBTF)
 	if prog.btf == nil {
 		return nil
 	}
@@ -118,6 +122,20 @@ func (k *call) progInfo(o *Object, p []byte) error {
 		return err
 	}
 	return k.putRecords(&prog.lineInfo, in, p, 172, 152, 148)
+}
+
+// attachObject is the id of the BTF that attach_btf_id is of: the kernel's own is the first.
+func (k *call) attachObject(p *program) uint32 {
+	switch {
+	case p.attachBTF == 0 || p.attachModule:
+		return 0
+	case p.attachProg == 0:
+		return 1
+	}
+	if of := k.programs[p.attachProg]; of != nil && of.btf != nil {
+		return of.btf.id
+	}
+	return 0
 }
 
 // putRecords writes func_info or line_info, whose size, address and count are at

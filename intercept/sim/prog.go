@@ -25,6 +25,8 @@ type program struct {
 	hash         [sha256.Size]byte // of its instructions, from which Linux 6.18 takes the tag
 	gpl          bool
 	insns        []byte           // as loaded, with the caller's fds of maps replaced by ids
+	loaded       uint64           // when, in nanoseconds since the kernel began
+	uid          uint32           // of who has loaded it
 	verdict      int32            // what it returns if it does nothing else
 	constant     bool             // that it does nothing else
 	code         *machine.Program // nil: of a type that is not run
@@ -165,7 +167,7 @@ func (k *call) addProg(p *program) error {
 		return err
 	}
 	k.written().program(o, spec)
-	p.id = o.ID
+	p.id, p.loaded, p.uid = o.ID, k.now(), k.caller.UID()
 	k.programs[p.id] = p
 	for _, m := range p.maps {
 		m.refs++

@@ -25,6 +25,9 @@ type process struct {
 	outside machine.Outside
 	task    *machine.Task
 	targets map[uint32]Target
+	uid     uint32
+	nested  bool
+	bpffs   map[uint32]BPFFS
 }
 
 const base = 0x10000
@@ -78,6 +81,9 @@ func (p *process) Object(fd uint32) (*Object, bool) {
 func (p *process) Netns() uint64                   { return 7 }
 func (p *process) Outside() machine.Outside        { return p.outside }
 func (p *process) Task() *machine.Task             { return p.task }
+func (p *process) UID() uint32                     { return p.uid }
+func (p *process) Nested() bool                    { return p.nested }
+func (p *process) BPFFS(fd uint32) BPFFS           { return p.bpffs[fd] }
 func (p *process) Capable(c mprog.Capability) bool { return !p.without[c] }
 
 func (p *process) DeviceName(ifindex uint32) (string, bool) {
