@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/nkconform/nkconform/mprog"
@@ -64,6 +65,9 @@ func (s *Server) create(r *linkRequest) error {
 
 // creatable refuses what no new device may have, and what is not simulated.
 func (s *Server) creatable(r *linkRequest) error {
+	if err := r.checkLength(r.attrs); err != nil {
+		return err
+	}
 	if families := r.attrs.nested(attrFamilies); len(families) > 0 {
 		return noFamily // it has none yet (validate_linkmsg)
 	}
@@ -129,6 +133,21 @@ func (s *Server) newPeer(r *linkRequest, data attributes, d *Device) (*Wish, err
 	if p := data[netkitPeer]; p != nil {
 		attrs, _ = parseAttributes(p[infoSize:])
 		index, wish.flags, wish.Attributes = native.Uint32(p[4:]), native.Uint32(p[8:]), forKernel(p[infoSize:])
+		if err := r.checkLength(attrs); err != nil {
+			return nil, err
+		}
+	} else { // it takes the primary's, but for what makes that itself
+		for typ, value := range r.attrs {
+			if ofPeer(typ) {
+				attrs[typ] = value
+			}
+		}
+		wish.Attributes = edited(forKernel(r.message.body[infoSize:]), func(typ uint16, value []byte) []byte {
+			if !ofPeer(typ) {
+				return nil
+			}
+			return value
+		})
 	}
 	netns, err := r.target(attrs, d.Netns)
 	if err != nil {
@@ -138,6 +157,20 @@ func (s *Server) newPeer(r *linkRequest, data attributes, d *Device) (*Wish, err
 	model.primary, model.policy, model.scrub = false, policyPass, scrubOn
 	wish.Device, err = s.newEnd(r, netns, index, attrs, model)
 	return wish, err
+}
+
+// ofPeer reports whether a peer of which nothing is said takes an attribute from the
+// primary.
+func ofPeer(typ uint16) bool {
+	return ofNew[typ] && typ != attrAddress && typ != attrMaster || typ == attrTxQueues || typ == attrRxQueues
+}
+
+// checkLength refuses a name that the policy of rtnetlink does not let through.
+func (r *linkRequest) checkLength(attrs attributes) error {
+	if name := attrs[attrName]; len(bytes.TrimRight(name, "\x00")) > maxName {
+		return r.blame(name, mprog.ERANGE, shortAttribute)
+	}
+	return nil
 }
 
 // newEnd is one end of a pair as it is wished for, or a device without a peer.
@@ -176,7 +209,7 @@ func (s *Server) newEnd(r *linkRequest, netns uint64, index uint32, attrs attrib
 		}
 		copy(d.address[:], p)
 	}
-	if master, _ := attrs.u32(attrMaster); master != 0 && d.Layer3() {
+	if master, _ := attrs.u32(attrMaster); master != 0 && d.Layer3() && r.isBridge(master) {
 		return nil, mprog.EINVAL // a bridge takes none without an address
 	}
 	return d, nil

@@ -102,7 +102,7 @@ func (d *Device) changeable(r *linkRequest) error {
 			return mprog.EOPNOTSUPP
 		}
 	}
-	if master, _ := r.attrs.u32(attrMaster); master != 0 && d.Layer3() {
+	if master, _ := r.attrs.u32(attrMaster); master != 0 && d.Layer3() && r.isBridge(master) {
 		return mprog.EINVAL // a bridge takes none without an address
 	}
 	if _, set := r.attrs[attrCarrier]; set {
@@ -161,6 +161,24 @@ func (s *Server) move(d *Device, netns uint64) mprog.Errno {
 	d.Netns, d.Index = netns, index
 	d.Flags &^= FlagUp
 	return 0
+}
+
+// isBridge reports whether a device that is to be a master is a bridge, which takes no
+// device without an address. The kernel refuses by itself what is no master at all.
+func (r *linkRequest) isBridge(ifindex uint32) bool {
+	if r.socket.Forward == nil {
+		return true
+	}
+	for _, p := range r.socket.Forward(Lookup(ifindex, takenSeq)) {
+		for _, m := range split(p) {
+			if m.typ != newLink || len(m.body) < infoSize {
+				continue
+			}
+			attrs, _ := parseAttributes(m.body[infoSize:])
+			return attrs.nested(attrLinkInfo).text(infoKind) == "bridge"
+		}
+	}
+	return false
 }
 
 // taken reports whether a device of the running kernel's has a name, as far as

@@ -73,9 +73,10 @@ func TestAnswersByRelease(t *testing.T) {
 	u16 := func(typ uint16, v uint16) []byte { return appendU16(nil, typ, v) }
 	single := u32(netkitPairing, pairingSingle)
 	const (
-		badPolicy = "EINVAL Provided default xmit policy not supported off=60"
-		great     = "ERANGE integer out of range off=60"
-		unknown   = "EOPNOTSUPP"
+		badPolicy   = "EINVAL Provided default xmit policy not supported off=60"
+		great       = "ERANGE integer out of range off=60"
+		unknown     = "EOPNOTSUPP"
+		nameTooLong = "ERANGE " + shortAttribute + " off=40"
 	)
 	for _, tc := range []struct {
 		name               string
@@ -84,6 +85,7 @@ func TestAnswersByRelease(t *testing.T) {
 		on612, on618, on73 string
 	}{
 		{"plain", nil, nil, "ok", "ok", "ok"},
+		{"name too long", appendText(nil, attrName, "0123456789abcdef"), nil, nameTooLong, nameTooLong, nameTooLong},
 		{"mode 2", nil, u32(netkitMode, 2), "EINVAL Provided device mode can only be L2 or L3 off=60", great, great},
 		{"mode too short", nil, appendU8(nil, netkitMode, 0), "ERANGE " + shortAttribute + " off=60", "ERANGE " + shortAttribute + " off=60", "ERANGE " + shortAttribute + " off=60"},
 		{"policy 1", nil, u32(netkitPolicy, 1), badPolicy, badPolicy, badPolicy},
@@ -254,4 +256,29 @@ func TestEcho(t *testing.T) {
 	require.EqualValues(t, 3, c.got[0].seq)
 	require.EqualValues(t, 0xffffffff, native.Uint32(c.got[0].body[12:]), "what has changed")
 	require.EqualValues(t, msgError, c.got[1].typ)
+}
+
+// What a request says of the primary holds for a peer of which it says nothing, but for
+// the name and the address, as seen on Linux 6.12.118 and 7.3.4.
+func TestPeerTakesAttributes(t *testing.T) {
+	asked := join2(appendText(nil, attrName, "b0"), appendU32(nil, attrMTU, 9000), appendU32(nil, attrQueueLen, 5), appendU32(nil, attrGroup, 3), appendU32(nil, attrRxQueues, 2))
+	for _, tc := range []struct {
+		name             string
+		data             []byte
+		mtu, group, recv uint32
+	}{
+		{"nothing said", nil, 9000, 3, 2},
+		{"something said", appendAttribute(nil, netkitPeer, make([]byte, infoSize)), 1500, 0, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newClient(New(&backend{release: &newest}))
+			require.Zero(t, c.link(newLink, flagCreate|flagExcl, 0, 0, join2(asked, ofNetkit(tc.data))))
+			require.Zero(t, c.link(getLink, 0, 0, 0, appendText(nil, attrName, "nk0")))
+			attrs, _ := parseAttributes(c.got[0].body[infoSize:])
+			for typ, want := range map[uint16]uint32{attrMTU: tc.mtu, attrGroup: tc.group, attrRxQueues: tc.recv} {
+				got, _ := attrs.u32(typ)
+				require.Equal(t, want, got, "attribute %d", typ)
+			}
+		})
+	}
 }
