@@ -1,5 +1,5 @@
-// Package libbpf has the shape of libbpf's attach functions, as far as netkit and
-// tcx go, on any [mprog.Kernel]:
+// Package libbpf has the shape of libbpf's attach functions, as far as netkit,
+// tcx and cgroups go, on any [mprog.Kernel]:
 //
 //	prog := &libbpf.Program{Name: "mine", FD: int(fd), ExpectedAttachType: mprog.NetkitPrimary}
 //	l, err := libbpf.AttachNetkit(k, prog, int(nk0), libbpf.Opts(libbpf.NetkitOpts{Flags: mprog.Before}))
@@ -9,6 +9,7 @@
 // [*mprog.Error] whose Op begins with "libbpf".
 //
 //	bpf_program__attach_netkit, bpf_program__attach_tcx  AttachNetkit, AttachTCX
+//	bpf_program__attach_cgroup_opts, __attach_cgroup     AttachCgroup
 //	bpf_prog_attach_opts, bpf_prog_attach                ProgAttach
 //	bpf_prog_detach_opts, bpf_prog_detach2               ProgDetach
 //	bpf_prog_query_opts                                  ProgQuery
