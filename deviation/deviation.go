@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	"github.com/nkconform/nkconform/report"
+	"github.com/nkconform/nkconform/trace"
 )
 
 // Deviation is one known failure of a scenario.
 type Deviation struct {
 	Kernels []string // globs for names of runs, images or releases, or FROM..TO of releases; empty for all
 	Real    bool     // the fake of such a release does not deviate
-	Case    string   // id of the scenario, or a glob for those of its cases
+	Case    string   // id of the scenario, or of its file for every hook that it is a case for
 	Message string   // text that the failure contains
 	Reason  string
 	Where   string // file and line, for messages
@@ -51,8 +52,7 @@ func (d Deviation) of(run *report.Run) bool {
 
 // concerns says whether the deviation is listed for a scenario.
 func (d Deviation) concerns(id string) bool {
-	ok, err := path.Match(d.Case, id)
-	return err == nil && ok
+	return d.Case == id || d.Case == trace.WithoutHook(id)
 }
 
 // matches is path.Match without folders: images are paths, too, and a * may stand

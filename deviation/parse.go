@@ -12,7 +12,7 @@ var fieldNames = []string{"kernels", "fake", "case", "message", "reason"}
 
 // Parse reads a list: paragraphs of the fields kernels (globs, or FROM..TO of releases;
 // optional), fake ("no" where the fake of these releases does not deviate; optional),
-// case (a glob, where it is several), message and reason, each "name: text", continued by indented lines.
+// case, message and reason, each "name: text", continued by indented lines.
 // Lines that begin with # are comments. The name is for messages.
 //
 //	kernels: debian:6.12 6.12.*
@@ -48,9 +48,6 @@ func Parse(name, text string) (List, error) {
 			if _, err := path.Match(glob, ""); err != nil {
 				return fmt.Errorf("%s: kernel %q: %w", d.Where, glob, err)
 			}
-		}
-		if _, err := path.Match(d.Case, ""); err != nil {
-			return fmt.Errorf("%s: case %q: %w", d.Where, d.Case, err)
 		}
 		list = append(list, d)
 		clear(fields)

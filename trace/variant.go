@@ -86,12 +86,13 @@ func Variants(text string) []Variant {
 // WithoutHook returns the id of a scenario's file: without what the kind of hooks is called
 // at the end of the ids of its other cases.
 func WithoutHook(id string) string {
+	short := id
 	for _, k := range hookKinds {
-		if short, ok := strings.CutSuffix(id, k.suffix); ok && !k.at.Cgroup() {
-			return short
+		if s, ok := strings.CutSuffix(id, k.suffix); ok && len(s) < len(short) {
+			short = s
 		}
 	}
-	return id
+	return short
 }
 
 // rewrite writes a trace for another kind of hooks than it was written for.
