@@ -68,6 +68,7 @@ var targets = map[string]func() int{
 	"groups":     check(groupsTarget),
 	"ethtool":    check(ethtoolTarget),
 	"xdpmoves":   check(xdpMovesTarget),
+	"assign":     check(assignTarget),
 	"neighbours": check(neighboursTarget),
 
 	"files": check(filesTarget),

@@ -20,7 +20,8 @@ import (
 // running kernel finds there.
 type sockets struct {
 	loopbackOnly
-	list []machine.Socket
+	list    []machine.Socket
+	creates []int // flags of helpers of storages
 }
 
 // Socket finds the socket of a connection, or else who takes what comes to an address.
@@ -174,7 +175,7 @@ func (s *sockets) tuple(r *rand.Rand) (tuple []byte, protocol uint8) {
 const headersAt = textAt + 64
 
 // onFound does something with the socket in r8: what it returns is in r0.
-func onFound(r *rand.Rand, of *layout.Types, typ ebpf.ProgramType, whole bool) (name string, insns asm.Instructions) {
+func onFound(r *rand.Rand, of *layout.Types, typ ebpf.ProgramType, whole bool, creates []int) (name string, insns asm.Instructions) {
 	labels++
 	none := fmt.Sprint("none", labels)
 	self := asm.Mov.Reg(asm.R1, asm.R8)
@@ -220,7 +221,7 @@ func onFound(r *rand.Rand, of *layout.Types, typ ebpf.ProgramType, whole bool) (
 			}
 		case 5, 6:
 			if tc {
-				name, insns = inR8(asm.R2, callStep(asm.FnSkStorageGet, mapRef(theStorage), 0, oneOf[any](r, 0, inputPlace(r)), oneOf(r, 0, 1, 1, 1, 2)))
+				name, insns = inR8(asm.R2, callStep(asm.FnSkStorageGet, mapRef(theStorage), 0, oneOf[any](r, 0, inputPlace(r)), oneOf(r, creates...)))
 				return name, counted(step{insns: insns}).insns
 			}
 		case 7:
@@ -283,7 +284,7 @@ func (s *sockets) step(r *rand.Rand, of *layout.Types, typ ebpf.ProgramType, siz
 	labels++
 	none := fmt.Sprint("nobody", labels)
 	if typ != ebpf.XDP && r.IntN(4) == 0 {
-		name, insns := onFound(r, of, typ, false)
+		name, insns := onFound(r, of, typ, false, s.creates)
 		if r.IntN(8) == 0 {
 			s := isNotZero(callStep(asm.FnSkcToMptcpSock, 0))
 			s.insns[0] = asm.Mov.Reg(asm.R1, asm.R8)
@@ -298,7 +299,7 @@ func (s *sockets) step(r *rand.Rand, of *layout.Types, typ ebpf.ProgramType, siz
 	}
 	netns := oneOf[any](r, -1&0xffffffff, -1&0xffffffff, -1&0xffffffff, int64(-1), 7, int64(1<<40), int64(1<<31|1<<33))
 	found := callStep(fn, theContext, place{textAt}, size, netns, oneOf(r, 0, 0, 0, 0, 0, 0, 1))
-	name, insns := onFound(r, of, typ, fn != asm.FnSkcLookupTcp)
+	name, insns := onFound(r, of, typ, fn != asm.FnSkcLookupTcp, s.creates)
 	found.name += ": " + name
 	found.insns = append(found.insns, asm.JEq.Imm(asm.R0, 0, none), asm.Mov.Reg(asm.R8, asm.R0))
 	found.insns = append(found.insns, insns...)
@@ -312,7 +313,7 @@ func TestJudgeSockets(t *testing.T) {
 	of := kernelTypes(t)
 	j := newJudge(t)
 	all := newSockets(t)
-	j.p.outside = all
+	j.p.outside, all.creates = all, j.createFlags()
 	j.p.task = taskHere(t)
 	r := rand.New(rand.NewPCG(1, 0))
 	j.all(1200, func() *trial {

@@ -143,7 +143,7 @@ func (k *call) outletProgram(m *bpfMap, fd uint32) (*Object, error) {
 	want, refused := uint32(forDevmap), mprog.EINVAL
 	if m.typ == cpuMap {
 		want = forCPUMap
-		if k.kernel.Running().Before(fake.Version(7, 3)) {
+		if k.kernel.Running().Before(fake.Version(7, 0)) {
 			refused = mprog.ENOMEM
 		}
 	}
