@@ -4,11 +4,16 @@ package intercept
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/intercept/sim"
 )
 
@@ -44,7 +49,7 @@ func newSymbols() *symbols {
 
 func readKernelTypes() (t kernelTypes) {
 	const function, typedef = 12, 8 // BTF_KIND_FUNC, BTF_KIND_TYPEDEF
-	t.data, _ = os.ReadFile("/sys/kernel/btf/vmlinux")
+	t.data, _ = os.ReadFile(filepath.Join(typesDir, "vmlinux"))
 	t.names, t.tracepoints = make(map[uint32]string), make(map[string]bool)
 	t.kinds = []uint8{0}
 	sim.WalkBTF(t.data, func(id, kind uint32, name string) bool {
@@ -65,6 +70,51 @@ func readKernelTypes() (t kernelTypes) {
 
 // Type is the name of a function or a tracepoint by its id of BTF.
 func (s *symbols) Type(id uint32) string { return s.types().names[id] }
+
+// typesDir is where the running kernel and its modules have their BTF.
+const typesDir = "/sys/kernel/btf"
+
+// Types are the running kernel's. Whether they can be read is seen when somebody asks.
+func (s *symbols) Types() (list []sim.KernelTypes) {
+	files, err := os.ReadDir(typesDir)
+	if err != nil {
+		return nil
+	}
+	for _, f := range files {
+		name := f.Name()
+		t := sim.KernelTypes{Name: name, Read: func() []byte {
+			data, _ := os.ReadFile(filepath.Join(typesDir, name))
+			return data
+		}}
+		if name == "vmlinux" {
+			t.Read = func() []byte { return s.types().data }
+			list = append([]sim.KernelTypes{t}, list...)
+			continue
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// OtherTypes compares a release with the running kernel's.
+func (s *symbols) OtherTypes(r fake.Release) string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	release := unix.ByteSliceToString(u.Release[:])
+	if mainline(release) == mainline(r.String()) {
+		return ""
+	}
+	return fmt.Sprintf("the kernel's types (BTF) are those of the running %s, not of Linux %s", release, r)
+}
+
+// mainline is the first two numbers of a release.
+func mainline(release string) string {
+	major, rest, _ := strings.Cut(release, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return major + "." + minor
+}
 
 // Kind is a type's kind.
 func (s *symbols) Kind(id uint32) (kind uint32, ok bool) {

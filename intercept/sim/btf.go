@@ -4,13 +4,14 @@ import "github.com/nkconform/nkconform/mprog"
 
 // btf is type information, of which only the header is looked at.
 type btf struct {
-	sim   *Sim
-	id    uint32
-	refs  int
-	data  []byte
-	types []btfType // by id, once somebody asked
-	// kernel says that it is the kernel's own, of which there is one, and it stays.
-	kernel bool
+	sim    *Sim
+	id     uint32
+	refs   int
+	data   []byte
+	types  []btfType // by id, once somebody asked
+	name   string
+	kernel bool          // the kernel's own or a module's, which stays
+	read   func() []byte // of such a one, whose data nobody has asked for yet
 }
 
 func (b *btf) object() *Object { return &Object{Kind: BTF, ID: b.id, sim: b.sim, b: b} }
@@ -71,4 +72,39 @@ func (k *call) btfByFD(what string, fd uint32) (*btf, error) {
 		return nil, refuse("btf/not-btf", mprog.EINVAL, "%s %d is no BTF", what, int32(fd))
 	}
 	return o.b, nil
+}
+
+// btfInfo fills a struct bpf_btf_info and copies the BTF out
+// (btf_get_info_by_fd). A name that has no room is cut off, which is ENOSPC.
+func (k *call) btfInfo(o *Object, p []byte) error {
+	b := o.b
+	address, room := native.Uint64(p), native.Uint32(p[8:])
+	name, nameLen := native.Uint64(p[16:]), native.Uint32(p[24:])
+	size := uint32(len(b.bytes()))
+	if n := min(room, size); n > 0 {
+		if err := k.write(Segment{address, b.bytes()[:n]}); err != nil {
+			return err
+		}
+	}
+	if (name == 0) != (nameLen == 0) {
+		return refuse("info/btf-name", mprog.EINVAL, "name at %#x with name_len %d", name, nameLen)
+	}
+	if name != 0 {
+		text := append([]byte(b.name), 0)
+		if int(nameLen) < len(text) {
+			k.after = refuse("info/btf-name", mprog.ENOSPC, "name_len %d: the name has %d bytes", nameLen, len(b.name))
+			text = append(text[:nameLen-1], 0)
+		}
+		if err := k.write(Segment{name, text}); err != nil {
+			return err
+		}
+	}
+	native.PutUint32(p[8:], size)
+	native.PutUint32(p[12:], b.id)
+	native.PutUint32(p[24:], uint32(len(b.name)))
+	native.PutUint32(p[28:], 0)
+	if b.kernel {
+		native.PutUint32(p[28:], 1)
+	}
+	return nil
 }

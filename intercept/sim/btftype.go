@@ -32,7 +32,7 @@ const (
 // typeOf is the type by an id, false if there is none. Type 0 is void.
 func (b *btf) typeOf(id uint32) (t btfType, ok bool) {
 	if b.types == nil {
-		b.types = readTypes(b.data)
+		b.types = readTypes(b.bytes())
 	}
 	if id >= uint32(len(b.types)) {
 		return t, false

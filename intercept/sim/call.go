@@ -24,6 +24,7 @@ type call struct {
 	size    uint32 // as told, at most a page
 	attr    []byte // attrEnd bytes or more, zero from size on
 	common  common
+	after   error // what the call says when all is written
 }
 
 // command is one of bpf(2).

@@ -50,7 +50,10 @@ func (k *call) objInfo() error {
 	if err := fill.fill(o, p); err != nil {
 		return err
 	}
-	return k.write(Segment{r.Info, p[:size]}, Segment{k.address + 4, native.AppendUint32(nil, size)})
+	if err := k.write(Segment{r.Info, p[:size]}, Segment{k.address + 4, native.AppendUint32(nil, size)}); err != nil {
+		return err
+	}
+	return k.after
 }
 
 // linkInfo fills a struct bpf_link_info.
@@ -112,8 +115,10 @@ func (k *call) progInfo(o *Object, p []byte) error {
 	native.PutUint64(p[40:], prog.loaded)
 	native.PutUint32(p[48:], prog.uid)
 	native.PutUint32(p[216:], uint32(len(prog.insns)/insnSize)) // verified_insns
-	native.PutUint32(p[220:], k.attachObject(prog))
-	native.PutUint32(p[224:], prog.attachBTF)
+	if prog.attachBTF != 0 {
+		native.PutUint32(p[220:], k.targetTypes(prog))
+		native.PutUint32(p[224:], prog.attachBTF)
+	}
 	if prog.btf == nil {
 		return nil
 	}
@@ -122,20 +127,6 @@ func (k *call) progInfo(o *Object, p []byte) error {
 		return err
 	}
 	return k.putRecords(&prog.lineInfo, in, p, 172, 152, 148)
-}
-
-// attachObject is the id of the BTF that attach_btf_id is of: the kernel's own is the first.
-func (k *call) attachObject(p *program) uint32 {
-	switch {
-	case p.attachBTF == 0 || p.attachModule:
-		return 0
-	case p.attachProg == 0:
-		return 1
-	}
-	if of := k.programs[p.attachProg]; of != nil && of.btf != nil {
-		return of.btf.id
-	}
-	return 0
 }
 
 // putRecords writes func_info or line_info, whose size, address and count are at
@@ -199,32 +190,6 @@ func (k *call) mapInfo(o *Object, p []byte) error {
 		native.PutUint32(p[76:], 1) // the kernel's own BTF is the first
 	}
 	native.PutUint64(p[80:], m.extra)
-	return nil
-}
-
-// btfInfo fills a struct bpf_btf_info and copies the BTF out
-// (btf_get_info_by_fd).
-func (k *call) btfInfo(o *Object, p []byte) error {
-	b := o.b
-	address, room := native.Uint64(p), native.Uint32(p[8:])
-	name, nameLen := native.Uint64(p[16:]), native.Uint32(p[24:])
-	if (name == 0) != (nameLen == 0) {
-		return refuse("info/btf-name", mprog.EINVAL, "name at %#x with name_len %d", name, nameLen)
-	}
-	if n := min(room, uint32(len(b.data))); n > 0 && address != 0 {
-		if err := k.write(Segment{address, b.data[:n]}); err != nil {
-			return err
-		}
-	}
-	if name != 0 {
-		if err := k.write(Segment{name, []byte{0}}); err != nil {
-			return err
-		}
-	}
-	native.PutUint32(p[8:], uint32(len(b.data)))
-	native.PutUint32(p[12:], b.id)
-	native.PutUint32(p[24:], 0)
-	native.PutUint32(p[28:], 0)
 	return nil
 }
 

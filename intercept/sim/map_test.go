@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/nkconform/nkconform/fake"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -176,4 +177,35 @@ func TestBTF(t *testing.T) {
 		_, _, errno := p.call(18, attrOf(p.put(bad), uint64(0), len(bad)))
 		require.Equal(t, mprog.EINVAL, errno, name)
 	}
+}
+
+// The kernel's own BTF has the first id, and says its name.
+func TestKernelTypes(t *testing.T) {
+	p := newProcess(t, Options{})
+	p.sim = New(fake.New(), Options{Symbols: fewSymbols{}})
+	_, at, errno := p.call(23, attrOf(0, 0))
+	require.Zero(t, errno)
+	require.EqualValues(t, 1, native.Uint32(p.memory[at-base+4:]))
+	fd := p.must(19, attrOf(1))
+	for _, c := range []struct {
+		room int
+		want mprog.Errno
+		name string
+	}{{8, 0, "vmlinux"}, {16, 0, "vmlinux"}, {4, mprog.ENOSPC, "vml"}} {
+		data, name := p.put(make([]byte, 8)), p.put(make([]byte, 16))
+		info := p.put(attrOf(data, 8, 0, name, c.room, 0))
+		_, _, errno := p.call(15, attrOf(fd, 32, info))
+		require.Equal(t, c.want, errno)
+		got, err := p.at(info, 32)
+		require.NoError(t, err)
+		require.Equal(t, []uint32{3, 1, 7, 1}, []uint32{native.Uint32(got[8:]), native.Uint32(got[12:]), native.Uint32(got[24:]), native.Uint32(got[28:])})
+		require.Equal(t, c.name+"\x00", string(p.memory[name-base:][:len(c.name)+1]))
+		require.Equal(t, []byte{1, 2, 3, 0}, p.memory[data-base:][:4])
+	}
+	_, _, errno = p.call(0, attrOf(2, 4, 8, 1, 0, 0, 0, "", 0, fd, 1, 1))
+	require.Equal(t, mprog.EACCES, errno, "a map's types are never the kernel's")
+	info := p.put(make([]byte, 32))
+	own := p.must(18, attrOf(p.put(append(attrOf(0x0001_eb9f, 24, 0, 0, 0, 1), 0)), uint64(0), 25))
+	p.must(15, attrOf(own, 32, info))
+	require.EqualValues(t, 2, native.Uint32(p.memory[info-base+12:]))
 }

@@ -19,7 +19,8 @@ type program struct {
 	attachProg uint32 // the program that it was loaded for, by attach_prog_fd
 	// attachModule says that attach_btf_id is of other BTF than vmlinux's.
 	attachModule bool
-	tracing      int // how often it is attached to what it was loaded for
+	targetTypes  uint32 // the id of that BTF, 0 if it was not named
+	tracing      int    // how often it is attached to what it was loaded for
 	name         [nameSize]byte
 	tag          [8]byte
 	hash         [sha256.Size]byte // of its instructions, from which Linux 6.18 takes the tag
@@ -329,8 +330,10 @@ func (k *call) loadTarget(p *program) error {
 		return refuse("load/target", mprog.EINVAL, "attach_prog_fd %d is neither a program nor BTF", int32(fd))
 	case o.Kind == Prog:
 		p.attachProg = o.ID
+	case !o.b.kernel:
+		return refuse("load/target", mprog.EINVAL, "attach_btf_obj_fd %d is not the kernel's BTF", fd)
 	default:
-		p.attachModule = true
+		p.targetTypes, p.attachModule = o.b.id, o.b.name != vmlinux
 	}
 	return nil
 }

@@ -107,6 +107,10 @@ type Symbols interface {
 	Tracepoint(name string) bool
 	// Function is the address of a function, 0 where that is kept secret.
 	Function(name string) (address uint64, ok bool)
+	// Types are the BTF that the kernel and its modules have, the kernel's first.
+	Types() []KernelTypes
+	// OtherTypes says in a line that they are not those of a release, empty if they are.
+	OtherTypes(fake.Release) string
 }
 
 // Memory is memory that can be shared with callers.
@@ -146,6 +150,7 @@ func New(k *fake.Kernel, o Options) *Sim {
 	}
 	s.facts, s.permissions = factsOf(k.Running()), oncePermissions.of(k.Running(), permissionsOf)
 	s.types = onceTypes.of(k.Running(), typesOf)
+	s.addKernelTypes()
 	if o.Record {
 		s.record = newRecorder(s)
 	}

@@ -89,6 +89,10 @@ func (fewSymbols) Type(id uint32) string {
 }
 func (fewSymbols) Tracepoint(string) bool                    { return false }
 func (fewSymbols) Function(string) (address uint64, ok bool) { return 0, false }
+func (fewSymbols) Types() []KernelTypes {
+	return []KernelTypes{{Name: "vmlinux", Read: func() []byte { return []byte{1, 2, 3} }}}
+}
+func (fewSymbols) OtherTypes(fake.Release) string { return "" }
 func (fewSymbols) Kind(id uint32) (kind uint32, ok bool) {
 	if id > 3 {
 		return 0, false
