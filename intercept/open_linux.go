@@ -3,10 +3,13 @@
 package intercept
 
 import (
-	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"path"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +19,7 @@ import (
 )
 
 // Files of /proc and of sysfs that would tell of the running kernel, or of what stands for the
-// simulation's, are opened here, for reading by an absolute path: what the program
+// simulation's, are opened here, for reading, those of sysfs by an absolute path: what the program
 // gets is a file in memory, of what they said when they were opened.
 
 // jit are the sysctls of the compiler, which network namespaces other than the first
@@ -29,28 +32,56 @@ var jit = map[string]string{
 }
 
 // open answers open(2).
-func (s *supervisor) open(c *notify.Call) { s.openFile(c, c.Args[0], c.Args[1]) }
+func (s *supervisor) open(c *notify.Call) { s.openFile(c, unix.AT_FDCWD, c.Args[0], c.Args[1]) }
 
 // openat answers openat(2).
-func (s *supervisor) openat(c *notify.Call) { s.openFile(c, c.Args[1], c.Args[2]) }
+func (s *supervisor) openat(c *notify.Call) { s.openFile(c, int32(c.Args[0]), c.Args[1], c.Args[2]) }
+
+// openat2 answers openat2(2). Where it may not leave a folder, or follow links, of which
+// paths of /proc have some, the running kernel answers, unless it stays in a folder.
+func (s *supervisor) openat2(c *notify.Call) {
+	var how [24]byte // struct open_how
+	if c.Args[3] < 24 || s.caller(c).Read(c.Args[2], how[:]) != nil {
+		_ = s.listener.Continue(c)
+		return
+	}
+	flags, resolve := binary.NativeEndian.Uint64(how[:]), binary.NativeEndian.Uint64(how[16:])
+	const (
+		within   = unix.RESOLVE_BENEATH | unix.RESOLVE_IN_ROOT
+		unlinked = unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV
+		cached   = 0x20 // RESOLVE_CACHED
+	)
+	name, _ := s.caller(c).text(c.Args[1], longestOpened)
+	if resolve&within != 0 && (strings.HasPrefix(name, "/") || strings.Contains(name, "..")) || resolve&unlinked != 0 && strings.Contains(name, "self") ||
+		resolve&cached != 0 {
+		_ = s.listener.Continue(c)
+		return
+	}
+	s.openFile(c, int32(c.Args[0]), c.Args[1], flags)
+}
 
 // longestOpened is longer than the paths that are looked at.
 const longestOpened = 64
 
-func (s *supervisor) openFile(c *notify.Call, path, flags uint64) {
-	var p [longestOpened]byte
-	memory := notify.Memory{TID: c.TID}
-	n, err := memory.ReadSome(path, p[:])
-	ours := bytes.HasPrefix(p[:n], []byte("/proc/")) || aboutDevices(string(p[:n]))
-	if err != nil || !ours || flags&(unix.O_ACCMODE|unix.O_PATH|unix.O_DIRECTORY|unix.O_CREAT) != unix.O_RDONLY {
+// answered matches the last part of a relative path that is looked at.
+var answered = regexp.MustCompile(`^(version|osrelease|config\.gz|mounts|mountinfo|dev|dev_mcast|bpf_jit_\w+|vmlinux|[0-9]+)$`)
+
+func (s *supervisor) openFile(c *notify.Call, dirFD int32, address, flags uint64) {
+	name, of := "", s.caller(c)
+	if flags&(unix.O_ACCMODE|unix.O_PATH|unix.O_DIRECTORY|unix.O_CREAT) == unix.O_RDONLY {
+		name, _ = of.text(address, longestOpened)
+	}
+	if !strings.HasPrefix(name, "/") && answered.MatchString(path.Base(name)) {
+		name = of.absolute(dirFD, name)
+	}
+	if strings.HasPrefix(name, typesDir+"/") {
+		s.tellTypes()
+	}
+	if !strings.HasPrefix(name, "/proc/") && !aboutDevices(name) {
 		_ = s.listener.Continue(c)
 		return
 	}
-	name, _, found := bytes.Cut(p[:n], []byte{0})
-	text, err := "", error(errOthers)
-	if found {
-		text, err = s.contents(s.caller(c), string(name))
-	}
+	text, err := s.contents(of, name)
 	switch {
 	case errors.Is(err, errOthers):
 		_ = s.listener.Continue(c)
@@ -61,6 +92,34 @@ func (s *supervisor) openFile(c *notify.Call, path, flags uint64) {
 	}
 	if err := s.openText(c, text, flags&unix.O_CLOEXEC != 0); err != nil {
 		_ = s.listener.Continue(c)
+	}
+}
+
+// absolute is where a relative path begins, and the path: "/proc/1/fdinfo/3" in the folder
+// of a process, whichever way it was opened.
+func (c *caller) absolute(dirFD int32, name string) string {
+	dir := c.proc("/cwd")
+	if dirFD != unix.AT_FDCWD {
+		dir = c.proc("/fd/" + strconv.Itoa(int(dirFD)))
+	}
+	from, err := os.Readlink(dir)
+	if err != nil {
+		return name
+	}
+	root, err := os.Readlink(c.proc("/root"))
+	if err != nil {
+		return name
+	}
+	if root != "/" {
+		from = "/" + strings.TrimPrefix(strings.TrimPrefix(from, root), "/")
+	}
+	return path.Join(from, name)
+}
+
+// tellTypes says whose types programs get, if the user has asked for another release.
+func (s *supervisor) tellTypes() {
+	if text := s.symbols.OtherTypes(s.kernel.Running()); text != "" {
+		s.warn(text)
 	}
 }
 

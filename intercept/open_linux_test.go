@@ -84,10 +84,57 @@ func filesTarget() error {
 			failed = errors.Join(failed, fmt.Errorf("%s: expected %s in\n%s", c.file, c.want, strings.TrimSpace(string(text))))
 		}
 	}
+	if err := relativeFiles(released); err != nil {
+		failed = errors.Join(failed, err)
+	}
 	if _, err := os.Open("/proc/config.gz"); !errors.Is(err, unix.ENOENT) {
 		failed = errors.Join(failed, fmt.Errorf("open /proc/config.gz: %w", err))
 	}
 	return failed
+}
+
+// relativeFiles opens a file by paths that begin in a folder, in all ways that there are.
+func relativeFiles(want string) error {
+	dir, err := unix.Open("/proc/sys/kernel", unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	if err := os.Chdir("/proc/sys"); err != nil {
+		return err
+	}
+	at2 := func(dir int, name string, resolve uint64) func() (int, error) {
+		return func() (int, error) { return unix.Openat2(dir, name, &unix.OpenHow{Resolve: resolve}) }
+	}
+	for i, c := range []struct {
+		open func() (int, error)
+		want error
+	}{
+		{func() (int, error) { return unix.Openat(dir, "osrelease", 0, 0) }, nil},
+		{func() (int, error) { return unix.Open("kernel/osrelease", 0, 0) }, nil},
+		{func() (int, error) { return unix.Open("../sys/kernel/osrelease", 0, 0) }, nil},
+		{at2(unix.AT_FDCWD, "/proc/sys/kernel/osrelease", 0), nil},
+		{at2(dir, "osrelease", unix.RESOLVE_BENEATH), nil},
+		{at2(dir, "osrelease", unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS), nil},
+		{at2(dir, "../kernel/osrelease", unix.RESOLVE_BENEATH), unix.EXDEV},
+		{at2(dir, "/osrelease", unix.RESOLVE_BENEATH), unix.EXDEV},
+		{at2(dir, "nothing", 0), unix.ENOENT},
+		{at2(unix.AT_FDCWD, "/proc/self/mounts", unix.RESOLVE_NO_SYMLINKS), unix.ELOOP},
+	} {
+		fd, err := c.open()
+		if !errors.Is(err, c.want) {
+			return fmt.Errorf("open %d: %w", i, err)
+		}
+		if err != nil {
+			continue
+		}
+		var p [100]byte
+		n, err := unix.Read(fd, p[:])
+		if err != nil || string(p[:n]) != want+"\n" {
+			return fmt.Errorf("open %d: %q: %w", i, p[:n], err)
+		}
+		_ = unix.Close(fd)
+	}
+	return nil
 }
 
 func init() { targets["files"] = check(filesTarget) }

@@ -103,7 +103,7 @@ func newSupervisor(o Options) (*supervisor, error) {
 	if s.files, err = newFiles(); err != nil {
 		return nil, err
 	}
-	s.options, s.symbols, s.perfTypes = o, newSymbols(), sync.OnceValue(readPerfTypes)
+	s.options, s.symbols, s.perfTypes = o, newSymbols(o.Kernel != nil && mainline(o.Kernel.Running().String()) != mainline(fake.Newest.String())), sync.OnceValue(readPerfTypes)
 	s.limits = make(map[uint32]unix.Rlimit)
 	s.filtered = make(map[uint64]*filteredSocket)
 	s.tracefs, s.magic = newTracefs(s.kernel.Running(), s.symbols), make(map[uint64]int64)

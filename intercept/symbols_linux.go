@@ -22,6 +22,9 @@ import (
 type symbols struct {
 	types func() kernelTypes
 	names func() []byte // kallsyms
+	// released says that the user has asked for another release than the newest, whose types
+	// are to be expected.
+	released bool
 }
 
 // kernelTypes is what the kernel's BTF has.
@@ -34,9 +37,10 @@ type kernelTypes struct {
 
 var _ sim.Symbols = (*symbols)(nil)
 
-func newSymbols() *symbols {
+func newSymbols(released bool) *symbols {
 	return &symbols{
-		types: sync.OnceValue(readKernelTypes),
+		released: released,
+		types:    sync.OnceValue(readKernelTypes),
 		names: sync.OnceValue(func() []byte {
 			data, _ := os.ReadFile("/proc/kallsyms")
 			if inUserNamespace() {
@@ -99,7 +103,7 @@ func (s *symbols) Types() (list []sim.KernelTypes) {
 // OtherTypes compares a release with the running kernel's.
 func (s *symbols) OtherTypes(r fake.Release) string {
 	var u unix.Utsname
-	if unix.Uname(&u) != nil {
+	if !s.released || unix.Uname(&u) != nil {
 		return ""
 	}
 	release := unix.ByteSliceToString(u.Release[:])

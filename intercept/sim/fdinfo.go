@@ -27,8 +27,10 @@ func (o *Object) FDInfo() string {
 }
 
 // ReadOnly reports whether the fd of such an object is O_RDONLY, as those of links
-// and BTF are.
-func (o *Object) ReadOnly() bool { return o.Kind == Link || o.Kind == BTF || o.Kind == Stats }
+// and BTF are, and a map's that is opened so.
+func (o *Object) ReadOnly() bool {
+	return o.Kind == Link || o.Kind == BTF || o.Kind == Stats || o.only&readOnly != 0
+}
 
 func (s *Sim) progFDInfo(o *Object) string {
 	p := s.programs[o.ID]
