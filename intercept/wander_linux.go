@@ -104,6 +104,7 @@ func (c *caller) netnsInode() uint64 {
 // forgetNetns ends what is simulated of a namespace.
 func (s *supervisor) forgetNetns(inode uint64) {
 	delete(s.seen, inode)
+	s.at(inode).RecordEnd(inode)
 	s.rtnl.DropNetns(inode)
 	s.at(inode).ForgetNetns(inode)
 	s.worlds.Delete(inode)

@@ -29,8 +29,8 @@ func (s *Sim) mirror(c Caller, ifindex uint32) *fake.Process {
 	if name, ok := c.DeviceName(ifindex); ok {
 		p.AddDeviceAt(mprog.DeviceSpec{Kind: kindOf(c.DeviceDriver(ifindex)), Name: name}, ifindex, nil, 0)
 		netns := c.Netns()
-		if s.record != nil && netns == s.record.home {
-			s.mirroredNames[ifindex] = name
+		if s.record != nil {
+			s.mirroredNames[awayKey{netns, ifindex}] = name
 		}
 		s.mirrored[netns] = append(s.mirrored[netns], ifindex)
 	}

@@ -21,7 +21,7 @@ type recorder struct {
 	lines   []trace.Line
 	names   map[Kind]map[uint32]string // of programs and links, by id
 	devices map[uint32]string          // by ifindex
-	hooks   map[uint32]mprog.Hook      // of links
+	hooks   map[uint32]recordedPlace   // of links
 	open    map[Kind]map[uint32]int    // how many descriptions refer to one
 	used    map[string]bool
 	peers   map[string]string // of pairs, both ways
@@ -32,17 +32,29 @@ type recorder struct {
 	needs    []string
 	later    pending
 	arrays   [2][hookRoom]uint32
-	looker   *fake.Process      // asks for the state of hooks
-	away     map[awayKey]string // devices in other network namespaces
+	lookers  map[uint64]*fake.Process // who ask for the state of hooks, by network namespace
+	away     map[awayKey]string       // devices in other network namespaces
 	netns    map[uint64]string
+	// Of other network namespaces: who lives there, and whose links are whose.
+	processes  map[uint64]string
+	owners     map[uint32]uint64
+	namespaces int
+	speaker    speaker
+}
+
+// recordedPlace is a hook in a network namespace.
+type recordedPlace struct {
+	netns uint64
+	mprog.Hook
 }
 
 func newRecorder(s *Sim) *recorder {
 	both := func() map[Kind]map[uint32]string { return map[Kind]map[uint32]string{Prog: {}, Link: {}} }
 	return &recorder{
-		sim: s, names: both(), devices: map[uint32]string{1: "lo"}, hooks: map[uint32]mprog.Hook{},
-		away: map[awayKey]string{}, netns: map[uint64]string{},
-		open: map[Kind]map[uint32]int{Prog: {}, Link: {}}, used: map[string]bool{"lo": true}, fds: map[uint32]string{}, peers: map[string]string{},
+		sim: s, names: both(), devices: map[uint32]string{1: "lo"}, hooks: map[uint32]recordedPlace{},
+		away: map[awayKey]string{}, netns: map[uint64]string{}, processes: map[uint64]string{}, owners: map[uint32]uint64{},
+		lookers: map[uint64]*fake.Process{},
+		open:    map[Kind]map[uint32]int{Prog: {}, Link: {}}, used: map[string]bool{"lo": true}, fds: map[uint32]string{}, peers: map[string]string{},
 	}
 }
 
@@ -75,10 +87,18 @@ func (s *Sim) RecordPair(netns uint64, name, peer string, index, peerIndex uint3
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.written()
-	if r == nil || netns != r.home {
+	if r == nil {
 		return
 	}
 	name, peer = r.unused(name), r.unused(peer)
+	if netns != r.home && trace.IsName(name) {
+		defer func() { // which has made them in the first
+			r.moveNew(netns, index, name)
+			if peer != "" {
+				r.moveNew(netns, peerIndex, peer)
+			}
+		}()
+	}
 	if peer == "" && trace.IsName(name) {
 		r.need("netkit")
 		r.need("single")
@@ -172,10 +192,14 @@ func (r *recorder) closed(o *Object) {
 		return
 	}
 	s := &trace.Statement{Verb: "close", Operands: []string{name}}
-	if h, ok := r.hooks[o.ID]; ok && o.Kind == Link {
-		r.state(s, h)
+	r.speaker = speaker{netns: r.home}
+	if o.Kind == Link {
+		r.speakFor(o.ID)
+		if h, ok := r.hooks[o.ID]; ok {
+			r.state(s, h)
+		}
 	}
-	r.add(s)
+	r.say(s)
 }
 
 // fd returns the word for a caller's fd. One that is not open, or no program or
@@ -191,7 +215,7 @@ func (r *recorder) fd(c Caller, fd uint32) string {
 		r.nameless = true
 		return "1"
 	}
-	return r.fdOf(o)
+	return r.borrow(o)
 }
 
 // fdOf is the name of an object's fd, empty if it has none: that by which it was
@@ -203,21 +227,40 @@ func (r *recorder) fdOf(o *Object) string {
 	return r.names[o.Kind][o.ID]
 }
 
-// device returns the word for an ifindex.
+// device returns the word for an ifindex where the speaker is.
 func (r *recorder) device(ifindex uint32) string {
-	if name := r.devices[ifindex]; name != "" {
+	netns := r.speaker.netns
+	name := r.away[awayKey{netns, ifindex}]
+	if netns == r.home {
+		name = r.devices[ifindex]
+	} else if ifindex == loopback {
+		name = "lo"
+	}
+	if name != "" {
 		return name
 	}
-	if device, ok := r.sim.mirroredNames[ifindex]; ok && trace.IsName(device) {
+	if device, ok := r.sim.mirroredNames[awayKey{netns, ifindex}]; ok && trace.IsName(device) {
 		device = r.fresh(device)
 		r.used[device], r.devices[ifindex] = true, device
 		r.add(&trace.Statement{Verb: "device", Operands: []string{device}})
+		if netns != r.home {
+			r.moveNew(netns, ifindex, device)
+		}
 		return device
 	}
 	if ifindex != 0 && ifindex <= highestIfindex { // where the trace is played it may be another's
 		r.nameless = true
 	}
 	return strconv.FormatUint(uint64(ifindex), 10)
+}
+
+// moveNew moves a device that a statement has made in the first namespace.
+func (r *recorder) moveNew(netns uint64, ifindex uint32, name string) {
+	r.add(&trace.Statement{Verb: "move", Operands: []string{name, r.namespace(netns)}})
+	if r.devices[ifindex] == name {
+		delete(r.devices, ifindex)
+	}
+	r.away[awayKey{netns, ifindex}] = name
 }
 
 // highestIfindex is more than a device has where traces are played.
@@ -235,7 +278,7 @@ func (r *recorder) hook(h mprog.Hook) string {
 }
 
 // state writes down what a hook is like.
-func (r *recorder) state(s *trace.Statement, h mprog.Hook) {
+func (r *recorder) state(s *trace.Statement, h recordedPlace) {
 	k := pendingCall{hook: h}
 	r.observe(&k)
 	r.listed(s, &k)
@@ -260,6 +303,7 @@ func (r *recorder) listed(s *trace.Statement, k *pendingCall) {
 
 // change writes a call that changes a hook, or was refused.
 func (r *recorder) change(s *trace.Statement, k *pendingCall) {
+	defer r.giveBack()
 	if r.nameless {
 		r.comment("cannot be said: %s of what has no name here", s.Verb)
 		r.nameless = false
@@ -278,7 +322,7 @@ func (r *recorder) change(s *trace.Statement, k *pendingCall) {
 	default:
 		s.Answer.Outcomes = []trace.Outcome{{Errno: errno}}
 	}
-	r.add(s)
+	r.say(s)
 }
 
 func param(s *trace.Statement, key, value string) {

@@ -18,7 +18,7 @@ func (s *Sim) testify(k *call, c *fake.Call, at fake.Stage, answer any, err erro
 	case mprog.OpQdiscAdd, mprog.OpQdiscDelete, mprog.OpFilterAdd, mprog.OpFilterDelete, mprog.OpFilterList, mprog.OpXDPSet:
 		return // no calls of bpf(2), and noted by who makes them
 	}
-	if s.record == nil || k.caller == nil || k.caller.Netns() != s.record.home {
+	if s.record == nil || k.caller == nil {
 		return
 	}
 	switch at {
@@ -42,6 +42,10 @@ func (s *Sim) testify(k *call, c *fake.Call, at fake.Stage, answer any, err erro
 // describe says a call on which no answer depends.
 func (r *recorder) describe(c Caller, made *fake.Call) string {
 	defer func() { r.nameless = false }()
+	if c.Netns() != r.home {
+		return string(made.Op)
+	}
+	r.speaker = speaker{netns: r.home}
 	if s := r.statement(c, made.Request); s != nil {
 		return s.Call()
 	}
@@ -50,9 +54,20 @@ func (r *recorder) describe(c Caller, made *fake.Call) string {
 
 // request writes a call about a hook that was answered.
 func (r *recorder) request(k *pendingCall) {
+	switch q := k.request.(type) {
+	case mprog.LinkUpdateRequest:
+		r.speakFor(k.fds.link(q.LinkFD))
+	case mprog.LinkDetachRequest:
+		r.speakFor(k.fds.link(q.LinkFD))
+	default:
+		r.speakIn(k.netns)
+	}
 	s := r.statement(&k.fds, k.request)
 	if s.Verb == "link" && k.err == nil && !r.nameless {
 		s.Operands[0] = r.claim(Link, k.made, "")
+		if k.netns != r.home {
+			r.owners[k.made] = k.netns
+		}
 	}
 	r.change(s, k)
 }
@@ -93,11 +108,11 @@ func (r *recorder) statement(c Caller, request any) (s *trace.Statement) {
 	return s
 }
 
-func (r *recorder) hookOf(c Caller, fd uint32) mprog.Hook {
+func (r *recorder) hookOf(c Caller, fd uint32) recordedPlace {
 	if o, _ := c.Object(fd); o != nil && o.Kind == Link {
 		return r.hooks[o.ID]
 	}
-	return mprog.Hook{}
+	return recordedPlace{}
 }
 
 // pinned notes a pin: what it refers to is closed no earlier than it is gone.

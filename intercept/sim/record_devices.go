@@ -2,7 +2,6 @@ package sim
 
 import (
 	"maps"
-	"strconv"
 
 	"github.com/nkconform/nkconform/trace"
 )
@@ -20,7 +19,20 @@ func (s *Sim) RecordDelete(netns uint64, index uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.written()
-	if r == nil || netns != r.home || r.devices[index] == "" {
+	if r == nil {
+		return false
+	}
+	if name := r.away[awayKey{netns, index}]; name != "" && netns != r.home {
+		for _, other := range r.devices {
+			if other == r.peers[name] { // which goes with it
+				return false
+			}
+		}
+		r.comment("cannot be said: delete %s, which is in %s", name, r.netns[netns])
+		r.forget(name)
+		return true
+	}
+	if netns != r.home || r.devices[index] == "" {
 		return false
 	}
 	r.add(&trace.Statement{Verb: "delete", Operands: []string{r.devices[index]}})
@@ -37,15 +49,23 @@ func (r *recorder) forget(name string) {
 
 // recordGone notes that a device of the running kernel's is deleted.
 func (s *Sim) recordGone(netns uint64, index uint32) {
-	if s.record == nil || netns != s.record.home {
+	if s.record == nil {
 		return
 	}
 	r := s.written()
+	defer delete(s.mirroredNames, awayKey{netns, index})
+	if name := r.away[awayKey{netns, index}]; name != "" && netns != r.home {
+		r.comment("cannot be said: delete %s, which is in %s", name, r.netns[netns])
+		r.forget(name)
+		return
+	}
+	if netns != r.home {
+		return
+	}
 	if name := r.devices[index]; name != "" && index != loopback {
 		delete(r.devices, index)
 		r.add(&trace.Statement{Verb: "delete", Operands: []string{name}})
 	}
-	delete(s.mirroredNames, index)
 }
 
 // RecordMove notes that a device is in another network namespace now.
@@ -68,7 +88,7 @@ func (s *Sim) recordMove(netns uint64, index uint32, to uint64, there uint32) {
 		case to == r.home:
 			r.comment("cannot be said: %s comes back", name)
 		default:
-			r.away[awayKey{to, there}] = name
+			r.comment("cannot be said: %s moves from %s to another namespace", name, r.netns[netns])
 		}
 		return
 	}
@@ -76,12 +96,7 @@ func (s *Sim) recordMove(netns uint64, index uint32, to uint64, there uint32) {
 	if name == "" {
 		return
 	}
-	if r.netns[to] == "" {
-		r.netns[to] = r.unused("ns" + strconv.Itoa(len(r.netns)+1))
-		r.used[r.netns[to]] = true
-		r.add(&trace.Statement{Verb: "netns", Operands: []string{r.netns[to]}})
-	}
-	r.add(&trace.Statement{Verb: "move", Operands: []string{name, r.netns[to]}})
+	r.add(&trace.Statement{Verb: "move", Operands: []string{name, r.namespace(to)}})
 	delete(r.devices, index)
 	r.away[awayKey{to, there}] = name
 }

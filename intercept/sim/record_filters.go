@@ -10,9 +10,11 @@ import (
 
 // qdisc notes a request about a qdisc.
 func (r *recorder) qdisc(c Caller, op mprog.Op, q mprog.QdiscRequest, err error) {
-	if r == nil || c.Netns() != r.home {
+	if r == nil {
 		return
 	}
+	r.speakIn(c.Netns())
+	defer r.giveBack()
 	if injected(err) {
 		r.comment("injected: %s: %v", op, err)
 		return
@@ -36,7 +38,7 @@ func (r *recorder) qdisc(c Caller, op mprog.Op, q mprog.QdiscRequest, err error)
 		r.nlFlags(s, q.Flags)
 	}
 	r.refused(s, err)
-	r.add(s)
+	r.say(s)
 }
 
 // injected reports whether an error is no refusal of the kernel's.
@@ -50,9 +52,11 @@ func injected(err error) bool {
 
 // cannotSay notes a request for which traces have no words.
 func (r *recorder) cannotSay(c Caller, q mprog.XDPRequest, err error) {
-	if r == nil || c.Netns() != r.home {
+	if r == nil {
 		return
 	}
+	r.speakIn(c.Netns())
+	defer r.giveBack()
 	what := "an XDP program for"
 	if q.FD < 0 {
 		what = "no XDP program for"
@@ -78,9 +82,11 @@ func (r *recorder) refused(s *trace.Statement, err error) {
 
 // filter notes a request about a filter, with the list that follows.
 func (r *recorder) filter(c Caller, op mprog.Op, q mprog.FilterRequest, err error) {
-	if r == nil || c.Netns() != r.home {
+	if r == nil {
 		return
 	}
+	r.speakIn(c.Netns())
+	defer r.giveBack()
 	if injected(err) {
 		r.comment("injected: %s: %v", op, err)
 		return
@@ -120,12 +126,12 @@ func (r *recorder) filter(c Caller, op mprog.Op, q mprog.FilterRequest, err erro
 	if r.refused(s, err); err == nil {
 		r.filters(s, q.Hook)
 	}
-	r.add(s)
+	r.say(s)
 }
 
 // filters writes down the filters of a hook, if the trace knows all their programs.
 func (r *recorder) filters(s *trace.Statement, h mprog.Hook) {
-	list, err := r.sim.resident(r.home).Unseen().FilterList(h)
+	list, err := r.sim.resident(r.speaker.netns).Unseen().FilterList(h)
 	if err != nil {
 		return
 	}

@@ -17,9 +17,10 @@ type pendingCall struct {
 	made    uint32 // the id of a link
 	err     error
 	fds     pendingFDs
+	netns   uint64 // the caller's
 
 	// The hook afterwards.
-	hook     mprog.Hook
+	hook     recordedPlace
 	known    bool
 	revision uint64
 	at, n    int // in ids
@@ -47,6 +48,14 @@ func (p *pendingFDs) Object(fd uint32) (*Object, bool) {
 	return nil, false
 }
 
+// link is the id of a link that an fd was, 0 if it was none.
+func (p *pendingFDs) link(fd uint32) uint32 {
+	if o, _ := p.Object(fd); o != nil && o.Kind == Link {
+		return o.ID
+	}
+	return 0
+}
+
 func (p *pendingFDs) look(c Caller, fds ...uint32) {
 	for _, fd := range fds {
 		o, open := c.Object(fd)
@@ -60,15 +69,15 @@ func (r *recorder) note(c Caller, op mprog.Op, made uint32, request any, err err
 	if !op.ChangesHook() {
 		return
 	}
-	k := pendingCall{request: request, made: made, err: err}
+	k := pendingCall{request: request, made: made, err: err, netns: c.Netns()}
 	k.fds.look(c, requestFDs(op, request)...)
 	switch q := request.(type) {
 	case mprog.AttachRequest:
-		k.hook = mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
+		k.hook = recordedPlace{k.netns, mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}}
 	case mprog.DetachRequest:
-		k.hook = mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
+		k.hook = recordedPlace{k.netns, mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}}
 	case mprog.LinkCreateRequest:
-		k.hook = mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}
+		k.hook = recordedPlace{k.netns, mprog.Hook{Ifindex: q.TargetIfindex, Type: q.AttachType}}
 		if err == nil {
 			r.hooks[made] = k.hook
 		}
@@ -89,10 +98,12 @@ func (r *recorder) note(c Caller, op mprog.Op, made uint32, request any, err err
 // observe keeps what a hook is like.
 func (r *recorder) observe(k *pendingCall) {
 	progs, links := &r.arrays[0], &r.arrays[1]
-	if r.looker == nil {
-		r.looker = r.sim.resident(r.home).Unseen()
+	looker := r.lookers[k.hook.netns]
+	if looker == nil {
+		looker = r.sim.resident(k.hook.netns).Unseen()
+		r.lookers[k.hook.netns] = looker
 	}
-	q, err := r.looker.ProgQuery(mprog.QueryRequest{
+	q, err := looker.ProgQuery(mprog.QueryRequest{
 		TargetIfindex: k.hook.Ifindex, AttachType: k.hook.Type, Count: hookRoom, ProgIDs: progs[:], LinkIDs: links[:],
 	})
 	if err != nil {

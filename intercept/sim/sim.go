@@ -22,7 +22,7 @@ type Sim struct {
 	btfs          registry[*btf]
 	programs      map[uint32]*program // by id
 	pins          map[PinKey]*Object
-	mirroredNames map[uint32]string   // in the first namespace, by ifindex
+	mirroredNames map[awayKey]string  // for who records
 	mirrored      map[uint64][]uint32 // ifindexes of the running kernel's devices, by namespace
 
 	cpus     int
@@ -128,7 +128,7 @@ func New(k *fake.Kernel, o Options) *Sim {
 		holder:  k.Keeper(),
 		callers: make(map[callerKey]*fake.Process),
 		maps:    newRegistry[*bpfMap](), btfs: newRegistry[*btf](),
-		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32), mirroredNames: make(map[uint32]string),
+		programs: make(map[uint32]*program), pins: make(map[PinKey]*Object), mirrored: make(map[uint64][]uint32), mirroredNames: make(map[awayKey]string),
 		verdicts: o.Verdicts, explain: o.Explain, random: rand.New(rand.NewPCG(1, 1)),
 		cpus: max(o.CPUs, 1), memory: o.Memory, faults: arm(o.Fail), meanwhile: o.Meanwhile,
 		inert: make(map[uint32]*inertLink), refused: o.Refuse, symbols: o.Symbols,
