@@ -50,6 +50,13 @@ func TestMain(m *testing.M) {
 			o.Kernel = fake.New(fake.Linux(release))
 		}
 	}
+	if strings.Contains(options, "bare") {
+		o.Devices = nil
+	}
+	save := func() error { return nil }
+	if file := os.Getenv(recordVariable); file != "" {
+		o.Record, save = recordTo(file)
+	}
 	if strings.Contains(options, "explain") {
 		o.Explain = os.Stderr
 	}
@@ -64,7 +71,7 @@ func TestMain(m *testing.M) {
 	}
 	time.AfterFunc(0, func() {}) // opens fds of Go's runtime for good, before anybody counts
 	status, err := Run(o, env, os.Args[1], os.Args[2:]...)
-	if err != nil {
+	if err = errors.Join(err, save()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		status = 2
 	}
