@@ -33,7 +33,8 @@ func exhaustiveCommand() *cobra.Command {
 		Long: `Exhaustive performs every trace of up to so many steps on two backends: one hook, a
 few programs and links, all combinations of flags, every relative object and
 replaced program, the current revision, another one and none. Traces that lead
-to the same state are continued once.`,
+to the same state are continued once. Of the hook cgroup it is a cgroup and the one
+that it is in, three programs, and two links with programs of their own.`,
 		Example: `  sudo nkconform exhaustive --against host --hook ingress
   nkconform exhaustive --against vm:debian:7.3 --steps 5`,
 		Args: cobra.NoArgs,
@@ -43,7 +44,7 @@ to the same state are continued once.`,
 	f.StringVarP(&o.backend, "backend", "b", "fake", "what is compared: fake, host or source:SOURCE")
 	f.StringVarP(&o.against, "against", "a", "fake", "with what: fake, host, source:SOURCE or vm:IMAGE")
 	f.StringVarP(&o.kernel, "kernel", "k", "", kernelUsage)
-	f.StringVar(&o.hook, "hook", "primary", "which hook: primary, peer, ingress or egress")
+	f.StringVar(&o.hook, "hook", "primary", "which hook: primary, peer, ingress, egress or cgroup")
 	f.Int16Var(&o.universe.Progs, "progs", 3, "how many programs")
 	f.Int16Var(&o.universe.Links, "links", 2, "how many links")
 	f.IntVar(&o.universe.Steps, "steps", 5, "length of the longest traces")
@@ -53,9 +54,10 @@ to the same state are continued once.`,
 }
 
 func exhaustive(ctx context.Context, o exhaustiveOptions) error {
+	cgroups := o.hook == "cgroup"
 	at, ok := mprog.ParseAttachType(o.hook)
-	if !ok || !at.Netkit() && !at.TCX() {
-		return fmt.Errorf("unknown hook %q: expected primary, peer, ingress or egress", o.hook)
+	if !cgroups && (!ok || !at.Netkit() && !at.TCX()) {
+		return fmt.Errorf("unknown hook %q: expected primary, peer, ingress, egress or cgroup", o.hook)
 	}
 	o.universe.Type = at
 	if image, ok := backend.Image(o.against); ok {
@@ -68,7 +70,41 @@ func exhaustive(ctx context.Context, o exhaustiveOptions) error {
 	if err != nil {
 		return err
 	}
+	if cgroups {
+		return errors.Join(enumerateCgroups(ctx, o, a, b), done())
+	}
 	return errors.Join(enumerate(ctx, o, a, b), done())
+}
+
+// enumerateCgroups compares every trace about a cgroup and the one that it is in.
+func enumerateCgroups(ctx context.Context, o exhaustiveOptions, a, b lockstep.Backend) error {
+	began := time.Now()
+	e := lockstep.Enumeration{Progress: o.tell(began)}
+	found, err := lockstep.ExhaustiveCgroups(ctx, a, b, o.universe.Steps, &e)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s against %s, a cgroup in another, 3 programs, 2 links, up to %d steps: states %v, %d calls, %s traces, %s\n",
+		a.Name, b.Name, o.universe.Steps, e.States, e.Transitions, e.Traces, time.Since(began).Round(time.Millisecond))
+	if found == nil {
+		return nil
+	}
+	fmt.Fprintf(os.Stderr, "the answers differ\n%s", differing(found.Answers))
+	return errFailed
+}
+
+// tell returns what tells how far it has come, every two seconds, if that is wanted.
+func (o exhaustiveOptions) tell(began time.Time) func(lockstep.Enumeration) {
+	if !o.progress {
+		return nil
+	}
+	told := began
+	return func(e lockstep.Enumeration) {
+		if time.Since(told) > 2*time.Second {
+			told = time.Now()
+			fmt.Fprintf(os.Stderr, "states %v, %d calls, %s\n", e.States, e.Transitions, time.Since(began).Round(time.Second))
+		}
+	}
 }
 
 func enumerate(ctx context.Context, o exhaustiveOptions, a, b lockstep.Backend) error {
@@ -76,16 +112,8 @@ func enumerate(ctx context.Context, o exhaustiveOptions, a, b lockstep.Backend) 
 	if err != nil {
 		return err
 	}
-	began, told := time.Now(), time.Now()
-	var e lockstep.Enumeration
-	if o.progress {
-		e.Progress = func(e lockstep.Enumeration) {
-			if time.Since(told) > 2*time.Second {
-				told = time.Now()
-				fmt.Fprintf(os.Stderr, "states %v, %d calls, %s\n", e.States, e.Transitions, time.Since(began).Round(time.Second))
-			}
-		}
-	}
+	began := time.Now()
+	e := lockstep.Enumeration{Progress: o.tell(began)}
 	found, err := t.Exhaustive(ctx, o.universe, &e)
 	if err != nil {
 		return errors.Join(err, t.Close())

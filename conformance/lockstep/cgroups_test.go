@@ -47,3 +47,22 @@ func (c careless) ProgAttach(r mprog.AttachRequest) error {
 	r.Flags &^= mprog.Preorder
 	return c.Kernel.ProgAttach(r)
 }
+
+// Every call of the small universe is compared, and a kernel that forgets PREORDER is found
+// out in two steps.
+func TestExhaustiveCgroups(t *testing.T) {
+	b := Backend{Name: "fake", New: func() (mprog.Environment, error) { return fake.New(), nil }}
+	var e Enumeration
+	found, err := ExhaustiveCgroups(t.Context(), b, b, 1, &e)
+	require.NoError(t, err)
+	require.Nil(t, found)
+	require.Greater(t, e.States[1], 20)
+	require.Greater(t, e.Transitions, 200)
+	require.EqualValues(t, e.Transitions, e.Traces.Int64())
+
+	c := Backend{Name: "careless", New: func() (mprog.Environment, error) { return careless{fake.New()}, nil }}
+	found, err = ExhaustiveCgroups(t.Context(), b, c, 2, &e)
+	require.NoError(t, err)
+	require.NotNil(t, found)
+	require.Contains(t, found.Trace, "preorder")
+}

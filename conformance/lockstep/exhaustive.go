@@ -59,7 +59,7 @@ func (t *Tester) Exhaustive(ctx context.Context, u Universe, e *Enumeration) (*F
 			}
 		}
 	}
-	e.Traces = x.traces()
+	e.Traces = countTraces("", u.Steps, func(key string) map[string]int { return x.all[key].to })
 	if x.finding != nil || x.err != nil {
 		if err := t.refresh(); err != nil {
 			return nil, err
@@ -198,25 +198,4 @@ func (x *explorer) expand(ctx context.Context, s *state) {
 			return
 		}
 	}
-}
-
-// traces counts the traces that the transitions stand for.
-func (x *explorer) traces() *big.Int {
-	total, now := new(big.Int), map[string]*big.Int{"": big.NewInt(1)}
-	for range x.u.Steps {
-		then := map[string]*big.Int{}
-		for key, n := range now {
-			for to, calls := range x.all[key].to {
-				if then[to] == nil {
-					then[to] = new(big.Int)
-				}
-				then[to].Add(then[to], new(big.Int).Mul(n, big.NewInt(int64(calls))))
-			}
-		}
-		for _, n := range then {
-			total.Add(total, n)
-		}
-		now = then
-	}
-	return total
 }
