@@ -22,6 +22,8 @@ type Code interface {
 	Command(cmd attr.Command, size uint32, by CodeCaller, arrays *[4][]uint32) (answer int64, gone []CodeObject, err error)
 	// LastLink is the id of the link that was made last, in vain or not.
 	LastLink() uint32
+	// Installed is what the command has opened, with a reference of its own.
+	Installed() CodeObject
 
 	NewProg(id uint32, spec mprog.ProgSpec) error
 	HoldProg(id uint32) // takes the reference of a file again
@@ -199,12 +201,56 @@ func (p *Process) askLink(r mprog.LinkCreateRequest) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	l := &link{kernel: p.kernel, refs: 1, id: p.kernel.lastLinkID, settled: true, at: r.AttachType}
+	of := p.kernel.code.Installed()
+	l := &link{kernel: p.kernel, refs: 1, id: of.ID, settled: true, at: r.AttachType}
+	if of.Kind != CodeLink {
+		return 0, fmt.Errorf("%s: the kernel's code has installed no link: %w", mprog.OpLinkCreate, fs.ErrInvalid)
+	}
 	p.kernel.links[l.id] = l
-	if got := p.open(l); int64(got) != fd {
-		return 0, fmt.Errorf("%s: the kernel's code returns fd %d, not %d: %w", mprog.OpLinkCreate, fd, got, fs.ErrInvalid)
+	return p.installed(mprog.OpLinkCreate, l, fd)
+}
+
+// installed opens what the kernel's code has opened as fd.
+func (p *Process) installed(op mprog.Op, f file, fd int64) (uint32, error) {
+	if got := p.open(f); int64(got) != fd {
+		return 0, fmt.Errorf("%s: the kernel's code returns fd %d, not %d: %w", op, fd, got, fs.ErrInvalid)
 	}
 	return uint32(fd), nil
+}
+
+// askFD is ask for commands that open an object by its id. All fds of an object are one
+// reference to the kernel's code.
+func (p *Process) askFD(op mprog.Op, cmd attr.Command, r mprog.IDRequest) (uint32, error) {
+	fd, err := p.ask(op, cmd, attr.EncodeFDByID(p.kernel.code.Attr(), r), nil)
+	if err != nil {
+		return 0, err
+	}
+	var f file
+	switch of := p.kernel.code.Installed(); of.Kind {
+	case CodeProg:
+		prog := p.kernel.progs[of.ID]
+		f = prog
+		if prog.refs++; prog.refs > 1 {
+			p.kernel.put(p.kernel.code.PutProg, of.ID)
+		}
+	case CodeLink:
+		l := p.kernel.links[of.ID]
+		l.refs++
+		f = l
+		p.kernel.put(p.kernel.code.PutLink, of.ID)
+	default:
+		return 0, fmt.Errorf("%s: the kernel's code has installed nothing: %w", op, fs.ErrInvalid)
+	}
+	return p.installed(op, f, fd)
+}
+
+// askNext is ask for commands that find the next id.
+func (p *Process) askNext(op mprog.Op, cmd attr.Command, r mprog.IDRequest) (uint32, error) {
+	b := p.kernel.code.Attr()
+	if _, err := p.ask(op, cmd, attr.EncodeNextID(b, r), nil); err != nil {
+		return 0, err
+	}
+	return attr.DecodeNextIDResult(b[:8]), nil
 }
 
 // stageDevices tells the kernel's code of a device and its peer.

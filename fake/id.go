@@ -17,6 +17,9 @@ func (p *Process) ProgFDByID(r mprog.IDRequest) (fd uint32, err error) {
 
 // progFDByID is bpf_prog_get_fd_by_id.
 func (p *Process) progFDByID(r mprog.IDRequest) (uint32, error) {
+	if p.kernel.code != nil {
+		return p.askFD(mprog.OpProgFDByID, attr.ProgGetFDByID, r)
+	}
 	if err := p.readFDByID(attr.ProgGetFDByID, &r); err != nil {
 		return 0, err
 	}
@@ -39,6 +42,9 @@ func (p *Process) LinkFDByID(r mprog.IDRequest) (fd uint32, err error) {
 
 // linkFDByID is bpf_link_get_fd_by_id.
 func (p *Process) linkFDByID(r mprog.IDRequest) (uint32, error) {
+	if p.kernel.code != nil {
+		return p.askFD(mprog.OpLinkFDByID, attr.LinkGetFDByID, r)
+	}
 	if err := p.readFDByID(attr.LinkGetFDByID, &r); err != nil {
 		return 0, err
 	}
@@ -69,10 +75,16 @@ func (p *Process) LinkNextID(r mprog.IDRequest) (id uint32, err error) {
 }
 
 func (p *Process) progNextID(r mprog.IDRequest) (uint32, error) {
+	if p.kernel.code != nil {
+		return p.askNext(mprog.OpProgNextID, attr.ProgGetNextID, r)
+	}
 	return nextID(p, attr.ProgGetNextID, r, p.kernel.progs)
 }
 
 func (p *Process) linkNextID(r mprog.IDRequest) (uint32, error) {
+	if p.kernel.code != nil {
+		return p.askNext(mprog.OpLinkNextID, attr.LinkGetNextID, r)
+	}
 	return nextID(p, attr.LinkGetNextID, r, p.kernel.links)
 }
 

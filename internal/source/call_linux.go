@@ -19,6 +19,7 @@ const (
 	opDevDel
 	opDevMove
 	opList
+	opClose
 )
 
 // call is struct nk_call.
@@ -31,7 +32,8 @@ type call struct {
 	room               [4]uint32
 
 	result        int64
-	newLink, last uint32 // ids of links
+	installed     fake.CodeObject // behind a new fd
+	last, _       uint32          // id of a link
 	written       [4]uint32
 	ngone, warned uint32
 	gone          [1024]fake.CodeObject

@@ -116,6 +116,8 @@ func (m *machine) open(cmd attr.Command, size uint32, file func(uint32) fake.Cod
 
 func (m *machine) LastLink() uint32 { return m.c.last }
 
+func (m *machine) Installed() fake.CodeObject { return m.c.installed }
+
 func (m *machine) NewProg(id uint32, spec mprog.ProgSpec) error {
 	typ := spec.Type
 	if typ == 0 {
@@ -168,10 +170,16 @@ func (m *machine) Programs(device uint64, at mprog.AttachType) []uint32 {
 	return m.c.array[0][:n]
 }
 
+// Close tells of what the code has not let go of, now that all devices, fds and pins are gone.
 func (m *machine) Close() error {
+	left := m.do(opClose)
+	_, err := m.end()
+	if err == nil && left > 0 {
+		err = fmt.Errorf("the kernel's code leaks: %d blocks of memory are left", left)
+	}
 	m.code.giveBack(m.mem)
 	m.mem = nil
-	return nil
+	return err
 }
 
 func failed(what string, answer int64) error {

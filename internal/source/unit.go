@@ -61,6 +61,7 @@ var (
 			"bpf_link_put_deferred", "bpf_link_put", "bpf_link_put_direct", "bpf_link_release", "bpf_link_alloc_id",
 			"bpf_link_prime", "bpf_link_settle", "bpf_link_get_from_fd", "bpf_link_inc_not_zero", "bpf_link_by_id",
 			"attach_type_to_prog_type", "bpf_prog_attach_check_attach_type", "is_cgroup_prog_type",
+			"bpf_prog_new_fd", "bpf_link_new_fd", "bpf_obj_get_next_id", "bpf_prog_get_fd_by_id", "bpf_link_get_fd_by_id",
 			"bpf_prog_attach", "bpf_prog_detach", "bpf_prog_query", "link_create", "link_update", "link_detach", "link_update_map",
 			"is_tracing_multi", "__sys_bpf",
 		},

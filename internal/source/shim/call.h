@@ -4,7 +4,7 @@
  */
 enum nk_op {
 	NK_OPEN, NK_BPF, NK_PROG_NEW, NK_PROG_GET, NK_PROG_PUT, NK_LINK_PUT, NK_LINK_INFO,
-	NK_DEV_NEW, NK_DEV_PAIR, NK_DEV_DEL, NK_DEV_MOVE, NK_LIST,
+	NK_DEV_NEW, NK_DEV_PAIR, NK_DEV_DEL, NK_DEV_MOVE, NK_LIST, NK_CLOSE,
 };
 
 enum nk_kind { NK_NONE, NK_PROG, NK_LINK, NK_OTHER };
@@ -30,8 +30,8 @@ struct nk_call {
 	u32 room[NK_ARRAYS];	/* how many entries an array has */
 
 	s64 result;
-	u32 new_link;		/* behind the fd that was installed */
-	u32 last_link_id;
+	u32 new_kind, new_id;	/* of what is behind the fd that was installed */
+	u32 last_link_id, unused;
 	u32 written[NK_ARRAYS];	/* how many entries were written */
 	u32 ngone, warned;
 	struct { u32 kind, id; } gone[NK_GONE];

@@ -19,7 +19,7 @@
 	({ __typeof__(*(p)) nk_old = *(p); if (nk_old == (o)) *(p) = (v); nk_old; })
 
 /* A warning is a defect of the kernel: it is told, and fails whatever ran. */
-#define WARN_ON(c) ({ int nk_c = !!(c); if (nk_c) nk_warn(__FILE__, __LINE__, #c); nk_c; })
+#define WARN_ON(c) ({ int nk_true = !!(c); if (nk_true) nk_warn(__FILE__, __LINE__, #c); nk_true; })
 #define WARN_ON_ONCE(c) WARN_ON(c)
 #define WARN_ONCE(c, ...) WARN_ON(c)
 #define WARN(c, ...) WARN_ON(c)
@@ -119,6 +119,7 @@ int check_zeroed_user(const void *from, size_t n);
 #define u64_to_user_ptr(x) ((void *)(uintptr_t)(x))
 #define put_user(v, p) \
 	({ __typeof__(*(p)) nk_v = (v); copy_to_user(p, &nk_v, sizeof(nk_v)) ? -EFAULT : 0; })
+typedef struct { int nothing; } spinlock_t;
 typedef struct { union { void *kernel; void *user; }; bool is_kernel : 1; } bpfptr_t;
 #define copy_from_bpfptr(to, from, n) copy_from_user(to, (from).user, n)
 #define USER_BPFPTR(p) ((bpfptr_t){ .user = (p) })
@@ -136,12 +137,14 @@ bool capable(int cap);
 static struct user_namespace init_user_ns;
 #define security_bpf(...) 0
 #define security_bpf_token_capable(...) 0
+#define security_bpf_prog(...) 0
 
 /* Numbers of objects (include/linux/idr.h). */
 struct nk_id { struct nk_id *next; u32 id; void *object; };
 struct idr { struct nk_id *buckets[256]; u32 last; u32 kind; };
 void *idr_find(struct idr *idr, unsigned long id);
 void *idr_remove(struct idr *idr, unsigned long id);
+void *idr_get_next(struct idr *idr, int *id);
 int idr_alloc_cyclic(struct idr *idr, void *object, int start, int end, gfp_t f);
 #define idr_preload(f) ((void)0)
 #define idr_preload_end() ((void)0)
@@ -150,7 +153,7 @@ struct idr *nk_links(void);
 #define prog_idr (*nk_progs())
 #define link_idr (*nk_links())
 static struct idr map_idr, btf_idr;
-static int prog_idr_lock, link_idr_lock, map_idr_lock, btf_idr_lock;
+static spinlock_t prog_idr_lock, link_idr_lock, map_idr_lock, btf_idr_lock;
 
 /* Files and what is open. */
 struct inode;
@@ -170,6 +173,7 @@ int get_unused_fd_flags(unsigned int flags);
 #define put_unused_fd(fd) ((void)0)
 struct file *anon_inode_getfile(const char *name, const struct file_operations *ops, void *data, int flags);
 void fd_install(u32 fd, struct file *file);
+int anon_inode_getfd(const char *name, const struct file_operations *ops, void *data, int flags);
 void fput(struct file *file);
 #define seq_printf(...) ((void)0)
 #define seq_puts(...) ((void)0)
@@ -242,10 +246,11 @@ struct net_device *__dev_get_by_index(struct net *net, u32 ifindex);
 #define netkit_queue_unlease(dev) ((void)0)
 void unregister_netdevice_queue(struct net_device *dev, struct list_head *head);
 #define unregister_netdevice_queued(dev) ((dev)->nk_unregistering)
-#define net_inc_ingress_queue() ((void)0)
-#define net_dec_ingress_queue() ((void)0)
-#define net_inc_egress_queue() ((void)0)
-#define net_dec_egress_queue() ((void)0)
+void nk_count(int which, int n);
+#define net_inc_ingress_queue() nk_count(0, 1)
+#define net_dec_ingress_queue() nk_count(0, -1)
+#define net_inc_egress_queue() nk_count(1, 1)
+#define net_dec_egress_queue() nk_count(1, -1)
 
 /* Packets, of which no compiled function makes any. */
 struct sk_buff { u16 tc_index; u8 tc_at_ingress; struct { u16 tc_classid; } nk_cb; };

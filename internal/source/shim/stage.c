@@ -15,6 +15,8 @@ struct nk_machine {
 	struct nk_block *freed;		/* when the grace period ends */
 	struct net_device *leaving;
 	int rtnl;
+	int live;			/* blocks in use */
+	int keys[3];			/* how often tcx is in use: ingress, egress, both */
 	struct file files[NK_FDS];
 };
 
@@ -136,6 +138,7 @@ void *nk_alloc(size_t n)
 		nk->free += (size_t)1 << c;
 	}
 	b->size = n;
+	nk->live++;
 	memset(b + 1, 0, n);
 	return b + 1;
 }
@@ -146,6 +149,7 @@ void kfree(const void *p)
 
 	if (!p)
 		return;
+	nk->live--;
 	memset(b + 1, 0x6b, b->size);
 	b->next = nk->spare[nk_class(b->size)];
 	nk->spare[nk_class(b->size)] = b;
@@ -196,8 +200,9 @@ static void nk_settle(void)
 void rtnl_lock(void) { WARN_ON(nk->rtnl++); }
 void rtnl_unlock(void) { WARN_ON(--nk->rtnl); }
 bool nk_rtnl_held(void) { return nk->rtnl; }
-void tcx_inc(void) { }
-void tcx_dec(void) { }
+void nk_count(int which, int n) { WARN_ON((nk->keys[which] += n) < 0); }
+void tcx_inc(void) { nk_count(2, 1); }
+void tcx_dec(void) { nk_count(2, -1); }
 
 struct task_struct *nk_current(void) { return &nk->task; }
 bool capable(int cap) { return nk_c->caps >> cap & 1; }
@@ -253,6 +258,20 @@ void *idr_remove(struct idr *idr, unsigned long id)
 	}
 	WARN_ON("no object has this id");
 	return NULL;
+}
+
+void *idr_get_next(struct idr *idr, int *id)
+{
+	struct nk_id *n, *next = NULL;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(idr->buckets); i++)
+		for (n = idr->buckets[i]; n; n = n->next)
+			if (n->id >= (u32)*id && (!next || n->id < next->id))
+				next = n;
+	if (next)
+		*id = next->id;
+	return next ? next->object : NULL;
 }
 
 /* The memory of the process: its attr, and up to four arrays. */
@@ -349,8 +368,21 @@ struct file *anon_inode_getfile(const char *name, const struct file_operations *
 
 void fd_install(u32 fd, struct file *file)
 {
-	nk_c->new_link = ((struct bpf_link *)file->private_data)->id;
+	struct bpf_link *link = file->private_data;
+
+	WARN_ON(fd != nk_c->next_fd);
+	nk_c->new_kind = NK_LINK;
+	nk_c->new_id = link->id;
 	kfree(file);
+}
+
+int anon_inode_getfd(const char *name, const struct file_operations *ops, void *data, int flags)
+{
+	bool prog = ops == &bpf_prog_fops;
+
+	nk_c->new_kind = prog ? NK_PROG : NK_LINK;
+	nk_c->new_id = prog ? ((struct bpf_prog *)data)->aux->id : ((struct bpf_link *)data)->id;
+	return nk_c->next_fd;
 }
 
 /* A file that was never installed is released when the call has returned. */
@@ -566,6 +598,9 @@ static s64 nk_do(void)
 		((struct net_device *)arg[0])->nk_net = nk_net(arg[1]);
 		((struct net_device *)arg[0])->ifindex = arg[2];
 		return 0;
+	case NK_CLOSE:
+		WARN_ON(nk->keys[0] || nk->keys[1] || nk->keys[2]);
+		return nk->live;
 	case NK_LIST:
 		return nk_list((void *)arg[0], arg[1]);
 	}
@@ -580,7 +615,7 @@ void nk_enter(struct nk_machine *machine, struct nk_call *call)
 
 	nk = machine;
 	nk_c = call;
-	nk_c->ngone = nk_c->warned = nk_c->new_link = 0;
+	nk_c->ngone = nk_c->warned = nk_c->new_kind = nk_c->new_id = 0;
 	nk_c->uncovered[0] = 0;
 	for (i = 0; i < NK_ARRAYS; i++)
 		nk_c->written[i] = 0;
