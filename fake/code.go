@@ -29,7 +29,7 @@ type Code interface {
 	HoldProg(id uint32) // takes the reference of a file again
 	PutProg(id uint32) ([]CodeObject, error)
 	PutLink(id uint32) ([]CodeObject, error)
-	LinkInfo(id uint32) mprog.ObjectInfo
+	LinkInfo(id uint32) (mprog.ObjectInfo, error)
 
 	// Devices have numbers of their own. Both of a pair are made, then joined.
 	NewDevice(net, ifindex uint32, netkit, primary, single bool) (number uint64, err error)
@@ -118,10 +118,19 @@ func (p *Process) ask(op mprog.Op, cmd attr.Command, size uint32, arrays *[4][]u
 // byCode is the rule of a refusal by the kernel's code, until it is told.
 const byCode mprog.Rule = "code"
 
-// ask0 is ask for commands that answer nothing.
+// ask0 is ask for commands that answer nothing but 0.
 func (p *Process) ask0(op mprog.Op, cmd attr.Command, size uint32) error {
-	_, err := p.ask(op, cmd, size, nil)
-	return err
+	return nothing(op)(p.ask(op, cmd, size, nil))
+}
+
+// nothing checks that an answer is 0.
+func nothing(op mprog.Op) func(int64, error) error {
+	return func(answer int64, err error) error {
+		if err == nil && answer != 0 {
+			err = fmt.Errorf("%s: the kernel's code returns %d, not 0: %w", op, answer, fs.ErrInvalid)
+		}
+		return err
+	}
 }
 
 // codeFile tells what is behind an fd.
@@ -170,7 +179,8 @@ func (p *Process) askQuery(r *mprog.QueryRequest) (res mprog.QueryResult, err er
 	}
 	b := p.kernel.code.Attr()
 	size := attr.EncodeQuery(b, *r, at)
-	_, err = p.ask(mprog.OpProgQuery, attr.ProgQuery, size, &[4][]uint32{r.ProgIDs, r.ProgAttachFlags, r.LinkIDs, r.LinkAttachFlags})
+	err = nothing(mprog.OpProgQuery)(p.ask(mprog.OpProgQuery, attr.ProgQuery, size,
+		&[4][]uint32{r.ProgIDs, r.ProgAttachFlags, r.LinkIDs, r.LinkAttachFlags}))
 	if errno, ok := mprog.ErrnoOf(err); !ok || errno != 0 && errno != mprog.ENOSPC && errno != mprog.EFAULT {
 		return res, err
 	}
@@ -187,7 +197,7 @@ const (
 // askCommand is ask for any command: the fake answers where the code leads nowhere.
 func (p *Process) askCommand(r mprog.CommandRequest, otherwise func() error) error {
 	size := attr.EncodeCommand(p.kernel.code.Attr(), r)
-	err := p.ask0(mprog.OpCommand, attr.Command(r.Command), size)
+	_, err := p.ask(mprog.OpCommand, attr.Command(r.Command), size, nil)
 	if _, answered := mprog.ErrnoOf(err); answered {
 		return err
 	}
@@ -247,7 +257,7 @@ func (p *Process) askFD(op mprog.Op, cmd attr.Command, r mprog.IDRequest) (uint3
 // askNext is ask for commands that find the next id.
 func (p *Process) askNext(op mprog.Op, cmd attr.Command, r mprog.IDRequest) (uint32, error) {
 	b := p.kernel.code.Attr()
-	if _, err := p.ask(op, cmd, attr.EncodeNextID(b, r), nil); err != nil {
+	if err := p.ask0(op, cmd, attr.EncodeNextID(b, r)); err != nil {
 		return 0, err
 	}
 	return attr.DecodeNextIDResult(b[:8]), nil

@@ -14,6 +14,9 @@ func (p *Process) objectInfo(fd uint32) (mprog.ObjectInfo, error) {
 	case *program:
 		return mprog.ObjectInfo{Kind: mprog.ProgObject, ID: f.id, ProgType: f.typ, ProgName: f.name}, nil
 	case *link:
+		if c := p.kernel.code; c != nil {
+			return c.LinkInfo(f.id)
+		}
 		return f.info(), nil
 	case nil:
 		return mprog.ObjectInfo{}, refuse(infoBadFD, "fd %d is not open", fd)
@@ -27,9 +30,6 @@ func (p *Process) objectInfo(fd uint32) (mprog.ObjectInfo, error) {
 // (bpf_xdp_link_fill_link_info), and of a cgroup's the cgroup is
 // (bpf_cgroup_link_fill_link_info).
 func (l *link) info() mprog.ObjectInfo {
-	if c := l.kernel.code; c != nil {
-		return c.LinkInfo(l.id)
-	}
 	info := mprog.ObjectInfo{Kind: mprog.LinkObject, ID: l.id, ProgID: l.prog.id}
 	switch {
 	case l.other != 0:

@@ -139,13 +139,15 @@ func (m *machine) PutLink(id uint32) ([]fake.CodeObject, error) {
 	return m.end()
 }
 
-func (m *machine) LinkInfo(id uint32) mprog.ObjectInfo {
-	m.do(opLinkInfo, uint64(id))
+func (m *machine) LinkInfo(id uint32) (mprog.ObjectInfo, error) {
+	if answer := m.do(opLinkInfo, uint64(id)); answer != 0 {
+		return mprog.ObjectInfo{}, fmt.Errorf("info: the link's own function returns %d, not 0", answer)
+	}
 	a := &m.c.arg
 	return mprog.ObjectInfo{
 		Kind: mprog.LinkObject, ID: id, LinkType: mprog.LinkType(a[0]), ProgID: uint32(a[1]),
 		Ifindex: uint32(a[2]), AttachType: mprog.AttachType(a[3]),
-	}
+	}, nil
 }
 
 func (m *machine) NewDevice(net, ifindex uint32, netkit, primary, single bool) (uint64, error) {

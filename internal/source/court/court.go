@@ -20,8 +20,12 @@ type Verdict struct {
 	By string // the scenario that noticed it, or that it hangs or dies; "": nothing did
 }
 
-// patience is how long a mutant may take, on a machine that has other things to do.
-const patience = 30 * time.Second
+// patience is how long a mutant may say nothing, on a machine that has other things to do;
+// it has played a hundred scenarios meanwhile, which is a hundredth of a second's work.
+const patience = 10 * time.Second
+
+// startTime is how long a worker may take until it is ready.
+const startTime = 2 * time.Minute
 
 // Judge has workers, which argv starts, judge mutants, and tells each verdict as it comes.
 func Judge(ctx context.Context, argv []string, mutants []cmutate.Mutant, jobs int, tell func(Verdict)) error {
@@ -90,10 +94,11 @@ func (c *court) serve(ctx context.Context, queue <-chan cmutate.Mutant) {
 
 // process is a worker.
 type process struct {
-	cmd   *exec.Cmd
-	in    io.Writer
-	lines chan string
-	end   context.CancelFunc
+	cmd      *exec.Cmd
+	in       io.Writer
+	lines    chan string
+	patience time.Duration
+	end      context.CancelFunc
 }
 
 func start(ctx context.Context, argv []string) (*process, error) {
@@ -111,6 +116,7 @@ func start(ctx context.Context, argv []string) (*process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
+	defer func() { p.patience = patience }()
 	go func() {
 		defer close(p.lines)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -121,6 +127,7 @@ func start(ctx context.Context, argv []string) (*process, error) {
 			}
 		}
 	}()
+	p.patience = startTime
 	if line, ok := p.read(); !ok || line != "ready" {
 		p.kill()
 		return nil, fmt.Errorf("%s does not begin to work", strings.Join(argv, " "))
@@ -133,7 +140,7 @@ func (p *process) read() (line string, ok bool) {
 	select {
 	case line, ok = <-p.lines:
 		return line, ok
-	case <-time.After(patience):
+	case <-time.After(p.patience):
 		return "", false
 	}
 }
@@ -142,9 +149,11 @@ func (p *process) judge(n int, first []string) (by string, alive bool) {
 	if _, err := fmt.Fprintln(p.in, n, strings.Join(first, " ")); err != nil {
 		return "dies", false
 	}
-	line, ok := p.read()
-	if !ok {
-		return "hangs or dies", false
+	line := alive
+	for ok := true; line == alive; {
+		if line, ok = p.read(); !ok {
+			return "hangs or dies", false
+		}
 	}
 	_, by, _ = strings.Cut(line, " ")
 	return by, true

@@ -40,7 +40,7 @@ func Work(s *source.Source, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("read the number of a mutant: %w", err)
 		}
-		by, err := w.judge(n, words[1:])
+		by, err := w.judge(n, words[1:], func() { fmt.Fprintln(out, alive) })
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,10 @@ type worker struct {
 	ends []conformance.Status // without a mutant
 }
 
-func (w *worker) judge(n int, first []string) (by string, err error) {
+// alive is what a worker says now and then while it judges.
+const alive = "alive"
+
+func (w *worker) judge(n int, first []string, lives func()) (by string, err error) {
 	w.s.Mutate(n)
 	order := make([]int, 0, len(w.all)+len(first))
 	for _, id := range first {
@@ -66,6 +69,9 @@ func (w *worker) judge(n int, first []string) (by string, err error) {
 		order = append(order, i)
 	}
 	for i, at := range order {
+		if i%100 == 99 {
+			lives()
+		}
 		if i >= len(first) && slices.Contains(first, w.all[at].ID) {
 			continue
 		}
