@@ -149,8 +149,8 @@ func (p *process) judge(n int, first []string) (by string, alive bool) {
 	if _, err := fmt.Fprintln(p.in, n, strings.Join(first, " ")); err != nil {
 		return "dies", false
 	}
-	line := alive
-	for ok := true; line == alive; {
+	line := stillThere
+	for ok := true; line == stillThere; {
 		if line, ok = p.read(); !ok {
 			return "hangs or dies", false
 		}

@@ -40,7 +40,7 @@ func Work(s *source.Source, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("read the number of a mutant: %w", err)
 		}
-		by, err := w.judge(n, words[1:], func() { fmt.Fprintln(out, alive) })
+		by, err := w.judge(n, words[1:], func() { fmt.Fprintln(out, stillThere) })
 		if err != nil {
 			return err
 		}
@@ -56,8 +56,8 @@ type worker struct {
 	ends []conformance.Status // without a mutant
 }
 
-// alive is what a worker says now and then while it judges.
-const alive = "alive"
+// stillThere is what a worker says now and then while it judges.
+const stillThere = "still there"
 
 func (w *worker) judge(n int, first []string, lives func()) (by string, err error) {
 	w.s.Mutate(n)
