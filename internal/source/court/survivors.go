@@ -16,6 +16,9 @@ type Known struct {
 	rows    []row
 }
 
+// Gap begins the reason of a survivor that a caller could see.
+const Gap = "gap: "
+
 type row struct{ pattern, reason string }
 
 //go:embed survivors.txt
