@@ -54,6 +54,8 @@ var targets = map[string]func() int{
 	"own":        check(ownTarget),
 	"hooked":     check(hookedTarget),
 	"released":   check(releasedTarget),
+	"waiting":    check(waitingTarget),
+	"kept":       check(keptTarget),
 	"tags":       check(tagsTarget),
 	"pairs":      check(pairsTarget),
 	"xdp":        check(xdpTarget),

@@ -26,7 +26,7 @@ import (
 
 func TestTraffic(t *testing.T) {
 	doctor.Need(t, "tun")
-	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked", "released", "tags", "pairs", "xdp", "ethtool"} {
+	for _, name := range []string{"traffic", "ending", "deleting", "counters", "own", "hooked", "released", "waiting", "tags", "pairs", "xdp", "ethtool"} {
 		t.Run(name, func(t *testing.T) { t.Log(output(t, target(t, "", name))) })
 		if os.Geteuid() != 0 {
 			continue
