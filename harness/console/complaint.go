@@ -1,7 +1,6 @@
 package console
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -35,22 +34,22 @@ func Broken(list []Complaint) (c Complaint, ok bool) {
 
 var (
 	// rip is where the kernel's own code was; a user program's has no names.
-	rip   = regexp.MustCompile(`^(?:RIP: [0-9a-f]{4}:|pc : |(?:WARNING|BUG): .* (?:at|in) )([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)`)
-	frame = regexp.MustCompile(`^ *(?:\[<[0-9a-f]+>\] )?(\? )?([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[[\w ]+\])?$`)
+	rip   = compile(`^(?:RIP: [0-9a-f]{4}:|pc : |(?:WARNING|BUG): .* (?:at|in) )([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)`)
+	frame = compile(`^ *(?:\[<[0-9a-f]+>\] )?(\? )?([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[[\w ]+\])?$`)
 	// beginStack is what comes before calls; KFENCE's says what has been done wrong.
-	beginStack = regexp.MustCompile(`^(?:Call Trace:|.* at .*\(in kfence-#\d+\):$)`)
+	beginStack = compile(`^(?:Call Trace:|.* at .*\(in kfence-#\d+\):$)`)
 
-	tasks = []*regexp.Regexp{
-		regexp.MustCompile(`^CPU: .*\bComm: (.+?) (?:Not tainted|Tainted: |Kdump: )`),
-		regexp.MustCompile(`^Pid: .*\bcomm: (.+?) (?:Not tainted|Tainted: )`), // User-Mode Linux
-		regexp.MustCompile(`^WARNING: .* CPU#\d+: (.+)/\d+$`),
-		regexp.MustCompile(`^INFO: task (.+):\d+ blocked`),
-		regexp.MustCompile(`^task:(\S+) +state:`),
-		regexp.MustCompile(`lockup - .*\[(.+):\d+\]$`),
-		regexp.MustCompile(`^(?:Read|Write|Free|Access) of .* by task (.+)/\d+$`), // KASAN
+	tasks = []*expression{
+		compile(`^CPU: .*\bComm: (.+?) (?:Not tainted|Tainted: |Kdump: )`),
+		compile(`^Pid: .*\bcomm: (.+?) (?:Not tainted|Tainted: )`), // User-Mode Linux
+		compile(`^WARNING: .* CPU#\d+: (.+)/\d+$`),
+		compile(`^INFO: task (.+):\d+ blocked`),
+		compile(`^task:(\S+) +state:`),
+		compile(`lockup - .*\[(.+):\d+\]$`),
+		compile(`^(?:Read|Write|Free|Access) of .* by task (.+)/\d+$`), // KASAN
 	}
 	// plumbing is what every stack of its kind begins with.
-	plumbing = regexp.MustCompile(`^(?:__)?(?:dump_stack|show_stack|v?panic|schedule|io_schedule|might_resched|might_sleep|mutex_|rt_mutex_|rwsem_|down_|wait_for_)[\w.]*\+`)
+	plumbing = compile(`^(?:__)?(?:dump_stack|show_stack|v?panic|schedule|io_schedule|might_resched|might_sleep|mutex_|rt_mutex_|rwsem_|down_|wait_for_)[\w.]*\+`)
 )
 
 // newComplaint makes a complaint of the lines of a report.
@@ -86,7 +85,7 @@ func newComplaint(kind Kind, lines []line, first int) Complaint {
 
 // dull is what takes the source and the binary to be read: registers, code, the
 // entry from a user's program, the contents of memory, calls that may not have been any.
-var dull = regexp.MustCompile(`^(?:RIP: 0033:0x|[RE]SP: |[RE]?[A-D]X: |R(?:BP|SI|DI|\d\d): |[CF]S: |CR\d: |DR\d: |PKRU: |PGD |Code: )|^(?:Redzone|Object|Padding|Bytes b4)? *>?[0-9a-f]{16}: |^$|^ *(?:\[<[0-9a-f]+>\] )?\? `)
+var dull = compile(`^(?:RIP: 0033:0x|[RE]SP: |[RE]?[A-D]X: |R(?:BP|SI|DI|\d\d): |[CF]S: |CR\d: |DR\d: |PKRU: |PGD |Code: )|^(?:Redzone|Object|Padding|Bytes b4)? *>?[0-9a-f]{16}: |^$|^ *(?:\[<[0-9a-f]+>\] )?\? `)
 
 // maxBrief is how many lines of a report are enough to tell what happened.
 const maxBrief = 50

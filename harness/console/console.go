@@ -4,7 +4,6 @@ package console
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -117,7 +116,7 @@ func (f *finder) intro(headline line) []line {
 
 // opening is the first line of what comes before a headline. User-Mode Linux tells
 // the registers first.
-var opening = regexp.MustCompile(`^(?:-+\[ cut here \]-+|={20,})$|^Pid: \d+, comm: `)
+var opening = compile(`^(?:-+\[ cut here \]-+|={20,})$|^Pid: \d+, comm: `)
 
 // line is one of a console.
 type line struct {
@@ -128,7 +127,7 @@ type line struct {
 
 // stamp is what may stand before a kernel's message: log level, time and the
 // task or processor that printed it.
-var stamp = regexp.MustCompile(`^(?:<\d+>)?(?:\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? )?`)
+var stamp = compile(`^(?:<\d+>)?(?:\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? )?`)
 
 func parse(text string) line {
 	l := line{text: strings.TrimRight(text, "\r\n"), time: -1}

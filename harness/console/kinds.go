@@ -1,7 +1,6 @@
 package console
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -27,20 +26,20 @@ func (k Kind) Breaks() bool { return k != Warning }
 // pattern tells a kind of complaint by a message of the kernel.
 type pattern struct {
 	kind  Kind
-	begin *regexp.Regexp
-	end   *regexp.Regexp // the last line
-	more  bool           // such a message also comes within a complaint of the kind
+	begin *expression
+	end   *expression // the last line
+	more  bool        // such a message also comes within a complaint of the kind
 }
 
 // What reports end with.
 var (
-	endTrace = regexp.MustCompile(`^---\[ end `)
-	endStack = regexp.MustCompile(`^ *</TASK>$`)
-	ruler    = regexp.MustCompile(`^={20,}$`)
+	endTrace = compile(`^---\[ end `)
+	endStack = compile(`^ *</TASK>$`)
+	ruler    = compile(`^={20,}$`)
 )
 
-func starts(alternatives ...string) *regexp.Regexp {
-	return regexp.MustCompile(`^(?:` + strings.Join(alternatives, "|") + `)`)
+func starts(alternatives ...string) *expression {
+	return compile(`^(?:` + strings.Join(alternatives, "|") + `)`)
 }
 
 // patterns are tried in order.
