@@ -3,6 +3,8 @@
 package intercept
 
 import (
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nkconform/nkconform/intercept/notify"
@@ -31,6 +33,9 @@ func (s *supervisor) senderFD(c *notify.Call) (from sender, ok bool) {
 	}
 	var err error
 	if from.fd, err = s.borrow(c.TID, uint32(c.Args[0])); err != nil {
+		if err != unix.EBADF {
+			s.warn(fmt.Sprintf("packets are sent without their marks, and senders do not learn of drops: the socket cannot be had: %v", err))
+		}
 		return from, false
 	}
 	from.domain, err = unix.GetsockoptInt(from.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
