@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -91,6 +92,13 @@ func priorityOf(inode uint32) (uint32, error) {
 		return 0, unknown
 	}
 	name := fmt.Sprintf("socket:[%d]", inode)
+	if known, ok := socketFDs.Load(inode); ok {
+		h := known.(descriptor)
+		if to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", h.pid, h.fd)); err == nil && to == name {
+			return priorityAt(h.pid, h.fd)
+		}
+		socketFDs.Delete(inode)
+	}
 	folders, err := filepath.Glob("/proc/[0-9]*/fd")
 	if err != nil {
 		return 0, err
@@ -107,12 +115,19 @@ func priorityOf(inode uint32) (uint32, error) {
 			pid, _ := strconv.Atoi(strings.Split(folder, "/")[2])
 			fd, _ := strconv.Atoi(f.Name())
 			if v, err := priorityAt(pid, fd); err == nil {
+				socketFDs.Store(inode, descriptor{pid, fd})
 				return v, nil
 			}
 		}
 	}
 	return 0, unknown
 }
+
+// socketFDs are fds by which processes were found to have sockets, by the sockets' inodes.
+var socketFDs sync.Map
+
+// descriptor is a process's fd.
+type descriptor struct{ pid, fd int }
 
 // priorityAt is the priority of a process's socket.
 func priorityAt(pid, fd int) (uint32, error) {

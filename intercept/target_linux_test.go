@@ -71,6 +71,7 @@ var targets = map[string]func() int{
 	"ethtool":    check(ethtoolTarget),
 	"xdpmoves":   check(xdpMovesTarget),
 	"assign":     check(assignTarget),
+	"sockettags": check(socketTagsTarget),
 	"neighbours": check(neighboursTarget),
 
 	"files": check(filesTarget),

@@ -72,6 +72,8 @@ func (p *pump) transmit(e *end, data []byte) {
 	describe(j.vnet, j.Packet)
 	if e.netns == p.sending && (j.Protocol() == unix.ETH_P_IP || j.Protocol() == unix.ETH_P_IPV6) {
 		j.Tag(p.sender.mark, p.sender.priority)
+	} else {
+		p.tagLater(e, j.Packet)
 	}
 	if e.netns == p.sending {
 		tid := p.sender.tid
@@ -178,12 +180,11 @@ func (p *pump) xdp(e *end, index uint32, j *journey) int {
 // again is the frame as a packet that a device begins with, since an XDP program has
 // changed it: a copy.
 func (j *journey) again(index uint32) *journey {
-	mark, priority := j.Tags()
 	j.mend()
 	made := &journey{Packet: machine.NewPacket(bytes.Clone(j.Data), index), vnet: bytes.Clone(j.vnet), length: j.length, redirects: j.redirects}
 	describe(made.vnet, made.Packet)
 	made.whole = j.whole
-	made.Tag(mark, priority)
+	made.TagLike(j.Packet)
 	return made
 }
 

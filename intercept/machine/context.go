@@ -100,6 +100,7 @@ func (m *run) loadContext(field uint64, size int) (uint64, error) {
 		native.PutUint32(ctx[xdpEgress:], p.Egress)
 		return number(ctx[field:], size), nil
 	}
+	p.tell(int(field), size)
 	return number(p.Context[field:], size), nil
 }
 
@@ -119,6 +120,7 @@ func (m *run) storeContext(field uint64, size int, v uint64) error {
 	case size != 4:
 		return errContext
 	case field == SKBMark, field == SKBPriority:
+		p.tell(int(field), 4)
 		p.set(int(field), uint32(v))
 	case field == skbTCIndex, field == skbClassid:
 		p.set(int(field), uint32(uint16(v)))

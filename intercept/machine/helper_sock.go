@@ -109,7 +109,7 @@ func (m *run) sender() (s Socket, found bool, err error) {
 	case p.Ingress:
 		return s, false, nil
 	}
-	q, ok := p.sent()
+	q, ok := p.Sent()
 	if p.Outside == nil || !ok {
 		return s, false, ErrUnknown
 	}
@@ -124,7 +124,7 @@ func (m *run) wholeSender() (s Socket, found bool, err error) {
 	if err != nil || !found {
 		return s, false, err
 	}
-	q, _ := m.packet.sent()
+	q, _ := m.packet.Sent()
 	return wholeOf(m.packet.Outside, q, s)
 }
 
@@ -162,8 +162,8 @@ func (p *Packet) TestSender(cookie uint64) *Socket {
 	return s
 }
 
-// sent is the question for who has sent the packet, by its headers.
-func (p *Packet) sent() (q SocketQuestion, ok bool) {
+// Sent is the question for who has sent the packet, by its headers.
+func (p *Packet) Sent() (q SocketQuestion, ok bool) {
 	q, ok = p.For()
 	q.Local, q.Remote = q.Remote, q.Local
 	return q, ok

@@ -174,6 +174,7 @@ func (m *run) skbValue(field string) (any, error) {
 		"mark": SKBMark, "priority": SKBPriority, "queue_mapping": skbQueue, "hash": skbHash, "skb_iif": skbIngress,
 		"vlan_tci": skbTCI, "vlan_proto": skbVLANType, "tc_index": skbTCIndex, "protocol": skbProtocol,
 	}[field]; ok {
+		p.tell(at, 4)
 		return uint64(p.get(at)), nil
 	}
 	network := m.data - m.packetBase()

@@ -34,14 +34,15 @@ type Packet struct {
 	// Egress is the device by which a program in a map of devices is asked to send it.
 	Egress uint32
 
-	pulled    []byte   // the link layer's header, if it was taken off
-	fragments [][]byte // of XDP, behind Data
-	buffer    []byte   // what Data is a part of, if it has been moved
-	at        int      // where in it
-	tail      int      // how many bytes its end has grown
-	meta      int      // how many bytes before Data are metadata
-	skb       skb
-	local     map[uint32][]byte // of maps that have a value for each cgroup
+	pulled         []byte   // the link layer's header, if it was taken off
+	fragments      [][]byte // of XDP, behind Data
+	buffer         []byte   // what Data is a part of, if it has been moved
+	at             int      // where in it
+	tail           int      // how many bytes its end has grown
+	meta           int      // how many bytes before Data are metadata
+	skb            skb
+	mark, priority func() uint32     // not asked yet; nil: they are in Context
+	local          map[uint32][]byte // of maps that have a value for each cgroup
 }
 
 // Redirect is what bpf_redirect and its relatives were told.

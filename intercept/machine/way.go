@@ -51,13 +51,40 @@ func (p *Packet) PieceSize() uint16 { return uint16(p.gso()) }
 
 // Tag gives the packet a mark and a priority.
 func (p *Packet) Tag(mark, priority uint32) {
+	p.mark, p.priority = nil, nil
 	native.PutUint32(p.Context[SKBMark:], mark)
 	native.PutUint32(p.Context[SKBPriority:], priority)
 }
 
+// TagLater gives the packet a mark and a priority that are asked for when somebody wants
+// to know them.
+func (p *Packet) TagLater(mark, priority func() uint32) { p.mark, p.priority = mark, priority }
+
+// TagLike gives the packet the mark and the priority of another one.
+func (p *Packet) TagLike(other *Packet) {
+	p.Tag(native.Uint32(other.Context[SKBMark:]), native.Uint32(other.Context[SKBPriority:]))
+	p.mark, p.priority = other.mark, other.priority
+}
+
 // Tags are the packet's mark and priority.
 func (p *Packet) Tags() (mark, priority uint32) {
+	p.tell(SKBMark, 4)
+	p.tell(SKBPriority, 4)
 	return native.Uint32(p.Context[SKBMark:]), native.Uint32(p.Context[SKBPriority:])
+}
+
+// tell asks for a mark or a priority that is among so many bytes of the context, if nobody
+// has yet.
+func (p *Packet) tell(field, size int) {
+	within := func(at int) bool { return field < at+4 && at < field+size }
+	if p.mark != nil && within(SKBMark) {
+		p.set(SKBMark, p.mark())
+		p.mark = nil
+	}
+	if p.priority != nil && within(SKBPriority) {
+		p.set(SKBPriority, p.priority())
+		p.priority = nil
+	}
 }
 
 // Kind says for whom the packet is: PACKET_HOST and so on.
