@@ -36,7 +36,7 @@ func (m *matrix) guests(e Entry, kernels int) int {
 	switch {
 	case m.options.Guests > 0:
 		return max(1, min(m.options.Guests, scenarios))
-	case !harness.Quick(e.Machine):
+	case isSource(e.Image) || !harness.Quick(e.Machine):
 		return 1
 	}
 	return max(1, min(min(runtime.NumCPU(), Jobs())/max(kernels, 1), scenarios/minShare))

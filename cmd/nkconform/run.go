@@ -132,6 +132,8 @@ func run(ctx context.Context, o runOptions) error {
 	var results *report.Results
 	if image, ok := backend.Image(o.backend); ok {
 		results, err = runVM(ctx, o, image, chosen, known)
+	} else if strings.HasPrefix(name, backend.SourcePrefix) {
+		results, err = runSource(ctx, o, chosen, known)
 	} else {
 		results, err = runLocal(ctx, name, chosen, known)
 	}
@@ -139,6 +141,19 @@ func run(ctx context.Context, o runOptions) error {
 		return err
 	}
 	return writeResults(os.Stdout, results, o.format, o.verbose)
+}
+
+// runSource runs scenarios on a kernel's own code, which may hang or die, in another
+// process. It is compiled here, where it is told what that lacks.
+func runSource(ctx context.Context, o runOptions, chosen []conformance.Scenario, known deviation.List) (*report.Results, error) {
+	b, err := backend.Open(ctx, o.backend, progress())
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Close(); err != nil {
+		return nil, err
+	}
+	return runVM(ctx, o, o.backend, chosen, known)
 }
 
 // runLocal runs scenarios in this process.
