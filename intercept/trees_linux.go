@@ -35,6 +35,13 @@ func (s *supervisor) mountTrees() {
 			return
 		}
 	}
+	// Debugfs, with tracefs in it, is where a system has mounted it; or nobody could read it.
+	var debug unix.Statfs_t
+	if unix.Statfs("/sys/kernel/debug", &debug) == nil && (debug.Type != unix.DEBUGFS_MAGIC || inUserNamespace()) {
+		if err := s.mountNew("debugfs", "/sys/kernel/debug"); err != nil {
+			s.noTrees = err
+		}
+	}
 	if !inUserNamespace() {
 		return
 	}

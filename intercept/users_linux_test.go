@@ -3,14 +3,17 @@
 package intercept
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nkconform/nkconform/intercept/layout"
 	"github.com/nkconform/nkconform/mprog"
 )
 
@@ -57,7 +60,36 @@ func usersTarget() error {
 	is("loaded", loaded > 0 && loaded <= monotonic(), true)
 	is("by", uid, uint32(os.Getuid()))
 
+	if _, err := os.Stat(layout.File); err == nil {
+		is("the first BTF", firstBTF(), "id 1 vmlinux, the kernel's true, of its size true")
+	}
 	return errors.Join(wrong...)
+}
+
+// firstBTF tells of the first BTF there is.
+func firstBTF() string {
+	next := words(0, 0, 0)
+	if _, err := bpfCall(23, next); err != nil {
+		return err.Error()
+	}
+	id := binary.NativeEndian.Uint32(next[4:])
+	fd, err := bpfCall(19, words(id))
+	if err != nil {
+		return err.Error()
+	}
+	name := make([]byte, 16)
+	nl, nh := address(&name[0])
+	info := words(0, 0, 0, 0, nl, nh, uint32(len(name)), 0)
+	low, high := address(&info[0])
+	if _, err := bpfCall(15, words(uint32(fd), uint32(len(info)), low, high)); err != nil {
+		return err.Error()
+	}
+	file, err := os.Stat(layout.File)
+	if err != nil {
+		return err.Error()
+	}
+	at := func(i int) uint32 { return binary.NativeEndian.Uint32(info[i:]) }
+	return fmt.Sprintf("id %d %s, the kernel's %v, of its size %v", id, bytes.TrimRight(name, "\x00"), at(28) == 1, int64(at(8)) == file.Size())
 }
 
 func TestNestedUsers(t *testing.T) {
