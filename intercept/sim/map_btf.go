@@ -118,7 +118,9 @@ func (b *btf) findSpecial(value btfType, at uint32, found *special, depth int) {
 		}
 		lock, rules := specialFields[t.name]
 		if !rules {
-			b.findSpecial(t, offset, found, depth-1)
+			if value.kind != btfSection { // Linux 7.3 maps sections whose variables have locks in them
+				b.findSpecial(t, offset, found, depth-1)
+			}
 			continue
 		}
 		found.lock = found.lock || t.name == "bpf_spin_lock"
