@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
@@ -75,7 +76,9 @@ func open(t *testing.T, width, height int, link string, actions ...chromedp.Acti
 		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(browser), chromedp.WindowSize(width, height))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	limited, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // whatever hangs ends
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewExecAllocator(limited, options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
@@ -94,7 +97,7 @@ func open(t *testing.T, width, height int, link string, actions ...chromedp.Acti
 	call(b, network.Enable, network.EnableParams{})
 	b.run(chromedp.EmulateViewport(int64(width), int64(height)))
 	b.run(actions...)
-	b.run(chromedp.Navigate("file://"+file+link), chromedp.WaitVisible(chromedp.CSS("#main")))
+	b.run(chromedp.Navigate("file://"+file+link), chromedp.WaitReady(chromedp.CSS("html[data-ready]")))
 	return b
 }
 

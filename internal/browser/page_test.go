@@ -317,6 +317,9 @@ func TestSize(t *testing.T) {
 	if info.Size() > 6e6 {
 		t.Errorf("the page has %d bytes", info.Size())
 	}
+	if !eval[bool](b, `document.getElementById("first").textContent === nk.open("")`) {
+		t.Error("what is drawn before the kernel is there is not what the kernel says then")
+	}
 	ready := eval[string](b, `document.documentElement.dataset.ready`)
 	t.Logf("%.2f MB, ready after %s ms", float64(info.Size())/1e6, ready)
 }

@@ -6,9 +6,12 @@ import (
 	"compress/gzip"
 	"embed"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"text/template"
+
+	"github.com/nkconform/nkconform/internal/page"
 )
 
 //go:embed web
@@ -31,8 +34,17 @@ func Page(k Kernel, version string) ([]byte, error) {
 		}
 		return string(b)
 	}
+	first, err := page.Open("")
+	if err != nil {
+		return nil, fmt.Errorf("make page: %w", err)
+	}
+	drawn, err := json.Marshal(first.View()) // with < as \u003c
+	if err != nil {
+		return nil, fmt.Errorf("make page: %w", err)
+	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]string{
+		"First": string(drawn),
 		"Style": text("style.css"), "Script": text("script.js"), "Version": strings.NewReplacer("<", "&lt;", "&", "&amp;").Replace(version),
 		"Exec": string(k.Exec), "Kernel": base64.StdEncoding.EncodeToString(k.Wasm),
 	})

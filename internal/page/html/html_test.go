@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/nkconform/nkconform/fake"
 )
 
 // The page is one file: nothing in it is loaded from elsewhere, and the browser is told
@@ -20,7 +22,8 @@ func TestPageLoadsNothing(t *testing.T) {
 	require.Contains(t, text, `default-src 'none'`)
 	require.Contains(t, text, `id="kernel">cGFja2Vk</script>`)
 	require.Contains(t, text, "nkconform v1&lt;2>")
-	require.Equal(t, 3, strings.Count(text, "</script>"))
+	require.Equal(t, 4, strings.Count(text, "</script>"))
+	require.Contains(t, text, `id="first">{"Link":"","Release":"`+fake.Newest.String()+`"`)
 }
 
 // The same bytes are packed to the same, so that a release can be made again.

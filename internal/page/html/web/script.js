@@ -248,7 +248,10 @@
   });
   document.addEventListener("dragstart", e => {
     const t = e.target.closest?.("[data-pick]");
-    if (touch) e.preventDefault(); // a finger drags as it is told below
+    if (touch) { // a finger drags as it is told below
+      e.preventDefault();
+      if (!touch.ghost) lift();
+    }
     if (!t || touch) return;
     e.dataTransfer.setData("text/plain", t.textContent);
     setTimeout(() => { carried = JSON.parse(t.dataset.pick); carry(); }); // the drag has its picture by then
@@ -271,6 +274,7 @@
   let touch = null;
   const below = t => document.elementFromPoint(t.clientX, t.clientY)?.closest("[data-place]");
   const lift = () => {
+    clearTimeout(touch.rests);
     const ghost = touch.from.cloneNode(true), box = touch.from.getBoundingClientRect();
     ghost.removeAttribute("data-key");
     ghost.removeAttribute("data-pick");
@@ -401,7 +405,16 @@
   addEventListener("hashchange", () => { if (location.hash.slice(1) !== view.Link) draw(JSON.parse(nk.open(location.hash.slice(1)))); });
   addEventListener("beforeprint", () => { for (const d of document.querySelectorAll("#now details")) d.open = true; });
 
+  // What the page begins with was drawn when it was made, and is there before the kernel
+  // is, which then answers whatever is done.
   const start = async () => {
+    const link = location.hash.slice(1);
+    if (!link) {
+      document.body.inert = true;
+      $("main").hidden = false;
+      draw(JSON.parse($("first").textContent));
+      await new Promise(painted => requestAnimationFrame(() => setTimeout(painted)));
+    }
     const text = $("kernel").textContent;
     const bytes = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), c => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -409,11 +422,11 @@
     const { instance } = await WebAssembly.instantiateStreaming(new Response(stream, { headers: { "Content-Type": "application/wasm" } }), go.importObject);
     go.run(instance);
     $("kernel").remove();
-    const first = JSON.parse(nk.open(location.hash.slice(1)));
+    const first = JSON.parse(nk.open(link));
     $("starting").hidden = true;
-    $("main").hidden = false;
+    $("main").hidden = document.body.inert = false;
     draw(first);
     document.documentElement.dataset.ready = String(Math.round(performance.now()));
   };
-  start().catch(err => { $("starting").textContent = "The kernel does not start in this browser, which takes WebAssembly and DecompressionStream: " + err.message; });
+  start().catch(err => { $("main").hidden = true; $("starting").textContent = "The kernel does not start in this browser, which takes WebAssembly and DecompressionStream: " + err.message; });
 })();
