@@ -57,18 +57,19 @@ func (s *supervisor) netDevices(process, file string) (string, error) {
 // devLine is a device's line of /proc/net/dev, of which the running kernel has told the
 // counts of what stands for it (dev_seq_printf_stats).
 func devLine(name string, told []string, c rtnl.Counts) string {
-	const rxBytes, rxPackets, txBytes, txPackets, txDropped, all = 0, 1, 8, 9, 11, 16
-	counts := make([]any, all)
-	for i := range counts {
-		counts[i] = uint64(0)
-		if i < len(told) {
-			counts[i], _ = strconv.ParseUint(told[i], 10, 64) // the kernel's, a number
-		}
+	const rxBytes, rxPackets, txBytes, txPackets, txDropped = 0, 1, 8, 9, 11
+	widths := [...]int{7, 7, 4, 4, 4, 5, 10, 9, 8, 7, 4, 4, 4, 5, 7, 10}
+	var counts [len(widths)]uint64
+	for i := range min(len(told), len(counts)) {
+		counts[i], _ = strconv.ParseUint(told[i], 10, 64) // the kernel's, a number
 	}
-	dropped, _ := counts[txDropped].(uint64)
 	counts[rxBytes], counts[rxPackets], counts[txBytes], counts[txPackets] = c.RxBytes, c.RxPackets, c.TxBytes, c.TxPackets
-	counts[txDropped] = dropped + c.TxDropped
-	return fmt.Sprintf("%6s:", name) + fmt.Sprintf(" %7d %7d %4d %4d %4d %5d %10d %9d %8d %7d %4d %4d %4d %5d %7d %10d\n", counts...)
+	counts[txDropped] += c.TxDropped
+	line := fmt.Sprintf("%6s:", name)
+	for i, width := range widths {
+		line += fmt.Sprintf(" %*d", width, counts[i])
+	}
+	return line + "\n"
 }
 
 // hides reports whether a line of a file of /proc/net tells of a device that a real one
