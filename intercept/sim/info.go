@@ -33,7 +33,7 @@ func (k *call) objInfo() error {
 		fill func(*Object, []byte) error
 	}{
 		Prog: {progInfoSize, k.progInfo}, Link: {linkInfoSize, k.linkInfo},
-		Map: {k.kernel.Running().Facts().MapInfo, k.mapInfo}, BTF: {btfInfoSize, k.btfInfo},
+		Map: {k.release.MapInfo, k.mapInfo}, BTF: {btfInfoSize, k.btfInfo},
 	}[o.Kind]
 	if r.InfoLen > pageSize {
 		return refuse("info/size", mprog.E2BIG, "info_len %d is more than a page", r.InfoLen)

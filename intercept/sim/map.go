@@ -149,25 +149,29 @@ func (s *Sim) putMap(m *bpfMap) {
 
 // mapByFD finds the map behind an fd (bpf_map_get).
 func (k *call) mapByFD(what string, fd uint32) (*bpfMap, error) {
+	m, _, err := k.mapAndFD(what, fd)
+	return m, err
+}
+
+// mapAndFD is mapByFD, and what the fd refers to.
+func (k *call) mapAndFD(what string, fd uint32) (*bpfMap, *Object, error) {
 	o, open := k.caller.Object(fd)
 	switch {
 	case !open:
-		return nil, refuse("map/bad-fd", mprog.EBADF, "%s %d is not open", what, int32(fd))
+		return nil, nil, refuse("map/bad-fd", mprog.EBADF, "%s %d is not open", what, int32(fd))
 	case o == nil || o.Kind != Map:
-		return nil, refuse("map/not-a-map", mprog.EINVAL, "%s %d is no map", what, int32(fd))
+		return nil, nil, refuse("map/not-a-map", mprog.EINVAL, "%s %d is no map", what, int32(fd))
 	}
-	return o.m, nil
+	return o.m, o, nil
 }
 
 // openMap finds the map behind an fd by which it can be read, written or both
 // (map_get_sys_perms).
 func (k *call) openMap(fd uint32, reads, writes bool) (*bpfMap, error) {
-	m, err := k.mapByFD("map_fd", fd)
-	if err != nil {
-		return nil, err
-	}
-	o, _ := k.caller.Object(fd)
+	m, o, err := k.mapAndFD("map_fd", fd)
 	switch {
+	case err != nil:
+		return nil, err
 	case writes && m.frozen:
 		return nil, refuse("map/frozen", mprog.EPERM, "the map is frozen")
 	case reads && o.only&writeOnly != 0, writes && o.only&readOnly != 0:

@@ -68,7 +68,7 @@ func (k *call) keyed(t mapType) bool {
 	case progArray, reusePortArray, queueMap, stackMap, ringBuffer, userRingBuffer, structOpsMap, resizableHash:
 		return true
 	case hashMap, perCPUHash, lruHash, lruPerCPUHash:
-		return !k.kernel.Running().Facts().KeylessHash
+		return !k.release.KeylessHash
 	}
 	return false
 }

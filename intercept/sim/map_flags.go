@@ -21,25 +21,27 @@ const (
 )
 
 // cpuFlags reports whether values of per-CPU maps can be had for one CPU.
-func (s *Sim) cpuFlags() bool { return s.kernel.Running().Facts().CPUFlags }
+func (s *Sim) cpuFlags() bool { return s.release.CPUFlags }
 
 // opFlags is bpf_map_check_op_flags, and what was checked in its place before there
 // were flags for CPUs.
 func (k *call) opFlags(m *bpfMap, flags uint64, allowed uint32) error {
-	bad := refuse("map/op-flags", mprog.EINVAL, "flags %#x for a map of type %d", flags, m.typ)
+	bad := func() error {
+		return refuse("map/op-flags", mprog.EINVAL, "flags %#x for a map of type %d", flags, m.typ)
+	}
 	if !k.cpuFlags() {
 		if allowed != allFlags && flags&^locked != 0 || flags&locked != 0 && !m.special.lock {
-			return bad
+			return bad()
 		}
 		return nil
 	}
 	switch {
 	case uint32(flags)&^allowed != 0, flags&locked != 0 && !m.special.lock, flags&oneCPU == 0 && flags>>32 != 0:
-		return bad
+		return bad()
 	case flags&ofOneValue == 0:
 		return nil
 	case !m.typ.perCPU(), flags&ofOneValue == ofOneValue:
-		return bad
+		return bad()
 	case flags&oneCPU != 0 && flags>>32 >= uint64(k.cpus):
 		return refuse("map/cpu", mprog.ERANGE, "CPU %d of %d", flags>>32, k.cpus)
 	}

@@ -263,7 +263,7 @@ func (k *call) putTag(p *program) {
 	}
 	p.hash = sha256.Sum256(plain)
 	copy(p.tag[:], p.hash[:])
-	if !k.kernel.Running().Facts().SHA256 {
+	if !k.release.SHA256 {
 		sum := sha1.Sum(plain)
 		copy(p.tag[:], sum[:])
 	}

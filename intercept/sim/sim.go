@@ -35,6 +35,7 @@ type Sim struct {
 	random   *rand.Rand
 	warn     func(string)
 	facts    machine.Facts
+	release  fake.Facts // of the kernel's
 	// permissions are read when the first program is loaded.
 	permissions func() (*permissions, error)
 	types       func() (*typeFacts, error)
@@ -149,6 +150,7 @@ func New(k *fake.Kernel, o Options) *Sim {
 		}
 	}
 	s.facts, s.permissions = factsOf(k.Running()), oncePermissions.of(k.Running(), permissionsOf)
+	s.release = k.Running().Facts()
 	s.types = onceTypes.of(k.Running(), typesOf)
 	s.addKernelTypes()
 	if o.Record {
