@@ -51,7 +51,7 @@ func (c *caller) targetOf(tid, fd uint32) (t sim.Target, open bool) {
 	case name == "anon_inode:[pidfd]", strings.HasPrefix(name, "pidfd:["):
 		t.Kind, t.Owner = sim.TaskTarget, ownerOf(tid, fd)
 	case c.s.isCgroup(path, st.Dev):
-		t.Kind = sim.CgroupTarget
+		t.Kind, t.Above = sim.CgroupTarget, foldersAbove(path, st)
 	}
 	return t, true
 }
@@ -82,6 +82,20 @@ func ownerOf(tid, fd uint32) uint64 {
 		}
 	}
 	return 0
+}
+
+// foldersAbove are the inodes of the folders in which one is, in its file system.
+func foldersAbove(path string, of unix.Stat_t) (list []uint64) {
+	const deepest = 256
+	for range deepest {
+		path += "/.."
+		var st unix.Stat_t
+		if unix.Stat(path, &st) != nil || st.Dev != of.Dev || st.Ino == of.Ino {
+			break
+		}
+		list, of = append(list, st.Ino), st
+	}
+	return list
 }
 
 // isCgroup reports whether a file is a folder of a cgroup2 file system.

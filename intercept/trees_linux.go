@@ -134,6 +134,6 @@ func cgroupMounts() (list []string) {
 // tellTrees says that there are no such file systems, to who looks for them.
 func (s *supervisor) tellTrees() {
 	if s.noTrees != nil {
-		s.warn(fmt.Sprintf("no tracefs, and for ordinary users neither cgroups of their own nor addresses in kallsyms: %v", s.noTrees))
+		s.warn(fmt.Sprintf("no tracefs, and for ordinary users neither cgroups of their own nor addresses in kallsyms: %v%s", s.noTrees, seeDoctor))
 	}
 }

@@ -66,7 +66,7 @@ func writeDoctor(r *doctor.Report, format string) error {
 // uses are what this program is used for, and what that takes of a machine.
 var uses = []doctor.Use{
 	{Name: "fake", Is: "run, explain, fuzz: the simulated kernel"},
-	{Name: "exec", Is: "exec: programs on the simulated kernel", Needs: []string{"seccomp"}, Better: []string{"userns", "tun", "int80"}},
+	{Name: "exec", Is: "exec: programs on the simulated kernel", Needs: []string{"seccomp"}, Better: []string{"userns", "tun", "fuse", "int80"}},
 	{Name: "host", Is: "run --backend host: the running kernel", Needs: []string{"root", "bpf"}, Better: []string{"tcx", "netkit", "cgroup2"}},
 	{Name: "vm", Is: "vm, matrix, run --backend vm:IMAGE: kernels in virtual machines", Needs: []string{"qemu"}, Better: []string{"debian", "kvm"}},
 	{Name: "vng", Is: "vm --vm vng: kernels with the files of this machine", Needs: []string{"vng"}, Better: []string{"debian", "kvm"}},

@@ -337,8 +337,7 @@ func (k *call) queryCgroup(r *mprog.QueryRequest, arrays attr.Arrays) error {
 	case effective && arrays.ProgAttachFlags != 0:
 		return refuse("cgroup/query", mprog.EINVAL, "flags of effective programs are not told")
 	case effective:
-		k.warn("effective programs of cgroups are not simulated: a query is refused")
-		return fmt.Errorf("query of effective programs: %w", mprog.ErrUnsupported)
+		return k.answerQuery(r, arrays, k.effective(t, r.AttachType), nil, mprog.QueryResult{})
 	}
 	var ids, flags []uint32
 	res := mprog.QueryResult{}

@@ -4,8 +4,10 @@ package sim
 type Target struct {
 	Kind TargetKind
 	ID   uint64 // the inode's number
-	Name string // for people
-	Perf *PerfEvent
+	// Above are the cgroups in which a cgroup is, from the nearest on, by their inodes.
+	Above []uint64
+	Name  string // for people
+	Perf  *PerfEvent
 	// Owner is a socket's cookie, or as what a task owns values; 0 of a task that is gone.
 	Owner uint64
 	// Object is one of BPF.

@@ -22,6 +22,7 @@ const againVariable = "NKCONFORM_DOCTOR"
 var parts = map[string]func() error{
 	"nothing": func() error { return nil },
 	"tun":     openTUN,
+	"fuse":    openFUSE,
 	"user":    enterNamespaces,
 }
 

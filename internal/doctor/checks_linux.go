@@ -12,6 +12,7 @@ var Checks = []Check{
 	{"seccomp", "answer a program's system calls", "exec", trySeccomp},
 	{"userns", "user namespaces for everybody", "exec without root: the program's own namespaces and /sys/fs/bpf", tryUserNamespace},
 	{"tun", "network devices without root", "exec: addresses and packets of netkit devices", tryTUN},
+	{"fuse", "file systems without root", "exec: tracefs; without root cgroups that can be made, and addresses in kallsyms", tryFUSE},
 	{"int80", "system calls of 32-bit programs", "exec: programs for i386", tryInt80},
 	{"kvm", "run virtual machines in hardware", "vm, matrix: faster; they emulate where no kernel boots on it", tryKVM},
 	{"gcc", "compile and link C", "go test -race, make libbpf", tryGCC},

@@ -42,6 +42,10 @@ var _ = func() bool {
 		}
 		return enterNamespaces()
 	}
+	parts["no fuse"] = func() error {
+		return errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+			unix.Mount("empty", "/dev", "tmpfs", 0, ""), openFUSE())
+	}
 	parts["no tun"] = func() error {
 		return errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 			unix.Mount("empty", "/dev", "tmpfs", 0, ""), openTUN())
@@ -51,13 +55,15 @@ var _ = func() bool {
 
 func TestMissing(t *testing.T) {
 	Need(t, "userns")
-	forTUN := "sudo modprobe tun"
+	forTUN, forFUSE := "sudo modprobe tun", "sudo modprobe fuse"
 	if inContainer() {
+		forFUSE = "docker run --device /dev/fuse"
 		forTUN = "docker run --device /dev/net/tun"
 	}
 	for part, want := range map[string]*Missing{
 		"limited": {"user.max_user_namespaces is 0", "sudo sysctl -w user.max_user_namespaces=10000"},
 		"no tun":  {"/dev/net/tun is missing", forTUN},
+		"no fuse": {"/dev/fuse is missing", forFUSE},
 	} {
 		t.Run(part, func(t *testing.T) {
 			var m *Missing
