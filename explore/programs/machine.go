@@ -266,7 +266,7 @@ type Options struct {
 	Devices    [][2]string
 	Agents     []Agent
 	Invariants []Invariant
-	Patience   time.Duration // how long a program makes no call until it counts as idle
+	Patience   time.Duration // how long a program sleeps and makes no call until it counts as idle
 	Calls      int           // the most of a process
 	Limits
 }

@@ -35,7 +35,10 @@ func build(t *testing.T) (path string) {
 // look explores, or skips the test where the machine cannot.
 func look(t *testing.T, o programs.Options, when programs.When, invariant string) (*programs.Report, error) {
 	t.Helper()
-	o.Devices, o.Patience, o.Preemptions = [][2]string{{"nk0", "nk1"}}, time.Minute, -1
+	o.Devices, o.Preemptions = [][2]string{{"nk0", "nk1"}}, -1
+	if o.Patience == 0 {
+		o.Patience = time.Minute
+	}
 	if o.Calls == 0 {
 		o.Calls = 100
 	}
@@ -114,6 +117,20 @@ func TestOtherwise(t *testing.T) {
 		Agents: []programs.Agent{{Name: "one", Command: command}, {Name: "two", Command: agent + " nk0 stay"}},
 	}, programs.Always, "test -d /sys/fs/bpf")
 	require.ErrorContains(t, err, "agent one: it is about to end, and was about prog attach")
+}
+
+// An agent that computes for long is not taken for one that waits.
+func TestBusy(t *testing.T) {
+	agent := build(t)
+	r, err := look(t, programs.Options{
+		Agents: []programs.Agent{{
+			Name: "theirs", Command: "sh -c 'i=0; while [ $i -lt 2000000 ]; do i=$((i+1)); done; exec " + agent + " nk0 stay'",
+		}},
+		Patience: 250 * time.Millisecond,
+	}, programs.Finally, "query nk0:primary = [theirs]")
+	require.NoError(t, err)
+	require.True(t, r.Complete)
+	require.Empty(t, r.Findings)
 }
 
 // An agent of which there is nothing to explore is told, with what it printed.

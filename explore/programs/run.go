@@ -201,15 +201,22 @@ func (r *run) start(a *Agent, i int, output *output) (p *process, err error) {
 	return &process{cmd: c}, nil
 }
 
-// settle waits until an agent is held, has ended, or has made no call for so long.
+// longest is how many times so long a program may be busy without a call.
+const longest = 60
+
+// settle waits until an agent is held, has ended, or has made no call for so long and sleeps.
 func (r *run) settle(agents []*process, i int, patience time.Duration) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	for p := agents[i]; !p.ended && len(p.waiting) == 0; {
+	for p, times := agents[i], 1; !p.ended && len(p.waiting) == 0; times++ {
 		select {
 		case e := <-r.events:
 			r.take(agents, e)
 		case <-timer.C:
+			if times < longest && busy(p.cmd.Process.Pid) {
+				timer.Reset(patience)
+				continue
+			}
 			p.idle = true
 			return
 		}
