@@ -122,15 +122,15 @@ func call(line string) string {
 // Goal is something that shows that a task is done.
 type Goal struct {
 	Text  string // for people
-	kind  string // hook, came, said, pin, held
+	kind  string // hook, came, said, refused, pin, held
 	words []string
 }
 
 func parseGoal(text string) (g Goal, err error) {
 	what, said, ok := strings.Cut(text, " | ")
 	words := strings.Fields(what)
-	if !ok || len(words) < 2 || !slices.Contains([]string{"hook", "came", "said", "pin", "held"}, words[0]) {
-		return g, fmt.Errorf("goal %q: expected hook, came, said, pin or held, and words for people behind |", text)
+	if !ok || len(words) < 2 || !slices.Contains([]string{"hook", "came", "said", "refused", "pin", "held"}, words[0]) {
+		return g, fmt.Errorf("goal %q: expected hook, came, said, refused, pin or held, and words for people behind |", text)
 	}
 	return Goal{said, words[0], words[1:]}, nil
 }
@@ -145,9 +145,9 @@ func (g Goal) met(p *played) bool {
 		return slices.ContainsFunc(p.own, func(s ownStep) bool {
 			return s.verb == g.words[0] && answerMatches(strings.Join(g.words[1:], " "), s.answer)
 		})
-	case "said":
+	case "said", "refused":
 		return slices.ContainsFunc(p.own, func(s ownStep) bool {
-			return !s.refused && slices.Contains(strings.Fields(s.text), g.words[0])
+			return s.refused == (g.kind == "refused") && slices.Contains(strings.Fields(s.text), g.words[0])
 		})
 	case "pin":
 		for _, l := range p.state.Links {

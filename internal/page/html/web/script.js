@@ -173,6 +173,12 @@
     $("lessons").replaceChildren(...view.Lessons.map((l, i) => h("li", {}, h("button", { type: "button", "data-lesson": l.ID, "data-key": "lesson" + l.ID, class: l.Done ? "done" : null, "aria-current": view.Lesson?.ID === l.ID ? "true" : null }, `${i + 1} ${l.Title}`, l.Done ? h("span", { class: "hide" }, " (solved)") : null))),
       h("li", {}, h("button", { type: "button", "data-lesson": "", "data-key": "free", "aria-current": view.Lesson ? null : "true" }, "free play")));
     $("lesson").replaceChildren(...lesson(view.Lesson).flat(9).filter(Boolean));
+    const l = view.Lesson, met = l?.Goals.filter(g => g.Met).length;
+    $("solved").hidden = !l || !met;
+    $("solved").classList.toggle("done", !!l?.Done);
+    $("solved").replaceChildren(...(!l || !met ? [] : l.Done
+      ? [h("b", {}, "Done. "), l.Next ? h("button", { type: "button", class: "small", "data-lesson": l.Next, "data-key": "on" }, "next lesson") : "That was the last lesson."]
+      : [`${met} of ${l.Goals.length} reached`]));
     $("main").classList.toggle("free", !view.Lesson);
     $("main").classList.toggle("moved", view.Moved);
     $("main").classList.toggle("carrying", !!carried);
