@@ -23,6 +23,7 @@ import (
 // What bpf_perf_event_output writes, when it wakes and what it refuses is what Linux
 // 6.12, 6.18 and 7.3 printed, for the target that was run there as root.
 func TestSamples(t *testing.T) {
+	doctor.Need(t, "tun") // for packets
 	require.Equal(t, recordedSamples(t), output(t, target(t, "", "samples")))
 }
 
@@ -53,6 +54,7 @@ func recordedSamples(t *testing.T) string {
 }
 
 func TestPerfReader(t *testing.T) {
+	doctor.Need(t, "tun")
 	require.Equal(t, "10 read, 0 lost, deadline\n", output(t, target(t, "", "reader")))
 }
 

@@ -3,13 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/nkconform/nkconform/internal/doctor"
@@ -17,18 +13,6 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"nkconform": main, "ask": ask})
-}
-
-// ask is an agent that asks which programs the PRIMARY hook of a device holds.
-func ask() {
-	device, err := net.InterfaceByName(os.Args[1])
-	if err == nil {
-		_, err = link.QueryPrograms(link.QueryOptions{Target: device.Index, Attach: ebpf.AttachNetkitPrimary})
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "ask:", err)
-		os.Exit(1)
-	}
 }
 
 func TestScripts(t *testing.T) {
