@@ -120,8 +120,11 @@ func (j *judge) hasJudged() {
 func (j *judge) mapHere(spec *ebpf.MapSpec) (fd int) {
 	a := attrOf(int(spec.Type), spec.KeySize, spec.ValueSize, spec.MaxEntries, spec.Flags)
 	if spec.Key != nil {
-		b, err := types.NewBuilder([]types.Type{spec.Key, spec.Value})
-		require.NoError(j.t, err)
+		b := new(types.Builder) // whose maker takes other arguments in other versions
+		for _, typ := range []types.Type{spec.Key, spec.Value} {
+			_, err := b.Add(typ)
+			require.NoError(j.t, err)
+		}
 		raw, err := b.Marshal(nil, nil)
 		require.NoError(j.t, err)
 		of := j.p.must(18, attrOf(j.p.put(raw), uint64(0), len(raw)))
