@@ -62,6 +62,8 @@ func unlike(expected, came string) string {
 	owner := func(e trace.Entry) trace.Entry { return trace.Entry{Prog: e.Prog} }
 	wantProgs, gotProgs := each(want, owner), each(got, owner)
 	switch {
+	case strings.HasPrefix(came, "! ") && len(strings.Fields(came)) == 3:
+		return "another rule"
 	case listText().MatchString(expected) && !slices.Equal(wantProgs, gotProgs):
 		return unlikeLists(wantProgs, gotProgs)
 	case listText().MatchString(expected) && !slices.Equal(want, got):

@@ -114,6 +114,7 @@ func TestGroupsByDifference(t *testing.T) {
 		{"link l nk0:primary b", "= revision 3 [a@l b]", "= revision 3 [a b@l]", "link: the same programs with other links"},
 		{"detach nk0:primary b", "= revision 3 [a]", "= revision 4 [a]", "detach: another revision"},
 		{"info l", "= type netkit id l", "= type tcx id l", "info: another answer"},
+		{"attach nk0:primary a", "! ESTALE revision/stale", "! ESTALE cgroup/stale", "attach: another rule"},
 		{"q: attach nk0:primary b", "! ENODEV", "= revision 2 [b]", "attach: ENODEV expected, success came"},
 		{"attach nk0:primary b", "= revision 2 [b]", "! EPERM", "attach: success expected, EPERM came"},
 		{"attach nk0:primary b", "! ESTALE", "! EAGAIN", "ESTALE expected, EAGAIN came"},

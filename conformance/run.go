@@ -144,7 +144,7 @@ func (c *checker) step(s *trace.Statement) (*Failure, error) {
 		if c.reason != nil {
 			failure.Detail = c.reason.Error()
 		}
-		failure.Detail = strings.Join(append(rulesOf(s.Answer), failure.Detail), "\n")
+		failure.Detail = strings.TrimSuffix(strings.Join(append(rulesOf(s.Answer), failure.Detail), "\n"), "\n")
 	}
 	return failure, nil
 }

@@ -38,7 +38,12 @@ that it is in, three programs, and two links with programs of their own.`,
 		Example: `  sudo nkconform exhaustive --against host --hook ingress
   nkconform exhaustive --against vm:debian:7.3 --steps 5`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return exhaustive(c.Context(), o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.hook == "cgroup" && (c.Flags().Changed("progs") || c.Flags().Changed("links")) {
+				return errors.New("--progs and --links: of the hook cgroup there are 3 programs and 2 links")
+			}
+			return exhaustive(c.Context(), o)
+		},
 	}
 	f := c.Flags()
 	f.StringVarP(&o.backend, "backend", "b", "fake", "what is compared: fake, host or source:SOURCE")

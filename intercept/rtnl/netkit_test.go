@@ -126,6 +126,22 @@ func TestAnswersByRelease(t *testing.T) {
 	}
 }
 
+// Before Linux 6.12.4 SCRUB and PEER_SCRUB are bytes that mean nothing, and are not told.
+func TestNoScrub(t *testing.T) {
+	for _, scrubs := range []bool{false, true} {
+		c := newClient(New(&backend{release: &Netkit{Pairs: true, Scrub: scrubs}}))
+		c.Capped, c.Extended = true, true
+		c.link(newLink, flagCreate|flagExcl, 0, 0, join2(appendText(nil, attrName, "b0"), ofNetkit(appendU32(nil, netkitScrub, 2))))
+		if scrubs {
+			require.Equal(t, "ERANGE integer out of range off=60", c.told())
+			continue
+		}
+		require.Equal(t, "ok", c.told())
+		require.NotContains(t, " "+c.data(t, "b0"), fmt.Sprintf(" %d=", netkitScrub))
+		require.NotContains(t, " "+c.data(t, "b0"), fmt.Sprintf(" %d=", netkitPeerScrub))
+	}
+}
+
 // Changes of a pair and of a single device, seen on the same kernels.
 func TestChangesByRelease(t *testing.T) {
 	u32 := func(typ uint16, v uint32) []byte { return appendU32(nil, typ, v) }

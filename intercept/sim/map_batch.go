@@ -173,17 +173,9 @@ func (k *call) readBuckets(m *bpfMap, remove bool, count uint32) error {
 			return refuse("map/absent", mprog.ENOENT, "in_batch %d is behind the last bucket", at)
 		}
 	}
-	done := uint32(0)
-	e := m.elements.order.from(at)
-	for ; done < count && e != nil; done++ {
-		if err := k.writeBatch(m, done, []byte(e.key), e.value); err != nil {
-			return err
-		}
-		next := m.elements.order.next(e, false)
-		if remove {
-			m.elements.remove([]byte(e.key))
-		}
-		e = next
+	done, e, err := k.batchFrom(m, m.elements.order.from(at), remove, count)
+	if err != nil {
+		return err
 	}
 	at = max(last, 1)
 	if e != nil {
@@ -201,6 +193,21 @@ func (k *call) readBuckets(m *bpfMap, remove bool, count uint32) error {
 	return nil
 }
 
+// batchFrom writes up to count elements from one on, and returns how many, and the next.
+func (k *call) batchFrom(m *bpfMap, e *element, remove bool, count uint32) (done uint32, next *element, err error) {
+	for ; done < count && e != nil; done++ {
+		if err := k.writeBatch(m, done, []byte(e.key), e.value); err != nil {
+			return done, e, err
+		}
+		next := m.elements.order.next(e, false)
+		if remove {
+			m.elements.remove([]byte(e.key))
+		}
+		e = next
+	}
+	return done, e, nil
+}
+
 // readResizable is __rhtab_map_lookup_and_delete_batch: in_batch and out_batch are the
 // key of the element to go on with.
 func (k *call) readResizable(m *bpfMap, remove bool, count uint32) error {
@@ -214,16 +221,9 @@ func (k *call) readResizable(m *bpfMap, remove bool, count uint32) error {
 			return refuse("map/cursor", mprog.EAGAIN, "the element to go on with is gone")
 		}
 	}
-	done := uint32(0)
-	for ; done < count && e != nil; done++ {
-		if err := k.writeBatch(m, done, []byte(e.key), e.value); err != nil {
-			return err
-		}
-		next := m.elements.order.next(e, false)
-		if remove {
-			m.elements.remove([]byte(e.key))
-		}
-		e = next
+	done, e, err := k.batchFrom(m, e, remove, count)
+	if err != nil {
+		return err
 	}
 	if done > 0 {
 		if err := k.put(batchCount, done); err != nil {
