@@ -87,6 +87,9 @@ func Run(o Options, env []string, name string, args ...string) (status int, err 
 		status = 1
 	}
 	if o.Record != nil && err == nil {
+		s.mu.Lock()
+		s.files.drain() // what was closed as the last program ended
+		s.mu.Unlock()
 		if _, writeErr := io.WriteString(o.Record, s.sim.Trace().String()); writeErr != nil {
 			err = fmt.Errorf("record: %w", writeErr)
 		}
